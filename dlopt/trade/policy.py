@@ -1,0 +1,49 @@
+"""Policies: all tariffs, export taxes and subsidies of the world."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor
+
+from dlopt.errors import DloptError
+from dlopt.trade.calibration import Calibration
+
+
+class PolicyError(DloptError):
+    """A rate that no government could set."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """Rates of every policy instrument, as fractions.
+
+    Attributes:
+        tariff: t, tariff of n on i, `[origin, destination, sector]`, > -1.
+        export_tax: e, export tax of i on sales to n, `[origin, destination, sector]`, > -1.
+        subsidy: s, subsidy of i on output, `[country, sector]`, < 1.
+    """
+
+    tariff: Tensor
+    export_tax: Tensor
+    subsidy: Tensor
+
+    def __post_init__(self) -> None:
+        for name, rates, ok, rule in (
+            ("tariff", self.tariff, self.tariff > -1, "> -1"),
+            ("export tax", self.export_tax, self.export_tax > -1, "> -1"),
+            ("subsidy", self.subsidy, self.subsidy < 1, "< 1"),
+        ):
+            bad = (~(ok & rates.isfinite())).nonzero()
+            if len(bad):
+                where = tuple(int(k) for k in bad[0])
+                raise PolicyError(f"The {name} at position {where} is {float(rates[where]):g}; it must be {rule}.")
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> Policy:
+        """The policies in force in the baseline."""
+        return cls(calibration.tariff, calibration.export_tax, calibration.subsidy)
+
+    def log_wedges(self) -> tuple[Tensor, Tensor, Tensor]:
+        """`(tau, epsilon, sigma) = (log(1+t), log(1+e), -log(1-s))`, shapes as the rates."""
+        return self.tariff.log1p(), self.export_tax.log1p(), -(-self.subsidy).log1p()
