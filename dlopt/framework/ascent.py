@@ -1,0 +1,112 @@
+"""One player's best response: Newton ascent with bounds, made safe by curvature repair and a line search."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.game import Game, Monitor, Point, free_instruments
+from dlopt.framework.outcome import Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class AscentOptions:
+    """Options of `maximise`.
+
+    Attributes:
+        tolerance: largest projected gradient accepted.
+        step_tolerance: largest Newton step accepted: flat directions must have settled too.
+        max_iterations: Newton iterations.
+        max_step: largest change of one instrument in one iteration.
+        flat: eigenvalues of the scaled Hessian below this fraction of the largest are treated as this fraction.
+    """
+
+    tolerance: float = 1e-10
+    step_tolerance: float = 1e-5
+    max_iterations: int = 100
+    max_step: float = 0.7
+    flat: float = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class AscentResult:
+    """Where `maximise` ended: outcome, point, projected gradient, iterations."""
+
+    outcome: Outcome
+    point: Point
+    residual: float
+    iterations: int
+
+
+def newton_direction(hessian: Tensor, gradient: Tensor, flat: float) -> Tensor:
+    """Saddle-free Newton direction: the eigenvalues of the scaled Hessian are replaced by minus their sizes.
+
+    Instruments are scaled by the roots of the diagonal, so that one on a tiny flow counts like any other.
+    """
+    diagonal = hessian.diagonal().abs()
+    scale = diagonal.clamp(min=1e-14 * float(diagonal.max()) + 1e-300).rsqrt()
+    values, vectors = torch.linalg.eigh(scale[:, None] * hessian * scale)
+    sizes = values.abs()
+    sizes = sizes.clamp(min=flat * float(sizes.max()))
+    return scale * (vectors @ ((vectors.T @ (scale * gradient)) / sizes))
+
+
+def maximise(
+    game: Game, player: int, start: Point, options: AscentOptions = AscentOptions(), monitor: Monitor | None = None,
+    phase: str = "best response",
+) -> AscentResult:  # fmt: skip
+    """Maximise a player's objective over its own instruments, the others' fixed, from `start`.
+
+    Returns the last point in any case; its objective is never below that of `start`.
+    """
+    own = (game.owner == player).nonzero().squeeze(1)
+    lower, upper = game.lower[own], game.upper[own]
+    point = start
+    residual = float("inf")
+    for iteration in range(options.max_iterations + 1):
+        gradient = point.gradient()[player, own]
+        a = point.a[own]
+        free = free_instruments(a, gradient, lower, upper)
+        residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
+        if monitor is not None:
+            monitor.report(phase, player, residual, point)
+        if not bool(free.any()):
+            return AscentResult(Outcome.CONVERGED, point, residual, iteration)
+        hessian = point.hessian(player)
+        direction = torch.zeros_like(gradient)
+        direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat)
+        direction = direction.clamp(-options.max_step, options.max_step)
+        move = (a + direction).clamp(lower, upper) - a
+        if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
+            return AscentResult(Outcome.CONVERGED, point, residual, iteration)
+        if iteration == options.max_iterations:
+            break
+        better = _line_search(game, player, own, point, direction, gradient, lower, upper)
+        if better is None:
+            small = residual <= max(options.tolerance, 1e-9)
+            return AscentResult(Outcome.CONVERGED if small else Outcome.STALLED, point, residual, iteration)
+        point = better
+    return AscentResult(Outcome.MAX_ITERATIONS, point, residual, options.max_iterations)
+
+
+def _line_search(
+    game: Game, player: int, own: Tensor, point: Point, direction: Tensor, gradient: Tensor,
+    lower: Tensor, upper: Tensor,
+) -> Point | None:  # fmt: skip
+    """The first point along the projected path that raises the objective enough, None if none does."""
+    scale = 1.0
+    base = float(point.objectives[player])
+    rounding = 4e-15 * max(1.0, abs(base))
+    for _ in range(25):
+        a = point.a.clone()
+        a[own] = (a[own] + scale * direction).clamp(lower, upper)
+        promised = float(gradient @ (a[own] - point.a[own]))
+        trial = game.point(a, near=point)
+        if trial is not None:
+            gained = float(trial.objectives[player]) - base
+            if gained >= 1e-4 * promised - (rounding if promised < 1e3 * rounding else 0.0):
+                return trial
+        scale /= 2
+    return None

@@ -1,0 +1,105 @@
+"""Games among players whose objectives depend on one equilibrium: the interface the optimisers work on.
+
+An optimiser sees a game only through points: at instruments `a`, the objectives, their total derivatives and the own
+second derivatives, all through the equilibrium. A planner's problem is a game with one player.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Point(Protocol):
+    """A game evaluated at instruments `a`, `[instrument]`."""
+
+    a: Tensor
+    objectives: Tensor
+    """W, `[player]`."""
+    residual: float
+    """Largest absolute residual of the equilibrium."""
+
+    def gradient(self) -> Tensor:
+        """Total derivative of every objective, `[player, instrument]`: one adjoint solve for all."""
+
+    def hessian(self, player: int, joint: bool = False) -> Tensor:
+        """Total second derivative of a player's objective, `[own instrument, own instrument]`.
+
+        With `joint`, columns are all instruments: `[own instrument, instrument]`.
+        """
+
+
+class Game(Protocol):
+    """Instruments, who owns them, their bounds, and points."""
+
+    owner: Tensor
+    """Player of each instrument, `[instrument]`, int64."""
+    lower: Tensor
+    upper: Tensor
+    players: int
+
+    def point(self, a: Tensor, near: Point | None = None) -> Point | None:
+        """The equilibrium at `a`, searched from `near`; None where none was found."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a solver tells its caller after every iteration.
+
+    Attributes:
+        iteration: counts from 1 through all phases.
+        phase: `best response`, `joint newton`, `verification`, `gradient`.
+        player: whose turn it is; None when all move together.
+        first_order_residual: largest projected gradient entry at this point (of that player, or of all).
+        point: where the iteration ended.
+    """
+
+    iteration: int
+    phase: str
+    player: int | None
+    first_order_residual: float
+    point: Point
+
+
+class Interrupted(Exception):
+    """Raised inside a solver when its caller asked it to stop; never leaves the framework."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__("asked to stop")
+        self.point = point
+
+
+@dataclass
+class Monitor:
+    """Counts iterations, passes them on, and turns a request to stop into `Interrupted`."""
+
+    callback: Callable[[Progress], bool | None] | None = None
+    iteration: int = field(default=0, init=False)
+
+    def report(self, phase: str, player: int | None, residual: float, point: Point) -> None:
+        """Tell the caller; raise `Interrupted` if it answers True."""
+        self.iteration += 1
+        if self.callback and self.callback(Progress(self.iteration, phase, player, residual, point)):
+            raise Interrupted(point)
+
+
+def free_instruments(a: Tensor, gradient: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """True where an instrument may move: not at a bound that the gradient pushes against, `[instrument]`."""
+    return ~(((a <= lower) & (gradient <= 0)) | ((a >= upper) & (gradient >= 0)))
+
+
+def own_gradient(game: Game, point: Point) -> Tensor:
+    """Derivative of each instrument's owner's objective, `[instrument]`."""
+    return point.gradient().gather(0, game.owner[None, :]).squeeze(0)
+
+
+def first_order_residual(game: Game, point: Point, player: int | None = None) -> float:
+    """Largest absolute own derivative among free instruments, of one player or of all."""
+    gradient = own_gradient(game, point)
+    mask = free_instruments(point.a, gradient, game.lower, game.upper)
+    if player is not None:
+        mask = mask & (game.owner == player)
+    return float(gradient[mask].abs().max()) if bool(mask.any()) else 0.0

@@ -1,0 +1,131 @@
+"""Newton-Kantorovich with a reused factorisation (chord Newton) and a safeguard, for `residual(u) = 0`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.outcome import Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class RootOptions:
+    """Options of `solve_root`.
+
+    Attributes:
+        tolerance: largest absolute residual accepted.
+        max_iterations: residual evaluations allowed for accepted steps.
+        chord: keep a factorisation as long as a step with it shrinks the residual to this fraction; 0 factorises
+            at every step (Newton-Kantorovich).
+        max_step: largest change of any unknown in one step.
+    """
+
+    tolerance: float = 1e-11
+    max_iterations: int = 100
+    chord: float = 0.25
+    max_step: float = 2.0
+
+
+class Factorisation:
+    """LU factors of a square matrix, for solves with it and with its transpose."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self._lu, self._pivots = torch.linalg.lu_factor(matrix)
+
+    def solve(self, rhs: Tensor) -> Tensor:
+        """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
+        columns = rhs if rhs.ndim == 2 else rhs[:, None]
+        return torch.linalg.lu_solve(self._lu, self._pivots, columns).reshape(rhs.shape)
+
+    def solve_transposed(self, rhs: Tensor) -> Tensor:
+        """`matrix'^{-1} rhs`."""
+        columns = rhs if rhs.ndim == 2 else rhs[:, None]
+        return torch.linalg.lu_solve(self._lu, self._pivots, columns, adjoint=True).reshape(rhs.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class RootResult:
+    """Where `solve_root` ended.
+
+    Attributes:
+        outcome: how.
+        u: the point, `[size]`.
+        residual: largest absolute residual there.
+        iterations: accepted steps.
+        factorisation: the last one made (not necessarily at `u`), None if none was needed.
+        history: largest absolute residual before each step.
+    """
+
+    outcome: Outcome
+    u: Tensor
+    residual: float
+    iterations: int
+    factorisation: Factorisation | None
+    history: tuple[float, ...]
+
+
+def solve_root(
+    residual: Callable[[Tensor], Tensor],
+    jacobian: Callable[[Tensor], Tensor],
+    u: Tensor,
+    options: RootOptions = RootOptions(),
+    factorisation: Factorisation | None = None,
+) -> RootResult:
+    """Solve `residual(u) = 0` from `u` by chord Newton; a fresh Newton step is shortened until the residual falls.
+
+    Args:
+        residual: `[size] -> [size]`.
+        jacobian: `[size] -> [size, size]`, called only when a factorisation is needed.
+        u: starting point, `[size]`.
+        options: see `RootOptions`.
+        factorisation: of the Jacobian at some point near `u`, to begin with.
+
+    Source: Wang, Xu, Yang, Zhu (2024), equation (6).
+    """
+    r = residual(u)
+    norm = float(r.abs().max())
+    history: list[float] = []
+
+    def result(outcome: Outcome) -> RootResult:
+        return RootResult(outcome, u, norm, len(history), factorisation, tuple(history))
+
+    if norm != norm or norm == float("inf"):
+        return result(Outcome.NON_FINITE)
+    fresh = False
+    while norm > options.tolerance:
+        if len(history) >= options.max_iterations:
+            return result(Outcome.MAX_ITERATIONS)
+        if factorisation is None:
+            try:
+                factorisation, fresh = Factorisation(jacobian(u)), True
+            except torch.linalg.LinAlgError:
+                return result(Outcome.STALLED)
+        step = factorisation.solve(-r)
+        length = float(step.norm())
+        if length != length:
+            return result(Outcome.NON_FINITE)
+        # Affine-invariant test: the correction that the same factorisation asks for next must be shorter.
+        scale, accepted = min(1.0, options.max_step / max(float(step.abs().max()), 1e-300)), False
+        while not accepted and scale > 1e-6:
+            trial = u + scale * step
+            trial_r = residual(trial)
+            trial_norm = float(trial_r.abs().max())
+            ratio = float(factorisation.solve(trial_r).norm()) / length if trial_norm < float("inf") else float("inf")
+            accepted = ratio <= (1 - scale / 4 if fresh else options.chord) or trial_norm <= options.tolerance
+            if not fresh:
+                break
+            scale /= 2
+        if accepted:
+            history.append(norm)
+            u, r, norm = trial, trial_r, trial_norm
+            if ratio > options.chord:
+                factorisation = None
+            fresh = False
+        elif fresh:
+            return result(Outcome.STALLED)
+        else:
+            factorisation = None
+    return result(Outcome.CONVERGED)

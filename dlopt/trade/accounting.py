@@ -1,0 +1,92 @@
+"""Who collects which tax on what base: the two accountings of tariffs, export taxes and subsidies.
+
+With `tau = log(1+t)`, `epsilon = log(1+e)`, `sigma = -log(1-s)`, every net receipt of a government from one flow X is
+X times a sum of exponentials of the three logs. A term `(c, a, b, d)` below stands for
+`c * exp(a*tau + b*epsilon + d*sigma)`. Importer and exporter receipts and producer revenue `X/kappa` add up to X:
+
+    importer + exporter + exp(-tau - epsilon + sigma) = 1
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+import torch
+from torch import Tensor
+
+Term = tuple[float, int, int, int]
+
+
+class Accounting(str, enum.Enum):
+    """Bases of the taxes. They agree when subsidies and export taxes are zero."""
+
+    PAPER = "paper"
+    """Tariff `t X/kappa`, export tax `e/(1+e) X/(1-s)`, subsidy outlay `s/(1-s) X` (Wang, Xu, Yang, Zhu 2024)."""
+    STANDARD = "standard"
+    """Each tax on the price it meets: tariff `t/(1+t) X`, export tax `e/((1+e)(1+t)) X`, outlay `s X/kappa`."""
+
+
+_IMPORTER: dict[Accounting, tuple[Term, ...]] = {
+    Accounting.PAPER: ((1.0, 0, -1, 1), (-1.0, -1, -1, 1)),
+    Accounting.STANDARD: ((1.0, 0, 0, 0), (-1.0, -1, 0, 0)),
+}
+# Export tax less subsidy outlay: the middle terms cancel in both accountings.
+_EXPORTER: dict[Accounting, tuple[Term, ...]] = {
+    Accounting.PAPER: ((1.0, 0, 0, 0), (-1.0, 0, -1, 1)),
+    Accounting.STANDARD: ((1.0, -1, 0, 0), (-1.0, -1, -1, 1)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """A receipt per unit of the flow X, and its derivatives with respect to the logs of the policies.
+
+    Attributes:
+        value: `[origin, destination, sector]`.
+        gradient: with respect to (tau, epsilon, sigma), `[3, origin, destination, sector]`.
+        hessian: `[3, 3, origin, destination, sector]`.
+    """
+
+    value: Tensor
+    gradient: Tensor
+    hessian: Tensor
+
+
+def importer_share(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:
+    """Tariff revenue of the destination per unit of X, `[origin, destination, sector]`."""
+    return _share(_IMPORTER[accounting], tau, epsilon, sigma)
+
+
+def exporter_share(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:
+    """Export tax less subsidy outlay of the origin per unit of X, `[origin, destination, sector]`."""
+    return _share(_EXPORTER[accounting], tau, epsilon, sigma)
+
+
+def importer_receipt(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Receipt:
+    """`importer_share` with first and second derivatives."""
+    return _receipt(_IMPORTER[accounting], tau, epsilon, sigma)
+
+
+def exporter_receipt(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Receipt:
+    """`exporter_share` with first and second derivatives."""
+    return _receipt(_EXPORTER[accounting], tau, epsilon, sigma)
+
+
+def _share(terms: tuple[Term, ...], tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:
+    """Sigma is `[country, sector]`: the origin's."""
+    return sum((c * torch.exp(a * tau + b * epsilon + d * sigma[:, None]) for c, a, b, d in terms), torch.zeros_like(tau))
+
+
+def _receipt(terms: tuple[Term, ...], tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Receipt:
+    value = torch.zeros_like(tau)
+    gradient = tau.new_zeros((3, *tau.shape))
+    hessian = tau.new_zeros((3, 3, *tau.shape))
+    for coefficient, *powers in terms:
+        a, b, d = powers
+        term = coefficient * torch.exp(a * tau + b * epsilon + d * sigma[:, None])
+        m = tau.new_tensor(powers)
+        value = value + term
+        gradient += m.view(3, 1, 1, 1) * term
+        hessian += (m[:, None] * m[None, :]).view(3, 3, 1, 1, 1) * term
+    return Receipt(value, gradient, hessian)

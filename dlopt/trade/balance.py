@@ -1,0 +1,91 @@
+"""From data to a baseline: an equilibrium with given trade balances, at unchanged policies.
+
+Data do not clear: trade is not balanced and sector markets leave residuals. The model is solved once at the policies
+in force, without economies of scale, and that equilibrium is the baseline. (With economies of scale the same step
+moves sector labour by a factor of up to two, and is no baseline.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError
+from dlopt.framework.outcome import Outcome
+from dlopt.trade.accounting import Accounting, exporter_share, importer_share
+from dlopt.trade.calibration import Calibration
+from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.model import State, TradeModel
+from dlopt.trade.policy import Policy
+
+
+class BalanceError(DloptError):
+    """No balanced baseline could be found."""
+
+
+class Deficits(str, enum.Enum):
+    """What happens to the trade deficits in the data."""
+
+    NONE = "none"
+    """The baseline has none."""
+    CONSTANT = "constant"
+    """Each country goes on receiving its deficit, in units of the numeraire (world value added)."""
+
+
+def implied_deficit(calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD) -> Tensor:
+    """D, what each country spends beyond its revenue and taxes, `[country]`, in the unit of `trade`; sums to zero."""
+    wedges = Policy.of(calibration).log_wedges()
+    tau, epsilon, sigma = wedges
+    trade = calibration.trade
+    revenue = trade * (sigma[:, None] - tau - epsilon).exp()
+    taxes = (trade * importer_share(Accounting(accounting), *wedges)).sum((0, 2))
+    taxes = taxes + (trade * exporter_share(Accounting(accounting), *wedges)).sum((1, 2))
+    return trade.sum((0, 2)) - revenue.sum((1, 2)) - taxes
+
+
+def balanced(
+    calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD, deficits: Deficits | str = Deficits.NONE
+) -> tuple[Calibration, Tensor]:
+    """A consistent baseline near the data, and the transfers that belong to it.
+
+    Returns:
+        The calibration with `trade` an equilibrium and `final_share` given, and D, `[country]`.
+
+    Raises:
+        BalanceError: the final shares implied by the data are negative, or the solve did not converge.
+    """
+    policy = Policy.of(calibration)
+    tau, epsilon, sigma = policy.log_wedges()
+    transfer = torch.zeros(calibration.n_economies, dtype=calibration.trade.dtype)
+    if Deficits(deficits) is Deficits.CONSTANT:
+        transfer = implied_deficit(calibration, accounting)
+    revenue = (calibration.trade * (sigma[:, None] - tau - epsilon).exp()).sum(1)
+    materials = calibration.input_share * ((1 - calibration.value_added_share) * revenue)[:, None, :]
+    final_share = calibration.final_share
+    if final_share is None:
+        final = calibration.trade.sum(0) - materials.sum(2)
+        final_share = final / final.sum(1, keepdim=True)
+        negative = (final_share < -1e-6).nonzero()
+        if len(negative):
+            n, j = (int(k) for k in negative[0])
+            raise BalanceError(
+                f"The final-consumption share of {calibration.economies[n]} in sector {calibration.sectors[j]} that "
+                f"the data imply is {float(final_share[n, j]):.2g}, below zero "
+                f"({len(negative)} such cells). Give final_share in the calibration."
+            )
+        final_share = final_share.clamp(min=0)
+        final_share = final_share / final_share.sum(1, keepdim=True)
+    data = dataclasses.replace(calibration, final_share=final_share)
+    model = TradeModel(data, accounting, psi_scale=0.0, transfer=transfer, check=False)
+    result = find_equilibrium(model, model.wedges0)
+    if result.outcome is not Outcome.CONVERGED:
+        raise BalanceError(
+            f"Calibration {calibration.name!r} could not be balanced (residual {result.residual:.1e}): "
+            f"{result.outcome.remedy} Check its flows and shares for outliers."
+        )
+    state = State.of(result.u, model.n, model.j)
+    flows = model.flows(state, model.wedges0)
+    return dataclasses.replace(data, trade=flows), transfer

@@ -1,0 +1,89 @@
+"""The equilibrium under given policies, by chord Newton with continuation in the policies."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.outcome import Outcome
+from dlopt.framework.root import Factorisation, RootOptions, solve_root
+from dlopt.trade.derivatives import Linearisation
+from dlopt.trade.model import LogWedges, TradeModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Equilibrium:
+    """An equilibrium, or how far the search for it came.
+
+    Attributes:
+        outcome: of the last solve.
+        u: unknowns, `[2N + 3NJ]` (see `dlopt.trade.model.State`).
+        wedges: the log wedges it belongs to.
+        residual: largest absolute log residual.
+        iterations: Newton steps, all continuation stages together.
+        factorisation: of a Jacobian near `u`; None if none was made.
+    """
+
+    outcome: Outcome
+    u: Tensor
+    wedges: LogWedges
+    residual: float
+    iterations: int
+    factorisation: Factorisation | None
+
+
+def find_equilibrium(
+    model: TradeModel,
+    wedges: LogWedges,
+    start: Tensor | None = None,
+    options: RootOptions = RootOptions(),
+    factorisation: Factorisation | None = None,
+    continuation: bool = True,
+) -> Equilibrium:
+    """Solve the model under `wedges`.
+
+    Newton from `start` (default: the baseline). Where it fails and `continuation` is allowed, the policies are moved
+    from the baseline's to `wedges` in steps that adapt to what Newton can follow; theta*psi near one and large
+    subsidies need it.
+    """
+    u = start if start is not None else torch.zeros(model.size, dtype=model.theta.dtype)
+    direct = _newton(model, wedges, u, options, factorisation)
+    if direct.outcome is Outcome.CONVERGED or not continuation:
+        return direct
+    done, step, iterations = 0.0, 0.25, direct.iterations
+    u = torch.zeros_like(u)
+    previous: tuple[float, Tensor] | None = None
+    current: Factorisation | None = None
+    while done < 1:
+        target = min(1.0, done + step)
+        stage: LogWedges = tuple(a + target * (b - a) for a, b in zip(model.wedges0, wedges, strict=True))  # type: ignore[assignment]
+        guess = u if previous is None else u + (target - done) / (done - previous[0]) * (u - previous[1])
+        attempt = _newton(model, stage, guess, options, current)
+        iterations += attempt.iterations
+        if attempt.outcome is Outcome.CONVERGED:
+            previous = (done, u)
+            u, done, current = attempt.u, target, attempt.factorisation
+            step *= 1.5 if attempt.iterations > 8 else 2.0
+        elif step > 1e-3:
+            step /= 3
+            current = None
+        else:
+            return dataclasses.replace(attempt, iterations=iterations)
+    return dataclasses.replace(attempt, wedges=wedges, iterations=iterations)
+
+
+def _newton(
+    model: TradeModel, wedges: LogWedges, u: Tensor, options: RootOptions, factorisation: Factorisation | None
+) -> Equilibrium:
+    result = solve_root(
+        lambda v: model.residual(v, wedges),
+        lambda v: Linearisation(model, v, wedges).jacobian(),
+        u,
+        options,
+        factorisation,
+    )
+    return Equilibrium(
+        result.outcome, result.u, wedges, result.residual, result.iterations, result.factorisation
+    )

@@ -1,0 +1,179 @@
+"""The trade model as a game: welfare of governments, and its derivatives through the equilibrium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.game import Point
+from dlopt.framework.outcome import Outcome
+from dlopt.framework.root import Factorisation
+from dlopt.trade.derivatives import Linearisation, WedgeTensors
+from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
+from dlopt.trade.instruments import Instruments
+from dlopt.trade.model import LogWedges, TradeModel
+
+Objective = Callable[[Tensor], Tensor]
+"""From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
+
+_DIRECTIONS = 256  # directions per batch of second-order products: bounds memory
+
+
+def own_welfare(positions: list[int]) -> Objective:
+    """Each player's own real income relative to the baseline, W^ (A.10)."""
+    index = torch.tensor(positions)
+    return lambda log_welfare: log_welfare[index].exp()
+
+
+class TradeGame:
+    """A `dlopt.framework.Game` on the trade model.
+
+    Args:
+        model: the model.
+        instruments: who may choose what.
+        objective: what the players maximise; default own welfare.
+        fixed: log wedges of the cells nobody moves; default the baseline's.
+    """
+
+    def __init__(
+        self, model: TradeModel, instruments: Instruments, objective: Objective | None = None,
+        fixed: LogWedges | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.instruments = model, instruments
+        positions = [model.calibration.economy_index(label) for label in instruments.players]
+        self.objective = objective or own_welfare(positions)
+        self.fixed = fixed or model.wedges0
+        self.owner, self.lower, self.upper = instruments.owner, instruments.lower, instruments.upper
+        self.players = int(self.owner.max()) + 1
+        n, j = model.n, model.j
+        rows = torch.zeros((n, model.size), dtype=model.theta.dtype)
+        rows[torch.arange(n), n + torch.arange(n)] = 1.0
+        price = 2 * n + n * j
+        for country in range(n):
+            rows[country, price + country * j : price + (country + 1) * j] = -model.alpha[country]
+        self.welfare_rows = rows
+        """Derivative of log welfare with respect to the unknowns, `[country, unknown]`."""
+
+    def point(self, a: Tensor, near: Point | None = None) -> TradePoint | None:
+        """The equilibrium at `a`, from the tangent at `near` when given."""
+        wedges = self.instruments.apply(a, self.fixed)
+        start, factorisation = None, None
+        if isinstance(near, TradePoint):
+            start, factorisation = near.tangent(a), near.factorisation
+        found = find_equilibrium(self.model, wedges, start, factorisation=factorisation)
+        if found.outcome is not Outcome.CONVERGED:
+            return None
+        return TradePoint(self, a, found)
+
+
+class TradePoint:
+    """A `dlopt.framework.Point`: an equilibrium and the derivatives of the objectives there."""
+
+    def __init__(self, game: TradeGame, a: Tensor, equilibrium: Equilibrium) -> None:
+        self.game, self.a, self.equilibrium = game, a, equilibrium
+        self.residual = equilibrium.residual
+        self.log_welfare = game.model.log_welfare(equilibrium.u)
+        self.objectives = game.objective(self.log_welfare)
+
+    @cached_property
+    def linearisation(self) -> Linearisation:
+        """Weights of all terms at the equilibrium."""
+        return Linearisation(self.game.model, self.equilibrium.u, self.equilibrium.wedges)
+
+    @cached_property
+    def factorisation(self) -> Factorisation:
+        """LU of the equilibrium's Jacobian."""
+        return Factorisation(self.linearisation.jacobian())
+
+    @cached_property
+    def _objective_derivatives(self) -> tuple[Tensor, Tensor]:
+        """Gradient `[player, country]` and Hessian `[player, country, country]` in log welfare."""
+        objective = self.game.objective
+        gradient = torch.func.jacrev(objective)(self.log_welfare)
+        hessian = torch.func.jacfwd(torch.func.jacrev(objective))(self.log_welfare)
+        return gradient, hessian
+
+    @cached_property
+    def multipliers(self) -> Tensor:
+        """mu with F_u' mu_p = dW_p/du, `[unknown, player]`: one transposed solve for all players."""
+        rows = self._objective_derivatives[0] @ self.game.welfare_rows
+        return self.factorisation.solve_transposed(rows.T)
+
+    @cached_property
+    def _wedge_jacobian(self) -> Tensor:
+        """F_a, derivative of the residual with respect to the instruments, `[equation, instrument]`."""
+        instruments = self.game.instruments
+        count = instruments.count
+        matrix = self.a.new_zeros((self.game.model.size, count + 1))
+        entries = self.linearisation.wedge_cells()
+        n, j = self.game.model.n, self.game.model.j
+        maps = {
+            "tau": instruments.tau,
+            "epsilon": instruments.epsilon,
+            "sigma": instruments.sigma[:, None, :].expand(n, n, j),
+        }
+        for name, cells in entries.items():
+            columns = torch.where(maps[name] >= 0, maps[name], count)
+            if not bool((maps[name] >= 0).any()):
+                continue
+            for rows, values in cells:
+                matrix.index_put_((rows, columns), values, accumulate=True)
+        return matrix[:, :count]
+
+    @cached_property
+    def sensitivity(self) -> Tensor:
+        """S = -F_u^{-1} F_a, response of the unknowns to every instrument, `[unknown, instrument]`."""
+        return -self.factorisation.solve(self._wedge_jacobian)
+
+    def _own_sensitivity(self, own: Tensor) -> Tensor:
+        if "sensitivity" in self.__dict__:
+            return self.sensitivity[:, own]
+        return -self.factorisation.solve(self._wedge_jacobian[:, own])
+
+    def tangent(self, a: Tensor) -> Tensor:
+        """First-order prediction of the unknowns at `a`, `[unknown]`."""
+        shift = self._wedge_jacobian @ (a - self.a)
+        return self.equilibrium.u - self.factorisation.solve(shift)
+
+    def gradient(self) -> Tensor:
+        """Total derivative of every objective, `[player, instrument]`."""
+        return self._gradient
+
+    @cached_property
+    def _gradient(self) -> Tensor:
+        return -(self.multipliers.T @ self._wedge_jacobian)
+
+    def hessian(self, player: int, joint: bool = False) -> Tensor:
+        """Total second derivative of a player's objective, `[own, own]` or `[own, all]`.
+
+        `Z' (grad^2 L) Z` with L = W - mu'F and Z = [S; I] (implicit function theorem, twice).
+        """
+        cache = self.__dict__.setdefault("_hessians", {})
+        own = (self.game.owner == player).nonzero().squeeze(1)
+        if (player, True) in cache:
+            return cache[player, True] if joint else cache[player, True][:, own]
+        if (player, joint) not in cache:
+            cache[player, joint] = self._hessian(player, own, joint)
+        return cache[player, joint]
+
+    def _hessian(self, player: int, own: Tensor, joint: bool) -> Tensor:
+        instruments = self.game.instruments
+        columns = self.sensitivity if joint else self._own_sensitivity(own)
+        mine = columns[:, own] if joint else columns
+        welfare_rows = self.game.welfare_rows
+        outer = self._objective_derivatives[1][player]
+        blocks = []
+        for part in range(0, len(own), _DIRECTIONS):
+            rows = slice(part, part + _DIRECTIONS)
+            du = mine[:, rows].T
+            out_u, out_wedges = self.linearisation.curvature(
+                self.multipliers[:, player], du, instruments.directions(own[rows])
+            )
+            direct = instruments.collect(WedgeTensors(-out_wedges.tau, -out_wedges.epsilon, -out_wedges.sigma))
+            block = direct if joint else direct[:, own]
+            block = block + ((du @ welfare_rows.T) @ outer @ welfare_rows - out_u) @ columns
+            blocks.append(block)
+        return torch.cat(blocks)

@@ -1,0 +1,213 @@
+"""Which rates a government may choose: instruments, their owners and bounds, and the map to log wedges.
+
+An instrument is one log rate: `log(1+t)`, `log(1+e)` or `-log(1-s)`. It may move one cell (`by_sector`), the same
+sector for all partners (`mfn`) or all chosen sectors and partners together (`uniform`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError, UnknownNameError
+from dlopt.trade.calibration import Calibration
+from dlopt.trade.derivatives import WedgeTensors
+from dlopt.trade.model import LogWedges, TradeModel
+
+KINDS = ("tariff", "export_tax", "subsidy")
+TARIFF_MODES = ("false", "by_sector", "uniform", "mfn")
+MODES = ("false", "by_sector", "uniform")
+
+
+class InstrumentError(DloptError):
+    """Instruments or bounds that make no sense."""
+
+
+@dataclasses.dataclass(frozen=True)
+class InstrumentChoice:
+    """Which instruments players have.
+
+    Attributes:
+        tariff: `false`, `by_sector` (each partner and sector), `uniform` (one rate) or `mfn` (one rate per sector).
+        export_tax: `false`, `by_sector` or `uniform`.
+        subsidy: `false`, `by_sector` or `uniform`.
+        sectors: `tradable`, `all`, or the labels or names of sectors.
+    """
+
+    tariff: str = "false"
+    export_tax: str = "false"
+    subsidy: str = "false"
+    sectors: str | tuple[str, ...] = "tradable"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Lowest and highest rate of each instrument, as fractions. A rate at a bound is reported as such."""
+
+    tariff: tuple[float, float] = (0.0, 4.0)
+    export_tax: tuple[float, float] = (0.0, 4.0)
+    subsidy: tuple[float, float] = (0.0, 0.8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Instruments:
+    """The map between the vector of instruments and the log wedges.
+
+    Attributes:
+        players: economies that choose, `[player]` labels.
+        tau: instrument that moves each cell, -1 where fixed, `[origin, destination, sector]`.
+        epsilon: the same for export taxes.
+        sigma: the same for subsidies, `[country, sector]`.
+        owner: player of each instrument, `[instrument]`.
+        kind: position in `KINDS` of each instrument, `[instrument]`.
+        lower: lowest log rate, `[instrument]`.
+        upper: highest log rate, `[instrument]`.
+    """
+
+    players: tuple[str, ...]
+    tau: Tensor
+    epsilon: Tensor
+    sigma: Tensor
+    owner: Tensor
+    kind: Tensor
+    lower: Tensor
+    upper: Tensor
+
+    @property
+    def count(self) -> int:
+        """Number of instruments."""
+        return len(self.owner)
+
+    def apply(self, a: Tensor, fixed: LogWedges) -> LogWedges:
+        """Log wedges with the chosen cells at `a` and all others as in `fixed`."""
+        maps = (self.tau, self.epsilon, self.sigma)
+        return tuple(torch.where(m >= 0, a[m.clamp(min=0)], w) for m, w in zip(maps, fixed, strict=True))  # type: ignore[return-value]
+
+    def directions(self, columns: Tensor) -> WedgeTensors:
+        """Moving each of `columns` by one: `[direction, ...]`."""
+        maps = (self.tau, self.epsilon, self.sigma)
+        shape = (-1, 1, 1, 1)
+        parts = [(m[None] == columns.view(shape[: m.ndim + 1])).to(self.lower.dtype) for m in maps]
+        return WedgeTensors(*parts)
+
+    def collect(self, cells: WedgeTensors) -> Tensor:
+        """Sum of cells per instrument, `[..., instrument]`: the transpose of `apply`."""
+        total = None
+        for m, values in ((self.tau, cells.tau), (self.epsilon, cells.epsilon), (self.sigma, cells.sigma)):
+            chosen = (m >= 0).flatten()
+            flat = values.flatten(-m.ndim)[..., chosen]
+            part = flat.new_zeros((*flat.shape[:-1], self.count))
+            part = part.index_add(-1, m.flatten()[chosen], flat)
+            total = part if total is None else total + part
+        assert total is not None
+        return total
+
+    def average(self, wedges: LogWedges) -> Tensor:
+        """The instruments that come nearest to `wedges`: the mean over the cells each moves, within bounds."""
+        ones = WedgeTensors(*(torch.ones_like(w) for w in wedges))
+        mean = self.collect(WedgeTensors(*wedges)) / self.collect(ones)
+        return mean.clamp(self.lower, self.upper)
+
+
+def build_instruments(
+    model: TradeModel, choice: InstrumentChoice, bounds: Bounds = Bounds(),
+    players: str | tuple[str, ...] = "all", partners: str = "all",
+) -> Instruments:  # fmt: skip
+    """Instruments of the given players. Cells without trade or production are left out: nothing depends on them.
+
+    Args:
+        model: gives the calibration and where there is trade.
+        choice: kinds, modes and sectors.
+        bounds: of the rates.
+        players: `all`, or labels of economies.
+        partners: `all`, or `players`: tariffs and export taxes only between players.
+
+    Raises:
+        InstrumentError: no instrument is left, a mode is unknown, or bounds are crossed.
+        UnknownNameError: an unknown economy or sector.
+    """
+    c = model.calibration
+    labels = c.economies if players == "all" else tuple(players) if not isinstance(players, str) else (players,)
+    if len(set(labels)) != len(labels) or not labels:
+        raise InstrumentError(f"players is {list(labels)}: name each economy once, and at least one.")
+    positions = [c.economy_index(label) for label in labels]
+    if partners not in ("all", "players"):
+        raise UnknownNameError("value of partners", partners, ("all", "players"))
+    _check(choice, bounds)
+    sectors = chosen_sectors(c, choice.sectors)
+    n, j = model.n, model.j
+    tau = torch.full((n, n, j), -1)
+    epsilon, sigma = tau.clone(), torch.full((n, j), -1)
+    partner = torch.zeros(n, dtype=torch.bool)
+    partner[positions if partners == "players" else list(range(n))] = True
+    traded = (model.trade > 0) & ~torch.eye(n, dtype=torch.bool)[:, :, None] & sectors
+    owner: list[int] = []
+    kind: list[int] = []
+
+    def assign(index: Tensor, cells: Tensor, groups: Tensor, player: int, which: int) -> None:
+        """One instrument for each distinct group among the cells."""
+        found, inverse = torch.unique(groups[cells], return_inverse=True)
+        index[cells] = inverse + len(owner)
+        owner.extend([player] * len(found))
+        kind.extend([which] * len(found))
+
+    origin = torch.arange(n)[:, None, None].expand(n, n, j)
+    destination = torch.arange(n)[None, :, None].expand(n, n, j)
+    sector = torch.arange(j).expand(n, n, j)
+    for player, position in enumerate(positions):
+        if choice.tariff != "false":
+            cells = traded & (destination == position) & partner[:, None, None]
+            groups = {"by_sector": origin * j + sector, "mfn": sector, "uniform": sector * 0}[choice.tariff]
+            assign(tau, cells, groups, player, 0)
+        if choice.export_tax != "false":
+            cells = traded & (origin == position) & partner[None, :, None]
+            groups = {"by_sector": destination * j + sector, "uniform": sector * 0}[choice.export_tax]
+            assign(epsilon, cells, groups, player, 1)
+        if choice.subsidy != "false":
+            cells = model.sells & sectors & (torch.arange(n) == position)[:, None]
+            groups = sector[0] if choice.subsidy == "by_sector" else sector[0] * 0
+            assign(sigma, cells, groups, player, 2)
+    if not owner:
+        raise InstrumentError(
+            "No instrument is left to choose: turn on instruments.tariff, export_tax or subsidy, "
+            "and choose sectors with trade."
+        )
+    limits = [
+        (math.log1p(bounds.tariff[0]), math.log1p(bounds.tariff[1])),
+        (math.log1p(bounds.export_tax[0]), math.log1p(bounds.export_tax[1])),
+        (-math.log1p(-bounds.subsidy[0]), -math.log1p(-bounds.subsidy[1])),
+    ]
+    kinds = torch.tensor(kind)
+    limit = torch.tensor(limits, dtype=model.theta.dtype)[kinds]
+    return Instruments(labels, tau, epsilon, sigma, torch.tensor(owner), kinds, limit[:, 0], limit[:, 1])
+
+
+def chosen_sectors(calibration: Calibration, sectors: str | tuple[str, ...] | list[str]) -> Tensor:
+    """Bool `[sector]` of `tradable`, `all`, or labels or names.
+
+    Raises:
+        UnknownNameError: an unknown sector.
+    """
+    if isinstance(sectors, str) and sectors == "tradable":
+        return calibration.tradable.bool()
+    if isinstance(sectors, str) and sectors == "all":
+        return torch.ones(calibration.n_sectors, dtype=torch.bool)
+    chosen = torch.zeros(calibration.n_sectors, dtype=torch.bool)
+    for label in (sectors,) if isinstance(sectors, str) else sectors:
+        chosen[calibration.sector_index(label)] = True
+    return chosen
+
+
+def _check(choice: InstrumentChoice, bounds: Bounds) -> None:
+    for kind in KINDS:
+        mode, valid = getattr(choice, kind), TARIFF_MODES if kind == "tariff" else MODES
+        if mode not in valid:
+            raise UnknownNameError(f"value of instruments.{kind}", mode, valid)
+        low, high = getattr(bounds, kind)
+        in_domain = high < 1 if kind == "subsidy" else low > -1
+        if not (math.isfinite(low) and math.isfinite(high) and low < high and in_domain):
+            rule = "low < high < 1" if kind == "subsidy" else "-1 < low < high"
+            raise InstrumentError(f"bounds.{kind} is [{low:g}, {high:g}]; it must satisfy {rule}.")

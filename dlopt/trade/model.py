@@ -1,0 +1,203 @@
+"""The trade model in changes: baseline constants and the equilibrium residual.
+
+Wang, Xu, Yang, Zhu (2024), section 3 and appendix A.2: Eaton-Kortum, N countries, J sectors, input-output links,
+sectoral economies of scale, in exact-hat algebra. Unknowns are logs of hats, stacked as `State` describes.
+Every equation reads `log(sum of exponentials of linear forms) = 0`, which is what `derivatives` rests on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError
+from dlopt.trade.accounting import Accounting, exporter_share, importer_share
+from dlopt.trade.calibration import Calibration
+from dlopt.trade.policy import Policy
+
+LogWedges = tuple[Tensor, Tensor, Tensor]
+"""`(tau, epsilon, sigma)`: `[origin, destination, sector]` twice and `[country, sector]`."""
+
+
+class InconsistentBaselineError(DloptError):
+    """The calibration is not an equilibrium: balance it first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """The unknowns, as logs of hats.
+
+    Attributes:
+        wage: `[country]`.
+        income: final income Y, `[country]`.
+        labour: sectoral employment, `[country, sector]`.
+        price: sectoral price index, `[country, sector]`.
+        expenditure: sectoral expenditure, `[country, sector]`.
+    """
+
+    wage: Tensor
+    income: Tensor
+    labour: Tensor
+    price: Tensor
+    expenditure: Tensor
+
+    def stacked(self) -> Tensor:
+        """One vector `[..., 2N + 3NJ]` (leading axes are batches)."""
+        parts = (self.wage, self.income, self.labour.flatten(-2), self.price.flatten(-2), self.expenditure.flatten(-2))
+        return torch.cat(parts, dim=-1)
+
+    @classmethod
+    def of(cls, u: Tensor, n: int, j: int) -> State:
+        """Inverse of `stacked`."""
+        wage, income, labour, price, expenditure = u.split((n, n, n * j, n * j, n * j), dim=-1)
+        table = (*u.shape[:-1], n, j)
+        return cls(wage, income, labour.reshape(table), price.reshape(table), expenditure.reshape(table))
+
+
+class TradeModel:
+    """Baseline of a consistent calibration, and the residual of the equilibrium in changes.
+
+    Args:
+        calibration: an equilibrium with `final_share` given (see `dlopt.trade.balance`).
+        accounting: bases of the taxes.
+        psi_scale: multiplies the scale elasticities; 0 removes them.
+        transfer: D, received by each country in the numeraire, `[country]`; zero where trade is balanced.
+
+    Raises:
+        InconsistentBaselineError: markets do not clear at the calibration's own numbers.
+    """
+
+    def __init__(
+        self,
+        calibration: Calibration,
+        accounting: Accounting | str = Accounting.STANDARD,
+        psi_scale: float = 1.0,
+        transfer: Tensor | None = None,
+        check: bool = True,
+    ) -> None:
+        c = calibration
+        if c.final_share is None:
+            raise InconsistentBaselineError(f"Calibration {c.name!r} has no final shares. Balance it first.")
+        self.calibration = c
+        self.accounting = Accounting(accounting)
+        self.n, self.j = c.n_economies, c.n_sectors
+        self.size = 2 * self.n + 3 * self.n * self.j
+        self.theta, self.psi = c.theta, c.psi * psi_scale
+        self.alpha, self.beta = c.final_share, c.value_added_share
+        self.wedges0: LogWedges = Policy.of(c).log_wedges()
+        tau, epsilon, sigma = self.wedges0
+        self.log_kappa0 = tau + epsilon - sigma[:, None]
+        self.trade = c.trade
+        """X, `[origin, destination, sector]`."""
+        self.spending = c.trade.sum(0)
+        """X_n^j, `[country, sector]`."""
+        self.revenue = (c.trade * (-self.log_kappa0).exp()).sum(1)
+        """R_i^j, `[country, sector]`."""
+        self.payroll = self.beta * self.revenue
+        """w_i L_i^j, `[country, sector]`."""
+        self.value_added = self.payroll.sum(1)
+        """w_i L_i, `[country]`."""
+        self.transfer = torch.zeros_like(self.value_added) if transfer is None else transfer
+        taxes = (c.trade * importer_share(self.accounting, *self.wedges0)).sum((0, 2))
+        taxes = taxes + (c.trade * exporter_share(self.accounting, *self.wedges0)).sum((1, 2))
+        self.income = self.value_added + taxes + self.transfer
+        """Y_i, `[country]`."""
+        self.buys = self.spending > 0
+        self.sells = self.revenue > 0
+        self.lam = c.trade / _safe(self.spending, self.buys)
+        """lambda, `[origin, destination, sector]`."""
+        self.materials = c.input_share * (1 - self.beta)[:, None, :]
+        """gamma (1-beta): cost share of input s in output j, `[country, input sector, output sector]`."""
+        self.use = self.materials * self.revenue[:, None, :]
+        """Spending on s as an input of j, `[country, input sector, output sector]`."""
+        self.labour_share = self.payroll / self.value_added[:, None]
+        self.world_share = self.value_added / self.value_added.sum()
+        self.reference = int(self.value_added.argmax())
+        """The country whose labour market is dropped for the numeraire (Walras)."""
+        if check:
+            self._check()
+
+    def _check(self) -> None:
+        demand = self.alpha * self.income[:, None] + self.use.sum(2)
+        gap = ((demand - self.spending).abs() / self.spending.sum(1, keepdim=True)).max()
+        if not gap <= 1e-8:
+            raise InconsistentBaselineError(
+                f"Markets of calibration {self.calibration.name!r} do not clear: spending and demand differ by up to "
+                f"{float(gap):.1e} of a country's spending. Balance it first (dlopt.trade.balance.balanced)."
+            )
+
+    def unit_cost(self, state: State) -> Tensor:
+        """log c^ (A.2), `[..., country, sector]`."""
+        inputs = torch.einsum("isj,...is->...ij", self.materials, state.price)
+        return -self.psi * state.labour + self.beta * state.wage[..., None] + inputs
+
+    def log_share_change(self, state: State, wedges: LogWedges) -> Tensor:
+        """log of lambda'/lambda (A.3), `[..., origin, destination, sector]`."""
+        gap = state.price[..., None, :, :] - self.unit_cost(state)[..., :, None, :] - self.log_kappa_change(wedges)
+        return self.theta * gap
+
+    def log_kappa_change(self, wedges: LogWedges) -> Tensor:
+        """log kappa^, `[..., origin, destination, sector]`."""
+        tau, epsilon, sigma = wedges
+        return tau + epsilon - sigma[..., :, None, :] - self.log_kappa0
+
+    def flows(self, state: State, wedges: LogWedges) -> Tensor:
+        """X', `[..., origin, destination, sector]`."""
+        return self.trade * (self.log_share_change(state, wedges) + state.expenditure[..., None, :, :]).exp()
+
+    def incomes(self, state: State, wedges: LogWedges) -> tuple[Tensor, Tensor, Tensor]:
+        """Parts of Y' (A.7): labour income, tariff revenue, export tax less subsidies; each `[..., country]`."""
+        flows = self.flows(state, wedges)
+        tariffs = (flows * importer_share(self.accounting, *wedges)).sum((-3, -1))
+        exports = (flows * exporter_share(self.accounting, *wedges)).sum((-2, -1))
+        return self.value_added * state.wage.exp(), tariffs, exports
+
+    def log_welfare(self, u: Tensor) -> Tensor:
+        """log W^ (A.9, A.10), `[..., country]`; linear in the unknowns."""
+        state = State.of(u, self.n, self.j)
+        return state.income - (self.alpha * state.price).sum(-1)
+
+    def residual(self, u: Tensor, wedges: LogWedges) -> Tensor:
+        """Log residual of every equation (A.4), (A.5), (A.6), (A.7), (A.8), `[2N + 3NJ]`, ordered like the unknowns.
+
+        The labour market of `reference` is replaced by the numeraire: world value added is constant. Cells that buy
+        or sell nothing in the baseline keep their hats at one.
+        """
+        state = State.of(u, self.n, self.j)
+        share = self.log_share_change(state, wedges)
+        prices = _safe((self.lam * share.exp()).sum(0), self.buys).log()
+        flows = self.trade * (share + state.expenditure).exp()
+        revenue = (flows * (-self.log_kappa_change(wedges) - self.log_kappa0).exp()).sum(1)
+        labour = (_safe(revenue, self.sells) / _safe(self.revenue, self.sells)).log() - state.wage[:, None] - state.labour
+        use = torch.einsum("isj,ij->is", self.use, (state.wage[:, None] + state.labour).exp())
+        demand = self.alpha * (self.income * state.income.exp())[:, None] + use
+        expenditure = (_safe(demand, self.buys) / _safe(self.spending, self.buys)).log() - state.expenditure
+        taxes = (flows * importer_share(self.accounting, *wedges)).sum((0, 2))
+        taxes = taxes + (flows * exporter_share(self.accounting, *wedges)).sum((1, 2))
+        earned = self.value_added * state.wage.exp() + taxes + self.transfer
+        income = (earned / self.income).log() - state.income
+        wage = self.labour_residual(state)
+        wage = torch.where(
+            torch.arange(self.n, device=u.device) == self.reference,
+            (self.world_share * state.wage.exp()).sum().log(),
+            wage,
+        )
+        prices = torch.where(self.buys, prices, state.price)
+        labour = torch.where(self.sells, labour, state.labour)
+        expenditure = torch.where(self.buys, expenditure, state.expenditure)
+        return State(wage, income, labour, prices, expenditure).stacked()
+
+    def labour_residual(self, state: State) -> Tensor:
+        """log of labour used over labour there (A.6), `[country]`: all countries, the redundant one included."""
+        return (self.labour_share * state.labour.exp()).sum(-1).log()
+
+    def walras_residual(self, u: Tensor) -> float:
+        """The labour market that was dropped: zero at an equilibrium."""
+        return float(self.labour_residual(State.of(u, self.n, self.j))[self.reference].abs())
+
+
+def _safe(values: Tensor, active: Tensor) -> Tensor:
+    """`values`, with one where a cell is not active, so that logs and their derivatives stay finite."""
+    return torch.where(active, values, torch.ones_like(values))
