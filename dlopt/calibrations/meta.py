@@ -1,0 +1,108 @@
+"""meta.yaml: what a bundle says about itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from pathlib import Path
+
+from dlopt.calibrations.schema import MAX_META_BYTES, META_FILE, META_KEYS, PRICE_BASES, Faults
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FLAT = "write five plain lines: name, year, unit, source, price_basis"
+
+
+@dataclasses.dataclass(frozen=True)
+class Meta:
+    """The content of meta.yaml.
+
+    Attributes:
+        name: how users call the calibration; letters, digits, `.`, `_` and `-`.
+        year, unit, source: provenance, free text.
+        price_basis: `tariff_inclusive`, or `tariff_exclusive` for flows before the importer's tariff.
+    """
+
+    name: str
+    year: str
+    unit: str
+    source: str
+    price_basis: str = PRICE_BASES[0]
+
+    def to_yaml(self) -> str:
+        """As it stands in the file."""
+        import yaml
+
+        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False, allow_unicode=True, width=100)
+
+
+def read_meta(folder: Path, faults: Faults) -> Meta | None:
+    """Read and check meta.yaml; None, and at least one fault more, when it does not serve."""
+    import yaml
+
+    path = folder / META_FILE
+    if not path.is_file():
+        faults.add(META_FILE, "every bundle has this file", _FLAT)
+        return None
+    try:
+        if path.stat().st_size > MAX_META_BYTES:
+            faults.add(META_FILE, f"at most {MAX_META_BYTES // 1024} KiB are read", _FLAT)
+            return None
+        text = path.read_bytes().decode("utf-8-sig")
+        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
+            faults.add(META_FILE, "anchors and aliases are not accepted", _FLAT)
+            return None
+        content = yaml.safe_load(text)
+    except UnicodeDecodeError:
+        faults.add(META_FILE, "the file must be UTF-8", "save it as UTF-8")
+        return None
+    except OSError as error:
+        faults.add(META_FILE, f"the file cannot be read ({error.strerror})", "check its permissions")
+        return None
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        faults.add(META_FILE, "the file is not valid YAML", _FLAT, row=None if mark is None else mark.line + 1)
+        return None
+    if not isinstance(content, dict):
+        faults.add(META_FILE, "the file holds keys and values", _FLAT)
+        return None
+    return _checked(content, faults)
+
+
+def _checked(content: dict[object, object], faults: Faults) -> Meta | None:
+    before = faults.total
+    for key in content:
+        if key not in META_KEYS:
+            faults.add(META_FILE, "this key is unknown", f"valid keys: {', '.join(META_KEYS)}", value=key)
+    values = {key: _text(key, content, faults) for key in META_KEYS}
+    name, basis = values["name"], values["price_basis"]
+    if name and not NAME_PATTERN.fullmatch(name):
+        faults.add(
+            META_FILE,
+            "a name has letters, digits, '.', '_' and '-', at most 100, and starts with a letter or digit",
+            "rename it",
+            column="name",
+            value=name,
+        )
+    if basis and basis not in PRICE_BASES:
+        faults.add(
+            META_FILE,
+            "this price basis is unknown",
+            f"use {' or '.join(PRICE_BASES)}",
+            column="price_basis",
+            value=basis,
+        )
+    return Meta(**values) if faults.total == before else None
+
+
+def _text(key: str, content: dict[object, object], faults: Faults) -> str:
+    value = content.get(key)
+    if value is None or value == "":
+        faults.add(META_FILE, "this key is missing or empty", "add it", column=key)
+    elif isinstance(value, bool) or not isinstance(value, str | int | float | datetime.date):
+        faults.add(META_FILE, "this value must be plain text", "write it on one line", column=key, value=value)
+    elif isinstance(value, int) and abs(value) > 10**9:
+        faults.add(META_FILE, "this number is too long", "write it on one line", column=key)
+    else:
+        return str(value).strip()
+    return ""
