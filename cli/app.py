@@ -1,0 +1,121 @@
+"""`dlopt`: the commands, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from dlopt.errors import DloptError
+
+from . import DEBUG, data, runs
+from .completion import complete_override
+from .verbs import KEYS, VERBS
+
+app = typer.Typer(
+    name="dlopt",
+    help="Optimal trade and industrial policy in general equilibrium.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+solve_app = typer.Typer(help="Solve for equilibria and optimal policies.", no_args_is_help=True)
+app.add_typer(solve_app, name="solve")
+app.add_typer(runs.app, name="runs")
+app.add_typer(data.app, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"dlopt {version('dlopt')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+@app.command()
+def scenarios() -> None:
+    """What can be solved: every scenario, and the verb that serves it."""
+    from .help import scenario_table
+    from .screen import output
+
+    output.print(scenario_table())
+
+
+class _SolveCommand(TyperCommand):
+    """A verb whose --help also lists its scenarios and keys."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        from .help import key_table, scenario_table
+        from .screen import output
+
+        verb = VERBS[str(self.name)]
+        output.print(scenario_table(verb.name))
+        output.print(key_table(verb, KEYS))
+
+
+def _complete(ctx: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
+    return complete_override(str(ctx.info_name), list(ctx.params.get("arguments") or args), incomplete)
+
+
+def _solve(
+    ctx: typer.Context,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="scenario=NAME [KEY=VALUE]... [-m]",
+            help="Keys to set, and Hydra's options: -m runs every combination of comma-separated values.",
+            autocompletion=_complete,
+        ),
+    ] = None,
+) -> None:
+    words = list(arguments or [])
+    if "--debug" in words:
+        words.remove("--debug")
+        os.environ[DEBUG] = "1"
+    raise typer.Exit(importlib.import_module("dlopt.cli.solve").solve(str(ctx.info_name), words))
+
+
+for _verb in VERBS.values():
+    solve_app.command(
+        _verb.name, help=_verb.help, cls=_SolveCommand, context_settings={"ignore_unknown_options": True}
+    )(_solve)
+
+
+def main() -> None:
+    """Entry point of the `dlopt` command."""
+    try:
+        app()
+    except DloptError as error:
+        if os.environ.get(DEBUG):
+            raise
+        _say(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("Stopped before anything was solved.")
+        sys.exit(1)
+
+
+def _say(message: str) -> None:
+    from rich.text import Text
+
+    from .screen import console
+
+    console.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)

@@ -1,0 +1,68 @@
+"""Ctrl-C and SIGTERM: the first asks the solver to stop and keep what it has, the second stops at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from .screen import console
+
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)
+)  # Slurm's warning arrives as SIGUSR2
+
+
+class Aborted(KeyboardInterrupt):
+    """The second signal."""
+
+
+class StopRequest:
+    """Whether somebody asked to stop.
+
+    Attributes:
+        asked: a signal came.
+        marker: a file whose presence asks every job of a sweep to stop, in whichever process it runs.
+    """
+
+    def __init__(self, marker: Path | None = None) -> None:
+        self.asked, self.marker = False, marker
+
+    def __bool__(self) -> bool:
+        return self.asked or (self.marker is not None and self.marker.exists())
+
+    def ask(self) -> None:
+        """Record a signal; tell the other jobs of the sweep.
+
+        Raises:
+            Aborted: it was asked before.
+        """
+        if self.asked:
+            raise Aborted
+        self.asked = True
+        if self.marker is not None:
+            with contextlib.suppress(OSError):
+                self.marker.touch()
+        console.print("[yellow]Stopping after this iteration; once more to stop at once.[/]")
+
+
+@contextlib.contextmanager
+def stopping(marker: Path | None = None) -> Iterator[StopRequest]:
+    """Turn signals into a `StopRequest` while the block runs (in the main thread; elsewhere only the marker counts)."""
+    request = StopRequest(marker)
+    previous: dict[int, Any] = {}
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        request.ask()
+
+    if threading.current_thread() is threading.main_thread():
+        previous = {number: signal.signal(number, handle) for number in _SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

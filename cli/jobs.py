@@ -1,0 +1,258 @@
+"""From a composed config to one call of the solver, with every value checked on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+import dlopt
+from dlopt import Bounds, Calibration, InstrumentChoice, Policy, SolveResult
+from dlopt.errors import DloptError, UnknownNameError
+from dlopt.runs import read_run
+from dlopt.trade.instruments import KINDS, MODES, TARIFF_MODES
+
+from .config import SOLVERS
+from .resume import check_same_settings
+from .verbs import VERBS
+
+_CHOICES = {
+    "accounting": ("standard", "paper"),
+    "deficits": ("none", "constant"),
+    "partners": ("all", "players"),
+    "instruments.tariff": TARIFF_MODES,
+    "instruments.export_tax": MODES,
+    "instruments.subsidy": MODES,
+}
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "psi_scale": (lambda v: v >= 0, "a finite number, 0 or more"),
+    "tolerance": (lambda v: v > 0, "a finite number above 0, or null"),
+    "starts": (lambda v: v >= 0, "a whole number, 0 or more"),
+    "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0 to 2^63-1"),
+    "threads": (lambda v: 0 <= v <= 4096, "a whole number from 0 (all cores) to 4096"),
+}
+
+
+class ConfigValueError(DloptError):
+    """A config value outside its range."""
+
+    def __init__(self, key: str, value: object, rule: str) -> None:
+        super().__init__(f"{key}={value} is not possible: it must be {rule}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One solve, ready to run.
+
+    Attributes:
+        verb: `dlopt.solve_<verb>` does the work.
+        arguments: what it is given besides the calibration.
+    """
+
+    verb: str
+    calibration: Calibration
+    accounting: str
+    seed: int
+    threads: int
+    arguments: Mapping[str, Any]
+
+    def solve(self, on_iteration: Callable[[Any], bool | None]) -> SolveResult:
+        """Run the solver; `on_iteration` returns True to stop it."""
+        result: SolveResult = getattr(dlopt, f"solve_{self.verb}")(
+            self.calibration, on_iteration=on_iteration, **self.arguments
+        )
+        return result
+
+
+def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
+    """Check a composed config against the schema and the calibration.
+
+    Args:
+        cfg: the composed config, without Hydra's own part.
+        choices: what was chosen in each config group.
+
+    Raises:
+        DloptError: the first value that cannot be.
+    """
+    verb = VERBS[cfg.verb]
+    _check_scenario(verb.name, choices["scenario"], list(cfg.scenario.verbs))
+    _check_values(cfg)
+    calibration = calibration_named(cfg.calibration)
+    common = {"accounting": cfg.accounting, "deficits": cfg.deficits, "psi_scale": cfg.psi_scale}
+    if cfg.tolerance is not None:
+        common["tolerance"] = cfg.tolerance
+    settings = {"solver": lambda: SOLVERS[choices["solver"]](**_options(cfg.solver))}
+    build: dict[str, Callable[[], Any]] = {
+        "policy": lambda: _policy(cfg.policy, cfg.calibration, calibration),
+        "player": lambda: _player(cfg.player, calibration, choices["scenario"], list(cfg.scenario.verbs)),
+        "players": lambda: _players(cfg.players, calibration),
+        "partners": lambda: cfg.partners,
+        "instruments": lambda: _instruments(cfg.instruments, calibration),
+        "bounds": lambda: _bounds(cfg.bounds),
+        "weights": lambda: _weights(cfg.weights, calibration),
+        "starts": lambda: cfg.starts,
+        "init": lambda: _init(cfg, calibration),
+        **settings,
+    }
+    own = {key: build[key]() for key in verb.own_keys if key in build}
+    if "init" in own:
+        own["seed"] = cfg.seed
+    return Job(verb.name, calibration, cfg.accounting, cfg.seed, cfg.threads, {**common, **own})
+
+
+@functools.lru_cache(maxsize=8)
+def calibration_named(name: str) -> Calibration:
+    """A calibration, read once per process."""
+    return dlopt.load_calibration(name)
+
+
+def _check_scenario(verb: str, scenario: str, served_by: Sequence[str]) -> None:
+    if verb not in served_by:
+        how = " or ".join(f"`dlopt solve {name} scenario={scenario}`" for name in served_by)
+        raise DloptError(f"`dlopt solve {verb}` cannot serve scenario {scenario!r}; {how} does.")
+
+
+def _check_values(cfg: DictConfig) -> None:
+    for key, names in _CHOICES.items():
+        value = str(OmegaConf.select(cfg, key)).lower()
+        if value not in names:
+            raise UnknownNameError(f"value of {key}", value, names)
+    for key, (possible, rule) in _RANGES.items():
+        value = cfg[key]
+        if value is not None and not (math.isfinite(value) and possible(value)):
+            raise ConfigValueError(key, value, rule)
+
+
+def _options(node: DictConfig) -> dict[str, Any]:
+    """A config section as keyword arguments; lists become tuples, as frozen options have them."""
+    content: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+
+
+def _player(player: str | None, calibration: Calibration, scenario: str, verbs: Sequence[str]) -> str:
+    if player is None:
+        together = f" All players at once: `dlopt solve nash scenario={scenario}`." if "nash" in verbs else ""
+        raise DloptError(
+            f"Which economy optimises? Scenario {scenario!r} names none: add player=NAME, one of "
+            f"{', '.join(calibration.economies)}.{together}"
+        )
+    calibration.economy_index(player)
+    return player
+
+
+def _players(players: Any, calibration: Calibration) -> str | tuple[str, ...]:
+    if players == "all":
+        return "all"
+    if isinstance(players, str):
+        players = [players]
+    if (not OmegaConf.is_list(players) and not isinstance(players, list)) or len(players) == 0:
+        raise ConfigValueError("players", players, "all, or a list of economies such as [USA,CHN]")
+    names = tuple(str(name) for name in players)
+    for name in names:
+        calibration.economy_index(name)
+    if len(set(names)) < len(names):
+        raise ConfigValueError("players", f"[{','.join(names)}]", "a list that names each economy once")
+    return names
+
+
+def _instruments(node: DictConfig, calibration: Calibration) -> InstrumentChoice:
+    chosen = {name: str(node[name]).lower() for name in KINDS}
+    if set(chosen.values()) == {"false"}:
+        raise DloptError("No instrument is chosen: set instruments.tariff, .export_tax or .subsidy to by_sector.")
+    sectors = node.sectors
+    if sectors in ("tradable", "all"):
+        return InstrumentChoice(**chosen, sectors=sectors)
+    if isinstance(sectors, str) and not _known_sector(sectors, calibration):
+        raise UnknownNameError("value of instruments.sectors", sectors, ("tradable", "all", *calibration.sectors))
+    if isinstance(sectors, str | int):
+        sectors = [sectors]
+    if (not isinstance(sectors, list) and not OmegaConf.is_list(sectors)) or len(sectors) == 0:
+        raise ConfigValueError("instruments.sectors", sectors, "tradable, all, or a list of sectors such as [6,7]")
+    labels = tuple(calibration.sectors[calibration.sector_index(label)] for label in sectors)
+    if len(set(labels)) < len(labels):
+        raise ConfigValueError("instruments.sectors", f"[{','.join(labels)}]", "a list that names each sector once")
+    return InstrumentChoice(**chosen, sectors=labels)
+
+
+def _known_sector(label: str, calibration: Calibration) -> bool:
+    return label in calibration.sectors or label in calibration.sector_names
+
+
+def _bounds(node: DictConfig) -> Bounds:
+    values = {}
+    for name in KINDS:
+        pair = list(node[name])
+        key, shown = f"bounds.{name}", f"[{','.join(str(v) for v in pair)}]"
+        if len(pair) != 2 or not all(math.isfinite(v) for v in pair):
+            raise ConfigValueError(key, shown, "two finite numbers, the lowest and the highest rate")
+        if pair[0] > pair[1]:
+            raise ConfigValueError(key, shown, f"the lowest rate first; did you mean [{pair[1]},{pair[0]}]?")
+        if name == "subsidy" and pair[1] >= 1:
+            raise ConfigValueError(key, shown, "below 1: a subsidy of 1 would pay the whole price")
+        if name != "subsidy" and pair[0] <= -1:
+            raise ConfigValueError(key, shown, "above -1: a rate of -1 would make goods free")
+        values[name] = (float(pair[0]), float(pair[1]))
+    return Bounds(**values)
+
+
+def _weights(weights: Any, calibration: Calibration) -> str | dict[str, float]:
+    if weights in ("income", "equal"):
+        return str(weights)
+    if not OmegaConf.is_dict(weights) or len(weights) == 0:
+        raise ConfigValueError("weights", weights, "income, equal, or a mapping such as {USA:1,CHN:2}")
+    chosen: dict[str, float] = {}
+    for name, value in weights.items():
+        calibration.economy_index(str(name))
+        if not isinstance(value, int | float) or isinstance(value, bool) or not (math.isfinite(value) and value >= 0):
+            raise ConfigValueError(f"weights.{name}", value, "a finite number, 0 or more")
+        chosen[str(name)] = float(value)
+    if not any(chosen.values()):
+        raise ConfigValueError("weights", chosen, "positive for some economy")
+    return chosen
+
+
+def _policy(name: str | None, where: str, calibration: Calibration) -> Policy | None:
+    from dlopt.calibrations import find_calibration, named_policies, read_policy
+
+    if name is None:
+        return None
+    named = named_policies(find_calibration(where))
+    path = named.get(name, Path(name).expanduser())
+    if not path.is_file():
+        raise UnknownNameError(f"policy of calibration {calibration.name!r} (or file)", name, named)
+    return read_policy(path, calibration)
+
+
+def _init(cfg: DictConfig, calibration: Calibration) -> str | Policy:
+    if cfg.resume is not None:
+        if cfg.init != "baseline":
+            raise DloptError(f"resume={cfg.resume} and init={cfg.init} exclude each other: leave one out.")
+        folder = Path(cfg.resume).expanduser()
+        check_same_settings(folder, cfg, calibration)
+        return policy_of_run(folder, calibration)
+    if cfg.init in ("baseline", "random"):
+        return str(cfg.init)
+    folder = Path(cfg.init).expanduser()
+    if not folder.is_dir():
+        raise UnknownNameError("starting point init (or run folder)", cfg.init, ("baseline", "random"))
+    return policy_of_run(folder, calibration)
+
+
+def policy_of_run(folder: Path, calibration: Calibration) -> Policy:
+    """The policies a run ended with.
+
+    Raises:
+        DloptError: not a run, no policies in it, or not those of these economies and sectors.
+    """
+    from dlopt.calibrations import read_policy
+
+    status = read_run(folder).status
+    path = folder / "policies.parquet"
+    if not path.is_file():
+        raise DloptError(f"{folder} ({status}) has no policies to start from. Give another run, or init=baseline.")
+    return read_policy(path, calibration)

@@ -1,0 +1,100 @@
+"""`dlopt solve VERB ...`: check the command, hand it to Hydra, read back how every job ended."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+
+from dlopt.errors import DloptError
+from dlopt.runs import RunReadError, RunRecord, find_runs
+
+from . import DEBUG
+from .check import Checked, check
+from .interrupt import stopping
+from .screen import console
+from .task import STOP_MARKER, task
+
+EXIT_CODES = {"converged": 0, "not_converged": 2, "interrupted": 2, "failed": 1, "running": 1}
+
+
+def solve(verb: str, arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code: 0 converged, 2 finished but not converged, 1 error.
+
+    Raises:
+        DloptError: the command is unsound; nothing was made.
+    """
+    checked = check(verb, arguments)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback and leaving
+    logging.raiseExceptions = bool(os.environ.get(DEBUG))  # a full disk must not fill the screen
+    sys.argv = [f"dlopt-solve-{verb}", *checked.arguments]
+    main = hydra.main(version_base="1.3", config_path="pkg://dlopt.conf", config_name="config")(task)
+    if checked.folder is None:
+        main()
+        return 0
+    marker = checked.folder / STOP_MARKER if checked.multirun else None
+    try:
+        if checked.multirun:
+            with stopping(marker):
+                main()
+        else:
+            main()
+    except KeyboardInterrupt:
+        _mark_interrupted(checked.folder)
+    except DloptError:
+        raise
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        raise DloptError(_in_words(error)) from error
+    finally:
+        if marker is not None:
+            marker.unlink(missing_ok=True)
+    return _exit_code(checked)
+
+
+def _exit_code(checked: Checked) -> int:
+    """The worst of all jobs; a job without a readable run.json counts as an error."""
+    assert checked.folder is not None
+    runs = find_runs(checked.folder)
+    codes = [EXIT_CODES[r.status] if isinstance(r, RunRecord) else 1 for _, r in runs]
+    missing = (checked.jobs or 1) - len(codes)
+    if checked.multirun:
+        _show_sweep(runs, missing, checked.folder)
+    if missing > 0 or 1 in codes:
+        return 1
+    return max(codes, default=1)
+
+
+def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:
+    from .runs import runs_table
+    from .screen import output
+    from .summary import shown
+
+    output.print(runs_table(runs, folder))
+    if missing > 0:
+        console.print(f"[red]{missing} job(s) left no run.json.[/]")
+    output.print(shown(folder), style="cyan")
+
+
+def _mark_interrupted(folder: Path) -> None:
+    """Runs that a second signal cut off say so."""
+    import dataclasses
+
+    for path, record in find_runs(folder):
+        if isinstance(record, RunRecord) and record.status == "running":
+            stopped = dataclasses.replace(record, status="interrupted", message="Stopped at once; run it again.")
+            with contextlib.suppress(DloptError):
+                stopped.write(path)
+    console.print("[yellow]Stopped.[/]")
+
+
+def _in_words(error: Exception) -> str:
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    remedy = "Free some space or choose another folder." if isinstance(error, OSError) else "--debug shows where."
+    return f"{type(error).__name__}: {reason}. {remedy}"

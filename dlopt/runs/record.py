@@ -1,0 +1,89 @@
+"""`run.json`: what was run, on what, and how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlopt.errors import DloptError
+from dlopt.files import write_json
+
+SCHEMA_VERSION = 1
+STATUSES = ("running", "converged", "not_converged", "interrupted", "failed")
+FILE = "run.json"
+
+
+class RunReadError(DloptError):
+    """A folder that is no run, or whose run.json is damaged."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """The content of `run.json`.
+
+    Attributes:
+        status: one of `STATUSES`; `running` also marks a run that was killed.
+        command: what to type to run it again.
+        calibration: `name` and `sha256`.
+        versions: of Python, dlopt and the libraries that make the numbers.
+        git: commit of dlopt's checkout, if it runs from one.
+        started: ISO date and time with zone.
+        certificate: residuals, curvature and gains, as the solver reports them.
+        message: how it ended, and what to try where it did not converge.
+    """
+
+    status: str
+    command: str
+    scenario: str
+    calibration: Mapping[str, str]
+    accounting: str
+    seed: int
+    threads: int
+    dtype: str
+    versions: Mapping[str, str]
+    git: str | None
+    started: str
+    wall_seconds: float | None = None
+    certificate: Mapping[str, Any] | None = None
+    message: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def verb(self) -> str:
+        """What was solved: `dlopt solve VERB ...`."""
+        words = self.command.split()
+        return words[2] if len(words) > 2 else ""
+
+    def write(self, folder: Path) -> None:
+        """Put it in `folder`, atomically."""
+        content = dataclasses.asdict(self)
+        write_json(folder / FILE, {"schema_version": content.pop("schema_version"), **content})
+
+
+def read_run(folder: Path) -> RunRecord:
+    """The record of a run folder.
+
+    Raises:
+        RunReadError: the folder or its run.json is missing, or not what a run leaves.
+    """
+    path = folder / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunReadError(f"{folder} is not a run folder: it has no {FILE}. `dlopt runs list` shows runs.") from None
+    except (OSError, ValueError) as error:
+        raise RunReadError(f"{path} cannot be read: {error}. The run is damaged; run it again.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RunReadError(f"{path} has schema_version {version!r}; this dlopt reads {SCHEMA_VERSION}.")
+    names = {field.name for field in dataclasses.fields(RunRecord)}
+    try:
+        record = RunRecord(**{key: value for key, value in content.items() if key in names})
+    except TypeError as error:
+        raise RunReadError(f"{path} is incomplete: {error}. The run is damaged; run it again.") from error
+    if record.status not in STATUSES or not isinstance(record.calibration, dict):
+        raise RunReadError(f"{path} has status {record.status!r} and calibration {record.calibration!r}: damaged.")
+    return record

@@ -1,0 +1,95 @@
+"""Reading the tables of runs, and setting several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from dlopt.runs.record import RunReadError, read_run
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """One table of a run.
+
+    Raises:
+        RunReadError: it is missing or damaged.
+    """
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        status = read_run(folder).status
+        raise RunReadError(f"{folder} ({status}) has no {path.name}; only runs that reached a result have tables.")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RunReadError(f"{path} cannot be read: {error}. Run it again.") from error
+
+
+def average_policies(policies: pd.DataFrame) -> pd.DataFrame:
+    """Simple averages in percent: `economy`, `instrument`, `count`, `initial_pct`, `rate_pct`, `at_bound`."""
+    grouped = policies.groupby(["economy", "instrument"], sort=False)
+    averages = pd.DataFrame(
+        {
+            "count": grouped.size(),
+            "initial_pct": 100 * grouped["initial_rate"].mean(),
+            "rate_pct": 100 * grouped["rate"].mean(),
+            "at_bound": grouped["at_bound"].sum().astype(int),
+        }
+    )
+    return averages.reset_index()
+
+
+def compare_welfare(folders: Sequence[Path]) -> pd.DataFrame:
+    """Real income changes in percent, economies down, runs across (named by position, from 1)."""
+    columns = {
+        str(k): read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]
+        for k, folder in enumerate(folders, start=1)
+    }
+    return pd.concat(columns, axis=1, sort=False)
+
+
+def compare_policies(folders: Sequence[Path]) -> pd.DataFrame:
+    """Average rates in percent, economy and instrument down, runs across (named by position, from 1)."""
+    columns = {
+        str(k): average_policies(read_table(folder, "policies")).set_index(["economy", "instrument"])["rate_pct"]
+        for k, folder in enumerate(folders, start=1)
+    }
+    return pd.concat(columns, axis=1, sort=False)
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """The composed config a run was started with, as `section.key: value`.
+
+    Raises:
+        RunReadError: it is missing or damaged.
+    """
+    path = folder / ".hydra" / "config.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunReadError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise RunReadError(f"{path} is not a config.")
+    return flat(content)
+
+
+def config_differences(folders: Sequence[Path]) -> dict[str, list[Any]]:
+    """Keys whose values are not the same in all runs, with the value in each."""
+    configs = [config_of(folder) for folder in folders]
+    keys = sorted({key for config in configs for key in config})
+    rows = {key: [config.get(key) for config in configs] for key in keys}
+    return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
+
+
+def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    flattened: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flattened.update(flat(value, f"{prefix}{key}."))
+        else:
+            flattened[f"{prefix}{key}"] = value
+    return flattened
