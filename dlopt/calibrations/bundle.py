@@ -199,6 +199,7 @@ def _read(folder: Path) -> tuple[Calibration | None, Faults]:
 
 def _read_tables(folder: Path, faults: Faults) -> dict[str, RawTable | None]:
     _no_stray_files(folder, faults)
+    _no_stray_policies(folder / POLICY_FOLDER, faults)
     raw: dict[str, RawTable | None] = {}
     for name, table in TABLES.items():
         paths = [path for suffix in TABLE_SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
@@ -226,6 +227,23 @@ def _no_stray_files(folder: Path, faults: Faults) -> None:
             close = difflib.get_close_matches(path.name.lower(), valid, n=1, cutoff=0.6)
             hint = f"did you mean {close[0]}? " if close else ""
             faults.add(path.name, "a bundle has no table of this name", hint + remedy)
+
+
+def _no_stray_policies(folder: Path, faults: Faults) -> None:
+    if folder.exists() and not folder.is_dir():
+        faults.add(POLICY_FOLDER, "this must be a folder of policy tables", "remove the file or rename it")
+        return
+    names: dict[str, str] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith("."):
+            continue
+        file = f"{POLICY_FOLDER}/{path.name}"
+        if path.suffix in TABLE_SUFFIXES:
+            if path.stem in names:
+                faults.add(file, "a policy is given once", f"delete it or {names[path.stem]}")
+            names[path.stem] = path.name
+        elif path.suffix.lower() in TABLE_LIKE_SUFFIXES:
+            faults.add(file, "a policy is a .csv or .parquet file", "save it as one of these")
 
 
 def _write_files(calibration: Calibration, folder: Path, policies: Mapping[str, Policy]) -> None:

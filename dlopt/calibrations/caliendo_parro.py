@@ -53,8 +53,9 @@ def import_caliendo_parro(folder: str | Path) -> Imported:
 
     Imports are before tariffs, thousand USD; home sales are output minus exports, output being raised to exports
     where it falls short; spending includes the tariffs of 1993. Slightly negative input shares are set to zero, and
-    columns that sum to 1 within 0.001 are renormalised. Final shares are what market clearing leaves, negative ones set to zero, renormalised.
-    Trade deficits are those of the flows. psi is zero; sectors of type `goods` are tradable.
+    columns that sum to 1 within 0.001 are renormalised. Final shares are what market clearing leaves, negative ones
+    set to zero, renormalised. Trade deficits are those of the flows. psi is zero; sectors of type `goods` are
+    tradable.
 
     Returns:
         The calibration, unbalanced, in USD; and the policies `nafta2005` (tariffs of 2005 among Mexico, Canada and

@@ -13,6 +13,8 @@ from dlopt.errors import DloptError, UnknownNameError
 
 VARIABLE = "DLOPT_DATA"
 DEFAULT = "stylized2017"
+IMPORTABLE = {"icio2017": "econ7115", "cp2015": "caliendo-parro"}
+"""Names of calibrations that are not shipped, and the importer that makes each."""
 
 
 class CalibrationNameError(DloptError):
@@ -23,6 +25,16 @@ class CalibrationNameError(DloptError):
             f"{name!r} cannot name a calibration. Use letters, digits, '.', '_' and '-', at most 100, "
             "starting with a letter or digit."
         )
+
+
+class UnknownCalibrationError(UnknownNameError):
+    """No calibration of that name; says how to import those that are known but not shipped."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("calibration", name, [entry.name for entry in list_calibrations()])
+        if name in IMPORTABLE:
+            layout = IMPORTABLE[name]
+            self.args = (f"{self} This one is imported first: dlopt data import {layout} DIR --name {name}.",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +77,7 @@ def find_calibration(name: str | Path) -> Path:
     """The folder of a calibration given by name, or by the path of its folder.
 
     Raises:
-        UnknownNameError: neither a calibration's name nor an existing folder; the message lists the nearest names.
+        UnknownCalibrationError: neither a calibration's name nor an existing folder; the message lists the nearest names.
     """
     text = str(name)
     if isinstance(name, Path) or os.sep in text or "/" in text:
@@ -79,7 +91,7 @@ def find_calibration(name: str | Path) -> Path:
                     return root / text
         if text and Path(text).is_dir():
             return Path(text)
-    raise UnknownNameError("calibration", text, [entry.name for entry in list_calibrations()])
+    raise UnknownCalibrationError(text)
 
 
 def import_destination(name: str) -> Path:

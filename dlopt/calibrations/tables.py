@@ -198,8 +198,8 @@ def _csv_columns(
                     faults.add(file, f"a table may have at most {MAX_TABLE_ROWS} rows", "aggregate it")
                     return None
                 rows.append(start)
-                for column, place in places:
-                    column.append(sys.intern(record[place].strip()))
+                for kept, place in places:
+                    kept.append(sys.intern(record[place].strip()))
     except UnicodeDecodeError:
         faults.add(file, "the file must be UTF-8", "save it as UTF-8")
         return None
