@@ -1,0 +1,127 @@
+"""What a dynamic discrete-choice problem in continuous time is, to the solver.
+
+An agent has J switches `y` in {0, 1}^J and faces K continuous states `x` driven by M common shocks,
+
+    dx = mu(x) dt + sum_m sigma_m(x) dW_m,
+
+and possibly a clock `z`, a Markov chain that says which switches can move. A switch that is off gets an opportunity
+to be turned on at a Poisson rate, at a cost paid on acceptance; one that is on fails at another rate. With flow
+utility `u` and discount rate `rho` the value solves the Hamilton-Jacobi-Bellman equation
+
+    rho V = u + L V + sum_j open_j (1 - y_j) max{V(y + 1_j) - V(y) - s_j, 0} + sum_j close_j y_j (V(y - 1_j) - V(y))
+            + clock_rate sum_z' (V(z') - V(z)),
+
+where `L` is the generator of `x`. Source: Huang and Yu (2024), section 1, equations (6), (7), (10).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError
+
+
+class ModelError(DloptError):
+    """A model whose parameters make no sense, or that a method cannot handle."""
+
+
+class StateError(DloptError):
+    """States that do not belong to the model, or lie outside what a solution covers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """A batch of B states.
+
+    Attributes:
+        y: switches, 0. or 1., `[B, J]`.
+        x: continuous states, `[B, K]`.
+        z: position of the clock, integers `[B]`; None for a model without one.
+    """
+
+    y: Tensor
+    x: Tensor
+    z: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def rows(self, index: Any) -> State:
+        """Some of the states."""
+        return State(self.y[index], self.x[index], None if self.z is None else self.z[index])
+
+    def flipped(self, j: int) -> State:
+        """The same states with switch `j` in its other position."""
+        y = self.y.clone()
+        y[:, j] = 1 - y[:, j]
+        return State(y, self.x, self.z)
+
+
+class SwitchingModel(Protocol):
+    """The problem as the training loop, the certificate and the simulations see it.
+
+    All tensors live on one device with one floating dtype. `L` below is the number of switches that can move in a
+    state: J where there is no clock.
+
+    Attributes:
+        switches, factors, shocks, clocks: J, K, M and the number of positions of the clock (1: none).
+        rho: discount rate, per year.
+        cost: cost s_j of turning a switch on, `[J]`.
+        volatility: loadings sigma_m of the continuous states on the shocks, `[M, K]`.
+        centre, spread: long-run mean and standard deviation of the continuous states, `[K]` (to scale inputs).
+        clock_rate: rate at which the clock moves to each other position.
+    """
+
+    switches: int
+    factors: int
+    shocks: int
+    clocks: int
+    rho: float
+    cost: Tensor
+    volatility: Tensor
+    centre: Tensor
+    spread: Tensor
+    clock_rate: float
+
+    def flow(self, state: State) -> Tensor:
+        """Utility per year, `[B]`."""
+        ...
+
+    def drift(self, x: Tensor) -> Tensor:
+        """mu(x), `[B, K]`."""
+        ...
+
+    def movable(self, state: State) -> Tensor | None:
+        """Which switches can move, `[B, L]` integers; None: all of them, in order."""
+        ...
+
+    def rates(self, state: State) -> tuple[Tensor, Tensor]:
+        """Rates of opportunities and of failures of the movable switches, each broadcastable to `[B, L]`."""
+        ...
+
+    def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:
+        """`x` some years later for standard normal shocks `noise` `[B, M]`; exact where the process allows it."""
+        ...
+
+    def draw(self, n: int, generator: torch.Generator, width: float = 1.0, off_manifold: float = 0.0) -> State:
+        """Random states that cover the state space.
+
+        Args:
+            n: how many.
+            generator: source of randomness.
+            width: standard deviations of the continuous states, in long-run ones.
+            off_manifold: share of the states whose continuous coordinates are drawn one by one, off the
+                M-dimensional manifold on which they live in the long run.
+        """
+        ...
+
+
+def gather_movable(values: Tensor, index: Tensor | None) -> Tensor:
+    """Entries of the movable switches: `values` is `[B, J]` or `[J]`, the result `[B, L]` (or `values` itself)."""
+    if index is None:
+        return values
+    return values[index] if values.dim() == 1 else values.gather(1, index)

@@ -1,0 +1,111 @@
+"""A multilayer perceptron on (switches, continuous states, clock) with the derivatives the equation needs.
+
+Two things make it fast. The generator of the diffusion is carried forward through the layers (Taylor mode): for
+`f(x_t)`, Ito's formula passes a pre-activation h with sensitivities h_m and generator g through an activation a as
+
+    a(h),    a'(h) h_m,    a'(h) g + a''(h) / 2 sum_m h_m^2.
+
+And a flipped switch changes the first pre-activation by one column of its weights, so all neighbours of a state cost
+one addition in the first layer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dlopt.bsde.evaluation import Evaluation
+from dlopt.bsde.model import State, SwitchingModel
+
+
+def silu_jet(h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """SiLU, its first and its second derivative."""
+    s = torch.sigmoid(h)
+    slope = s * (1 - s)
+    return h * s, s + h * slope, slope * (2 + h * (1 - 2 * s))
+
+
+class SwitchNetwork(nn.Module):
+    """`layers` hidden layers of `hidden` SiLU units and a scalar output, zero at the start.
+
+    Args:
+        model: gives the dimensions and the scaling of the inputs.
+        hidden: units per layer.
+        layers: number of hidden layers, at least 1.
+        generator: source of randomness of the initial weights.
+    """
+
+    def __init__(self, model: SwitchingModel, hidden: int, layers: int, generator: torch.Generator) -> None:
+        super().__init__()
+        inputs = model.switches + model.factors
+        options = {"device": model.centre.device, "dtype": model.centre.dtype}
+
+        def normal(rows: int, columns: int, scale: float) -> nn.Parameter:
+            return nn.Parameter(scale * torch.randn(rows, columns, generator=generator, **options))
+
+        self.switch_weight = normal(model.switches, hidden, inputs**-0.5)
+        self.factor_weight = normal(model.factors, hidden, inputs**-0.5)
+        self.clock_weight = normal(model.clocks, hidden, 1.0) if model.clocks > 1 else None
+        self.input_bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator, **options))
+        self.hidden = nn.ParameterList(normal(hidden, hidden, math.sqrt(2 / hidden)) for _ in range(layers - 1))
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(hidden, **options)) for _ in range(layers - 1))
+        self.output = nn.Parameter(torch.zeros(hidden, **options))
+        self.register_buffer("centre", model.centre.clone())
+        self.register_buffer("inverse_spread", 1 / model.spread)
+
+    centre: Tensor
+    inverse_spread: Tensor
+
+    def forward(self, state: State) -> Tensor:
+        """The output alone, `[B]`."""
+        return self._trunk(self._first(state)) @ self.output
+
+    def features(self, state: State) -> Tensor:
+        """Last hidden layer, `[B, hidden]`."""
+        return self._trunk(self._first(state))
+
+    def evaluate(self, model: SwitchingModel, state: State) -> Evaluation:
+        """Output, differences over the movable switches, generator and sensitivities."""
+        h = self._first(state)
+        value, generator, sensitivity = self._jet(model, state, h)
+        index = model.movable(state)
+        columns = self.switch_weight if index is None else self.switch_weight[index]  # [L, H] or [B, L, H]
+        y = state.y if index is None else state.y.gather(1, index)
+        sign = 2 - 4 * y  # inputs are 2 y - 1
+        flipped = self._trunk(torch.addcmul(h[:, None, :], sign[:, :, None], columns)) @ self.output
+        marginal = (flipped - value[:, None]) * (1 - 2 * y)
+        clock = None
+        if self.clock_weight is not None and state.z is not None:
+            moved = h[:, None, :] - self.clock_weight[state.z][:, None, :] + self.clock_weight
+            clock = self._trunk(moved) @ self.output
+        return Evaluation(value, marginal, generator, sensitivity, clock)
+
+    def _first(self, state: State) -> Tensor:
+        """Pre-activations of the first layer, `[B, H]`."""
+        x = (state.x - self.centre) * self.inverse_spread
+        h = (2 * state.y - 1) @ self.switch_weight + x @ self.factor_weight + self.input_bias
+        if self.clock_weight is not None and state.z is not None:
+            h = h + self.clock_weight[state.z]
+        return h
+
+    def _trunk(self, h: Tensor) -> Tensor:
+        """From first pre-activations to the last hidden layer, any leading shape."""
+        for weight, bias in zip(self.hidden, self.biases, strict=True):
+            h = nn.functional.linear(nn.functional.silu(h), weight, bias)
+        return nn.functional.silu(h)
+
+    def _jet(self, model: SwitchingModel, state: State, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Output `[B]`, its generator `[B]` and its sensitivities `[B, M]`, by Taylor mode."""
+        generator = (model.drift(state.x) * self.inverse_spread) @ self.factor_weight
+        sensitivity = ((model.volatility * self.inverse_spread) @ self.factor_weight).expand(len(h), -1, -1)
+        for k in range(len(self.hidden) + 1):
+            h, first, second = silu_jet(h)
+            generator = first * generator + 0.5 * second * (sensitivity**2).sum(1)
+            sensitivity = first[:, None, :] * sensitivity
+            if k < len(self.hidden):
+                weight, bias = self.hidden[k], self.biases[k]
+                h = nn.functional.linear(h, weight, bias)
+                generator, sensitivity = generator @ weight.T, sensitivity @ weight.T
+        return h @ self.output, generator @ self.output, sensitivity @ self.output
