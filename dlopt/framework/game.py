@@ -42,7 +42,10 @@ class Game(Protocol):
     players: int
 
     def point(self, a: Tensor, near: Point | None = None) -> Point | None:
-        """The equilibrium at `a`, searched from `near`; None where none was found."""
+        """The equilibrium at `a`; None where none was found.
+
+        With `near`, only close by: an optimiser takes a shorter step instead. Without, by every means.
+        """
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ makes it exact; then every player re-optimises alone from other starts, and if o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -115,7 +116,7 @@ def solve_nash(
             outcome, point = _play(game, point, options, monitor)
             if outcome is not Outcome.CONVERGED:
                 break
-            point, gain = _verify(game, point, options, other_starts or [], monitor)
+            point, gain = verify(game, point, options, other_starts or [], monitor)
             if gain is None or gain <= options.gain_tolerance:
                 break
     except Interrupted as stop:
@@ -142,13 +143,14 @@ def assess(game: Game, point: Point, gain: float | None) -> Optimality:
         curvature.append(float(values.max()))
         scale.append(float(values.abs().max()))
         flat += int((values.abs() <= 1e-9 * scale[-1]).sum())
-    return Optimality(
-        first_order_residual(game, point), tuple(curvature), tuple(scale), flat, int((~free).sum()), gain
-    )
+    return Optimality(first_order_residual(game, point), tuple(curvature), tuple(scale), flat, int((~free).sum()), gain)
 
 
 def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point]:
     """Alternate rounds of truncated best responses and attempts of the joint Newton."""
+    if game.players == 1:
+        alone = maximise(game, 0, point, AscentOptions(tolerance=options.tolerance / 100), monitor, "newton")
+        return alone.outcome, alone.point
     best_response = AscentOptions(max_iterations=options.warm_up, tolerance=options.tolerance / 100)
     residual = first_order_residual(game, point)
     if residual > 1e-4:
@@ -225,7 +227,7 @@ def _joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monit
     return Outcome.MAX_ITERATIONS, point
 
 
-def _joint_solver(game: Game, point: Point, free: Tensor):  # type: ignore[no-untyped-def]
+def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], Tensor] | None:
     """Solve with the players' stacked Hessian rows on the free instruments, rows and columns scaled."""
     size = len(point.a)
     matrix = point.a.new_zeros((size, size))
@@ -247,7 +249,7 @@ def _joint_solver(game: Game, point: Point, free: Tensor):  # type: ignore[no-un
     return solve
 
 
-def _verify(
+def verify(
     game: Game, point: Point, options: JointNewton, starts: list[Tensor], monitor: Monitor
 ) -> tuple[Point, float | None]:
     """Let every player re-optimise alone from each start; the point with the best response that gains most.
@@ -260,7 +262,7 @@ def _verify(
     for player in range(game.players):
         for other in starts:
             a = torch.where(game.owner == player, other.clamp(game.lower, game.upper), point.a)
-            start = game.point(a, near=point)
+            start = game.point(a, near=point) or game.point(a)
             if start is None:
                 continue
             response = maximise(game, player, start, search, monitor, "verification").point

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 
-class Outcome(str, enum.Enum):
+class Outcome(enum.StrEnum):
     """The end of an iteration."""
 
     CONVERGED = "converged"

@@ -18,7 +18,7 @@ from torch import Tensor
 Term = tuple[float, int, int, int]
 
 
-class Accounting(str, enum.Enum):
+class Accounting(enum.StrEnum):
     """Bases of the taxes. They agree when subsidies and export taxes are zero."""
 
     PAPER = "paper"
@@ -75,7 +75,9 @@ def exporter_receipt(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma
 
 def _share(terms: tuple[Term, ...], tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:
     """Sigma is `[country, sector]`: the origin's."""
-    return sum((c * torch.exp(a * tau + b * epsilon + d * sigma[:, None]) for c, a, b, d in terms), torch.zeros_like(tau))
+    return sum(
+        (c * torch.exp(a * tau + b * epsilon + d * sigma[:, None]) for c, a, b, d in terms), torch.zeros_like(tau)
+    )
 
 
 def _receipt(terms: tuple[Term, ...], tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Receipt:

@@ -26,7 +26,7 @@ class BalanceError(DloptError):
     """No balanced baseline could be found."""
 
 
-class Deficits(str, enum.Enum):
+class Deficits(enum.StrEnum):
     """What happens to the trade deficits in the data."""
 
     NONE = "none"
@@ -47,7 +47,9 @@ def implied_deficit(calibration: Calibration, accounting: Accounting | str = Acc
 
 
 def balanced(
-    calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD, deficits: Deficits | str = Deficits.NONE
+    calibration: Calibration,
+    accounting: Accounting | str = Accounting.STANDARD,
+    deficits: Deficits | str = Deficits.NONE,
 ) -> tuple[Calibration, Tensor]:
     """A consistent baseline near the data, and the transfers that belong to it.
 

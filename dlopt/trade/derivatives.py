@@ -144,7 +144,7 @@ class Linearisation:
         contribution of each destination, to be summed over destinations).
         """
         m, n, j = self.model, self.model.n, self.model.j
-        w, y, lab, p, x = _offsets(n, j)
+        _, y, lab, p, _ = _offsets(n, j)
         cell = torch.arange(n * j).view(n, j)
         country = torch.arange(n)
         rows_price = (p + cell)[None, :, :].expand(n, n, j)
@@ -229,9 +229,7 @@ class Linearisation:
         wage_out = pay_out.sum(2) + (m.beta * cost_out).sum(2) + earned
         wage_out = wage_out + mu.wage[m.reference] * self.numeraire * d.wage
         out_u = State(wage_out, income_out, labour_out, price_out, spending_out).stacked()
-        out_wedges = WedgeTensors(
-            wedge_out[0] + kappa_out, wedge_out[1] + kappa_out, (wedge_out[2] - kappa_out).sum(2)
-        )
+        out_wedges = WedgeTensors(wedge_out[0] + kappa_out, wedge_out[1] + kappa_out, (wedge_out[2] - kappa_out).sum(2))
         return out_u, out_wedges
 
 

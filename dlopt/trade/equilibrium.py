@@ -84,6 +84,4 @@ def _newton(
         options,
         factorisation,
     )
-    return Equilibrium(
-        result.outcome, result.u, wedges, result.residual, result.iterations, result.factorisation
-    )
+    return Equilibrium(result.outcome, result.u, wedges, result.residual, result.iterations, result.factorisation)

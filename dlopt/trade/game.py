@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlopt.framework.game import Point
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import Factorisation
+from dlopt.framework.root import Factorisation, RootOptions
 from dlopt.trade.derivatives import Linearisation, WedgeTensors
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.instruments import Instruments
@@ -19,6 +19,7 @@ from dlopt.trade.model import LogWedges, TradeModel
 Objective = Callable[[Tensor], Tensor]
 """From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
 
+_NEAR = RootOptions(max_iterations=15)
 _DIRECTIONS = 256  # directions per batch of second-order products: bounds memory
 
 
@@ -58,12 +59,16 @@ class TradeGame:
         """Derivative of log welfare with respect to the unknowns, `[country, unknown]`."""
 
     def point(self, a: Tensor, near: Point | None = None) -> TradePoint | None:
-        """The equilibrium at `a`, from the tangent at `near` when given."""
+        """The equilibrium at `a`.
+
+        With `near`, Newton from the tangent there or nothing: optimisers then shorten their step. Without, from the
+        baseline, by continuation where needed.
+        """
         wedges = self.instruments.apply(a, self.fixed)
-        start, factorisation = None, None
         if isinstance(near, TradePoint):
-            start, factorisation = near.tangent(a), near.factorisation
-        found = find_equilibrium(self.model, wedges, start, factorisation=factorisation)
+            found = find_equilibrium(self.model, wedges, near.tangent(a), _NEAR, near.factorisation, continuation=False)
+        else:
+            found = find_equilibrium(self.model, wedges)
         if found.outcome is not Outcome.CONVERGED:
             return None
         return TradePoint(self, a, found)

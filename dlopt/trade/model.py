@@ -170,7 +170,9 @@ class TradeModel:
         prices = _safe((self.lam * share.exp()).sum(0), self.buys).log()
         flows = self.trade * (share + state.expenditure).exp()
         revenue = (flows * (-self.log_kappa_change(wedges) - self.log_kappa0).exp()).sum(1)
-        labour = (_safe(revenue, self.sells) / _safe(self.revenue, self.sells)).log() - state.wage[:, None] - state.labour
+        labour = (
+            (_safe(revenue, self.sells) / _safe(self.revenue, self.sells)).log() - state.wage[:, None] - state.labour
+        )
         use = torch.einsum("isj,ij->is", self.use, (state.wage[:, None] + state.labour).exp())
         demand = self.alpha * (self.income * state.income.exp())[:, None] + use
         expenditure = (_safe(demand, self.buys) / _safe(self.spending, self.buys)).log() - state.expenditure

@@ -1,0 +1,109 @@
+"""Best-response dynamics by gradient ascent: Algorithm 1 of Wang, Xu, Yang, Zhu (2024), as published.
+
+Each player in turn takes a fixed number of optimiser steps on its own objective, with the gradient through the
+equilibrium, and moves the fraction eta of the way. There is no test of optimality inside; the result is assessed
+like any other and rarely proven.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from dlopt.errors import UnknownNameError
+from dlopt.framework.game import Game, Interrupted, Monitor, Point, first_order_residual
+from dlopt.framework.nash import JointNewton, NashResult, assess, verify
+from dlopt.framework.outcome import Outcome
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+}
+SEQUENCES = ("random_shuffle", "cyclic", "random")
+
+
+@dataclasses.dataclass(frozen=True)
+class BestResponse:
+    """Options of `best_response_dynamics`; the defaults are those of the paper's Table 1.
+
+    Attributes:
+        optimizer: `adam`, `sgd`, `adagrad` or `rmsprop` (equation 4).
+        learning_rate: of the optimiser, in log-units of policy.
+        clip: largest norm of a gradient.
+        steps: optimiser steps per player and round.
+        rounds: rounds of all players.
+        eta: fraction of the way to the best response (equation 10).
+        sequence: `random_shuffle`, `cyclic` or `random`.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    clip: float = 10.0
+    steps: int = 50
+    rounds: int = 20
+    eta: float = 1.0
+    sequence: str = "random_shuffle"
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        if self.sequence not in SEQUENCES:
+            raise UnknownNameError("playing sequence", self.sequence, SEQUENCES)
+
+
+def best_response_dynamics(
+    game: Game, start: Point, options: BestResponse = BestResponse(), seed: int = 0,
+    other_starts: list[torch.Tensor] | None = None, monitor: Monitor | None = None,
+) -> NashResult:  # fmt: skip
+    """Play `rounds` rounds from `start` and assess where they lead."""
+    monitor = monitor or Monitor()
+    generator = torch.Generator().manual_seed(seed)
+    point = start
+    try:
+        for _ in range(options.rounds):
+            for player in _order(game.players, options.sequence, generator):
+                response = _ascend(game, player, point, options)
+                mixed = point.a + options.eta * (response.a - point.a)
+                point = response if options.eta == 1 else game.point(mixed, near=point) or point
+                monitor.report("gradient", player, first_order_residual(game, point), point)
+        gain = None
+        proof = JointNewton()
+        if first_order_residual(game, point) <= proof.tolerance:
+            point, gain = verify(game, point, proof, other_starts or [], monitor)
+    except Interrupted as stop:
+        return NashResult(Outcome.INTERRUPTED, stop.point, None, monitor.iteration)
+    optimality = assess(game, point, gain)
+    proven = optimality.proven(proof.tolerance, proof.gain_tolerance)
+    outcome = Outcome.CONVERGED if proven else Outcome.MAX_ITERATIONS
+    return NashResult(outcome, point, optimality, monitor.iteration)
+
+
+def _order(players: int, sequence: str, generator: torch.Generator) -> list[int]:
+    if sequence == "cyclic":
+        return list(range(players))
+    if sequence == "random":
+        return torch.randint(players, (players,), generator=generator).tolist()
+    return torch.randperm(players, generator=generator).tolist()
+
+
+def _ascend(game: Game, player: int, point: Point, options: BestResponse) -> Point:
+    """`steps` steps of the optimiser on the player's own instruments, projected on the bounds."""
+    own = game.owner == player
+    values = torch.nn.Parameter(point.a[own].clone())
+    optimizer = OPTIMIZERS[options.optimizer]([values], lr=options.learning_rate, maximize=True)  # type: ignore[call-arg]
+    for _ in range(options.steps):
+        values.grad = point.gradient()[player, own].clone()
+        torch.nn.utils.clip_grad_norm_([values], options.clip)
+        optimizer.step()
+        with torch.no_grad():
+            values.clamp_(game.lower[own], game.upper[own])
+        a = point.a.clone()
+        a[own] = values.detach()
+        moved = game.point(a, near=point)
+        if moved is None:
+            break
+        point = moved
+    return point

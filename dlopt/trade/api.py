@@ -1,0 +1,340 @@
+"""The questions: what happens under given policies, what is best for one, for each, for all."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError, UnknownNameError
+from dlopt.framework.best_response import BestResponse, best_response_dynamics
+from dlopt.framework.game import Monitor, Progress
+from dlopt.framework.nash import JointNewton, NashResult
+from dlopt.framework.nash import solve_nash as solve_game
+from dlopt.framework.outcome import Outcome
+from dlopt.framework.root import RootOptions
+from dlopt.trade.accounting import Accounting
+from dlopt.trade.balance import Deficits, balanced
+from dlopt.trade.calibration import Calibration
+from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
+from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.game import Objective, TradeGame, TradePoint
+from dlopt.trade.instruments import KINDS, Bounds, InstrumentChoice, Instruments, build_instruments
+from dlopt.trade.model import TradeModel
+from dlopt.trade.policy import Policy
+from dlopt.trade.results import Iteration, Solution, SolveResult
+
+OnIteration = Callable[[Iteration], bool | None]
+"""Called after every iteration; answering True stops the solver, which then returns what it has."""
+
+RANDOM_RATES = {"tariff": 0.5, "export_tax": 0.3, "subsidy": 0.3}
+"""Random starts are drawn uniformly in logs between the lower bound and this rate, or the upper bound if lower."""
+
+
+class NoEquilibriumError(DloptError):
+    """The starting policies admit no equilibrium that could be found."""
+
+
+def build_model(
+    calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD,
+    deficits: Deficits | str = Deficits.NONE, psi_scale: float = 1.0,
+) -> TradeModel:  # fmt: skip
+    """Balance the calibration and set up the model in changes.
+
+    Raises:
+        BalanceError: no balanced baseline could be found.
+        UnknownNameError: an unknown accounting or treatment of deficits.
+    """
+    for kind, value, valid in (("accounting", accounting, Accounting), ("deficits", deficits, Deficits)):
+        if value not in [member.value for member in valid]:
+            raise UnknownNameError(f"value of {kind}", value, [member.value for member in valid])
+    baseline, transfer = balanced(calibration, accounting, deficits)
+    return TradeModel(baseline, accounting, psi_scale, transfer)
+
+
+def solve_equilibrium(
+    calibration: Calibration, policy: Policy | None = None, *, accounting: str = "standard", deficits: str = "none",
+    psi_scale: float = 1.0, tolerance: float | None = None, on_iteration: OnIteration | None = None,
+) -> SolveResult:  # fmt: skip
+    """The world under given policies (default: the baseline's own).
+
+    Args:
+        calibration: baseline; balanced first.
+        policy: all rates, fractions.
+        accounting: `standard` or `paper` (see `Accounting`).
+        deficits: `none` or `constant`.
+        psi_scale: multiplies the scale elasticities.
+        tolerance: largest absolute log residual; default 1e-11, at most 1e-10 counts as converged.
+        on_iteration: told once, at the end.
+
+    Raises:
+        BalanceError, PolicyError, UnknownNameError: bad input.
+    """
+    started = time.perf_counter()
+    model = build_model(calibration, accounting, deficits, psi_scale)
+    wedges = (policy or Policy.of(calibration)).log_wedges()
+    options = RootOptions(tolerance=tolerance if tolerance is not None else RootOptions.tolerance)
+    found = find_equilibrium(model, wedges, options=options)
+    certificate = Certificate(found.residual, model.walras_residual(found.u))
+    converged = found.outcome is Outcome.CONVERGED and found.residual <= EQUILIBRIUM_TOLERANCE
+    step = _iteration(model, 1, "newton", started, None, None, model.log_welfare(found.u))
+    stop = bool(on_iteration and on_iteration(step)) and not converged
+    status = "converged" if converged else "interrupted" if stop else "not_converged"
+    message = found.outcome.remedy if converged else f"{_trouble(model, found.u)} {found.outcome.remedy}"
+    return SolveResult(status, message, certificate, model, found.u, wedges, iterations=(step,))
+
+
+def solve_unilateral(
+    calibration: Calibration, player: str, *, instruments: InstrumentChoice, bounds: Bounds = Bounds(),
+    accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
+    init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+) -> SolveResult:  # fmt: skip
+    """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments)."""
+    return solve_nash(
+        calibration, players=(player,), instruments=instruments, bounds=bounds, accounting=accounting,
+        deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init, tolerance=tolerance,
+        on_iteration=on_iteration,
+    )  # fmt: skip
+
+
+def solve_nash(
+    calibration: Calibration, *, instruments: InstrumentChoice, players: str | tuple[str, ...] = "all",
+    partners: str = "all", bounds: Bounds = Bounds(), accounting: str = "standard", deficits: str = "none",
+    psi_scale: float = 1.0, solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
+    init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+) -> SolveResult:  # fmt: skip
+    """Policies from which no player gains by deviating alone.
+
+    Args:
+        calibration: baseline; balanced first.
+        instruments: which rates players choose.
+        players: `all` or labels of economies; everybody else keeps its policies.
+        partners: `all`, or `players`: only tariffs and export taxes between the players move.
+        bounds: of the rates.
+        accounting: `standard` or `paper`.
+        deficits: `none` or `constant`.
+        psi_scale: multiplies the scale elasticities.
+        solver: `JointNewton` (default) or `BestResponse` (Algorithm 1 of the paper).
+        starts: random starts from which each player re-optimises alone; from 2 on, the whole game is also played
+            from that many less one random starts, and every equilibrium found is listed.
+        seed: of all random draws.
+        init: `baseline`, `random`, or a policy to start from.
+        tolerance: largest first-order residual; default 1e-8, more does not count as converged.
+        on_iteration: called after every iteration.
+
+    Raises:
+        BalanceError, InstrumentError, NoEquilibriumError, UnknownNameError: bad input.
+    """
+    started = time.perf_counter()
+    model = build_model(calibration, accounting, deficits, psi_scale)
+    chosen = build_instruments(model, instruments, bounds, players, partners)
+    return _solve(model, chosen, None, solver, starts, seed, init, tolerance, on_iteration, started)
+
+
+def solve_cooperative(
+    calibration: Calibration, *, instruments: InstrumentChoice, weights: str | Mapping[str, float] = "income",
+    bounds: Bounds = Bounds(), accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0,
+    starts: int = 1, seed: int = 0, init: str | Policy = "baseline", tolerance: float | None = None,
+    on_iteration: OnIteration | None = None,
+) -> SolveResult:  # fmt: skip
+    """The policies one planner would choose for all economies: maximises `sum_n weight_n W^_n` (equation 20).
+
+    Args:
+        weights: `income` (shares in world income), `equal`, or a mapping from economies to weights.
+
+    See `solve_nash` for the other arguments.
+    """
+    started = time.perf_counter()
+    model = build_model(calibration, accounting, deficits, psi_scale)
+    chosen = build_instruments(model, instruments, bounds)
+    chosen = dataclasses.replace(chosen, owner=torch.zeros_like(chosen.owner))
+    weight = planner_weights(model, weights)
+
+    def objective(log_welfare: Tensor) -> Tensor:
+        return (weight * log_welfare.exp()).sum()[None]
+
+    return _solve(model, chosen, objective, JointNewton(), starts, seed, init, tolerance, on_iteration, started)
+
+
+def planner_weights(model: TradeModel, weights: str | Mapping[str, float]) -> Tensor:
+    """Weights of the planner, summing to one, `[country]`.
+
+    Raises:
+        UnknownNameError: an unknown scheme or economy.
+        DloptError: a negative weight, or none positive.
+    """
+    if isinstance(weights, str):
+        if weights not in ("income", "equal"):
+            raise UnknownNameError("value of weights", weights, ("income", "equal"))
+        raw = model.income if weights == "income" else torch.ones_like(model.income)
+    else:
+        raw = torch.zeros_like(model.income)
+        for label, value in weights.items():
+            raw[model.calibration.economy_index(str(label))] = float(value)
+    if not bool((raw >= 0).all()) or not float(raw.sum()) > 0 or not bool(raw.isfinite().all()):
+        raise DloptError(f"weights is {weights}: give weights that are finite, not negative and not all zero.")
+    return raw / raw.sum()
+
+
+def random_instruments(instruments: Instruments, generator: torch.Generator) -> Tensor:
+    """A random starting point: uniform in logs between the lower bounds and `RANDOM_RATES`, `[instrument]`."""
+    t, e, s = (RANDOM_RATES[kind] for kind in KINDS)
+    cap = torch.tensor([t, e, s / (1 - s)], dtype=instruments.lower.dtype).log1p()[instruments.kind]
+    high = torch.minimum(torch.maximum(cap, instruments.lower), instruments.upper)
+    draw = torch.rand(instruments.count, generator=generator, dtype=instruments.lower.dtype)
+    return instruments.lower + draw * (high - instruments.lower)
+
+
+def _solve(
+    model: TradeModel, instruments: Instruments, objective: Objective | None, solver: JointNewton | BestResponse,
+    starts: int, seed: int, init: str | Policy, tolerance: float | None, on_iteration: OnIteration | None,
+    started: float,
+) -> SolveResult:  # fmt: skip
+    game = TradeGame(model, instruments, objective)
+    generator = torch.Generator().manual_seed(seed)
+    iterations: list[Iteration] = []
+
+    def record(progress: Progress) -> bool:
+        player = None if progress.player is None or game.players == 1 else instruments.players[progress.player]
+        assert isinstance(progress.point, TradePoint)
+        step = _iteration(
+            model, len(iterations) + 1, progress.phase, started, player, progress.first_order_residual,
+            progress.point.log_welfare,
+        )  # fmt: skip
+        iterations.append(step)
+        return bool(on_iteration and on_iteration(step))
+
+    def play(start: TradePoint) -> NashResult:
+        others = [random_instruments(instruments, generator) for _ in range(starts)]
+        monitor = Monitor(record)
+        if isinstance(solver, BestResponse):
+            return best_response_dynamics(game, start, solver, seed, others, monitor)
+        options = solver if tolerance is None else dataclasses.replace(solver, tolerance=tolerance)
+        return solve_game(game, start, options, others, monitor)
+
+    found = [play(_start(game, init, generator))]
+    while len(found) < starts and found[-1].outcome is not Outcome.INTERRUPTED:
+        found.append(play(_start(game, "random", generator)))
+    return _result(model, instruments, found, iterations)
+
+
+def _start(game: TradeGame, init: str | Policy, generator: torch.Generator) -> TradePoint:
+    """The point where play begins; a random one moves towards the baseline until it has an equilibrium."""
+    baseline = game.instruments.average(game.model.wedges0)
+    if isinstance(init, Policy):
+        point = game.point(game.instruments.average(init.log_wedges()))
+    elif init == "baseline":
+        point = game.point(baseline)
+    elif init == "random":
+        draw = random_instruments(game.instruments, generator)
+        shares = (1.0, 0.5, 0.25, 0.125)
+        point = next((p for share in shares if (p := game.point(baseline + share * (draw - baseline)))), None)
+    else:
+        raise UnknownNameError("value of init", init, ("baseline", "random"))
+    if point is None:
+        raise NoEquilibriumError(
+            "No equilibrium was found at the starting policies: start from the baseline (init=baseline), "
+            "or keep subsidies smaller."
+        )
+    return point
+
+
+def _result(
+    model: TradeModel, instruments: Instruments, found: list[NashResult], iterations: list[Iteration]
+) -> SolveResult:
+    first = found[0]
+    point = first.point
+    assert isinstance(point, TradePoint)
+    evidence = first.optimality
+    certificate = Certificate(
+        equilibrium_residual=point.residual,
+        walras_residual=model.walras_residual(point.equilibrium.u),
+        instruments=instruments.count,
+    )
+    if evidence is not None:
+        worst = max(range(len(evidence.curvature)), key=lambda p: evidence.curvature[p])
+        certificate = dataclasses.replace(
+            certificate,
+            first_order_residual=evidence.first_order_residual,
+            max_own_curvature=evidence.curvature[worst],
+            curvature_scale=evidence.curvature_scale[worst],
+            flat_directions=evidence.flat_directions,
+            at_bound=evidence.at_bound,
+            best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
+        )
+    certified = _certified(first)
+    if first.outcome is Outcome.INTERRUPTED:
+        status, message = "interrupted", Outcome.INTERRUPTED.remedy
+    elif certified:
+        status, message = "converged", "Certified: no player gains by deviating alone."
+    else:
+        outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
+        status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"
+    solutions: list[Solution] = []
+    for result in found:
+        if result.optimality is None:
+            continue
+        assert isinstance(result.point, TradePoint)
+        solution = Solution(
+            100 * result.point.log_welfare.expm1(), result.point.residual,
+            result.optimality.first_order_residual, _certified(result),
+        )  # fmt: skip
+        if all(float((solution.welfare - other.welfare).abs().max()) > GAIN_TOLERANCE_PCT for other in solutions):
+            solutions.append(solution)
+    distinct = sum(solution.certified for solution in solutions)
+    if status == "converged" and distinct > 1:
+        message += f" {distinct} distinct equilibria were found: see equilibria.parquet."
+    return SolveResult(
+        status, message, certificate, model, point.equilibrium.u, point.equilibrium.wedges, instruments,
+        tuple(iterations), tuple(solutions),
+    )  # fmt: skip
+
+
+def _certified(result: NashResult) -> bool:
+    evidence = result.optimality
+    return (
+        evidence is not None
+        and result.point.residual <= EQUILIBRIUM_TOLERANCE
+        and evidence.proven(FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT / 100)
+    )
+
+
+def _failing(certificate: Certificate) -> str:
+    """Which test a result did not pass."""
+    c = certificate
+    failed = []
+    if not c.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
+        failed.append(f"equilibrium residual {c.equilibrium_residual:.1e} > {EQUILIBRIUM_TOLERANCE:g}")
+    if c.first_order_residual is not None and not c.first_order_residual <= FIRST_ORDER_TOLERANCE:
+        failed.append(f"first-order residual {c.first_order_residual:.1e} > {FIRST_ORDER_TOLERANCE:g}")
+    if c.max_own_curvature is not None and c.max_own_curvature > 1e-9 * (c.curvature_scale or 0.0):
+        failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
+    if c.best_response_gain_pct is None:
+        failed.append("deviations were not tried")
+    elif c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
+        failed.append(f"a player gains {c.best_response_gain_pct:.1e} % by deviating")
+    return f"Not certified: {'; '.join(failed)}."
+
+
+def _trouble(model: TradeModel, u: Tensor) -> str:
+    """Where an equilibrium search broke off: an economy whose income vanishes has subsidies it cannot pay."""
+    income = u[model.n : 2 * model.n]
+    lowest = int(income.argmin())
+    if float(income[lowest]) > -2:
+        return "No equilibrium was found under these policies."
+    return (
+        f"No equilibrium was found: the income of {model.calibration.economies[lowest]} goes to zero on the way to "
+        "these policies, its subsidies cost more than it earns. Lower them."
+    )
+
+
+def _iteration(
+    model: TradeModel, number: int, phase: str, started: float, player: str | None, residual: float | None,
+    log_welfare: Tensor,
+) -> Iteration:  # fmt: skip
+    change: dict[str, Any] = dict(zip(model.calibration.economies, (100 * log_welfare.expm1()).tolist(), strict=True))
+    return Iteration(number, phase, time.perf_counter() - started, player, residual, change)

@@ -1,0 +1,40 @@
+"""What a solved run can prove about itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+EQUILIBRIUM_TOLERANCE = 1e-10
+"""Largest absolute log residual of the equilibrium."""
+FIRST_ORDER_TOLERANCE = 1e-8
+"""Largest projected own derivative, per log-unit of policy."""
+GAIN_TOLERANCE_PCT = 1e-6
+"""Largest gain of any player from re-optimising alone, per cent of real income."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """Evidence for a result; None where it does not apply or was not tried.
+
+    Attributes:
+        equilibrium_residual: largest absolute log residual of the equilibrium equations.
+        first_order_residual: largest derivative of a player's objective in a direction open to it, per log-unit.
+        max_own_curvature: largest eigenvalue of any player's own Hessian on its free instruments; negative at a
+            strict optimum, zero up to rounding along flat directions.
+        curvature_scale: largest eigenvalue in absolute value.
+        flat_directions: directions whose curvature is below 1e-9 of the player's largest: not told from flat.
+        at_bound: number of instruments at a bound.
+        instruments: number of instruments.
+        best_response_gain_pct: largest percentage gain a player finds by re-optimising alone from other starts.
+        walras_residual: log residual of the labour market that the numeraire replaces.
+    """
+
+    equilibrium_residual: float
+    walras_residual: float
+    first_order_residual: float | None = None
+    max_own_curvature: float | None = None
+    curvature_scale: float | None = None
+    flat_directions: int | None = None
+    at_bound: int | None = None
+    instruments: int | None = None
+    best_response_gain_pct: float | None = None
