@@ -80,7 +80,7 @@ def _solve(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="scenario=NAME [KEY=VALUE]... [-m]",
+            metavar="scenario=NAME KEY=VALUE",
             help="Keys to set, and Hydra's options: -m runs every combination of comma-separated values.",
             autocompletion=_complete,
         ),

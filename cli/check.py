@@ -28,6 +28,8 @@ from .jobs import build_job
 from .verbs import VERBS, Verb
 
 _REFUSED_FLAGS = ("config_name", "config_path", "experimental_rerun")
+_FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
+_VALUED = ("cfg", "package", "config_dir", "info")
 _GROUPS = ("scenario", "solver")
 
 
@@ -69,8 +71,9 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
         extra = [f"verb={verb.name}"]
         if not any(o.key_or_group == "scenario" for o in overrides):
             extra.append(f"scenario={_default_scenario(verb)}")
+        options = _options(parsed)
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
-            return Checked([*arguments, *extra], None, None, False)
+            return Checked([*options, *words, *extra], None, None, False)
         multirun = parsed.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
         jobs = _jobs(overrides, words, multirun)
         composed = [_compose([*job, *extra], overrides) for job in jobs]
@@ -80,7 +83,7 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
     folder = Path(_resolve(hydra.sweep if multirun else hydra.run, "dir")).absolute()
     _check_folder(folder)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    final = [*arguments, *extra, f"{key}={_quoted(str(folder))}"]
+    final = [*options, *words, *extra, f"{key}={_quoted(str(folder))}"]
     own_sweeper = "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
     return Checked(final, folder, None if multirun and own_sweeper else len(jobs), multirun)
 
@@ -92,12 +95,19 @@ def _parse(arguments: Sequence[str]) -> Any:
         raise CommandError(f"{message[:1].upper()}{message[1:]}. `dlopt solve VERB --help` shows keys and options.")
 
     parser.error = refuse  # type: ignore[method-assign,assignment]
-    parsed = parser.parse_args(list(arguments))
+    parsed = parser.parse_intermixed_args(list(arguments))
     for flag in _REFUSED_FLAGS:
         if getattr(parsed, flag) is not None:
             option = f"--{flag.replace('_', '-')}"
             raise CommandError(f"{option} is not available; add configs of your own with --config-dir FOLDER.")
     return parsed
+
+
+def _options(parsed: Any) -> list[str]:
+    """Hydra's options again: its own parser wants them before the overrides, users put them anywhere."""
+    flags = [f"--{name.replace('_', '-')}" for name in _FLAGS if getattr(parsed, name)]
+    valued = [(name, getattr(parsed, name)) for name in _VALUED]
+    return flags + [f"--{name.replace('_', '-')}={value}" for name, value in valued if value is not None]
 
 
 def _add_config_dir(folder: str | None) -> None:

@@ -47,9 +47,8 @@ def show(name: Annotated[str, typer.Argument(help="A calibration's name, or its 
     folder = find_calibration(name)
     calibration = read_bundle(folder)
     summary = summarise(calibration)
-    _say(
-        f"{calibration.name}, {calibration.year}: {calibration.n_economies} economies, {calibration.n_sectors} sectors\n"
-    )
+    size = f"{calibration.n_economies} economies, {calibration.n_sectors} sectors"
+    _say(f"{calibration.name}, {calibration.year}: {size}\n")
     numbers = ["value added", "trade balance %", "home share %", "mean tariff %"]
     table = _table(f"Economies (value added: {calibration.unit})", ["economy", *numbers], right=numbers)
     for e in summary.economies:

@@ -86,7 +86,6 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
     common = {"accounting": cfg.accounting, "deficits": cfg.deficits, "psi_scale": cfg.psi_scale}
     if cfg.tolerance is not None:
         common["tolerance"] = cfg.tolerance
-    settings = {"solver": lambda: SOLVERS[choices["solver"]](**_options(cfg.solver))}
     build: dict[str, Callable[[], Any]] = {
         "policy": lambda: _policy(cfg.policy, cfg.calibration, calibration),
         "player": lambda: _player(cfg.player, calibration, choices["scenario"], list(cfg.scenario.verbs)),
@@ -97,7 +96,7 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
         "weights": lambda: _weights(cfg.weights, calibration),
         "starts": lambda: cfg.starts,
         "init": lambda: _init(cfg, calibration),
-        **settings,
+        "solver": lambda: SOLVERS[choices["solver"]](**_options(cfg.solver)),
     }
     own = {key: build[key]() for key in verb.own_keys if key in build}
     if "init" in own:
@@ -129,8 +128,11 @@ def _check_values(cfg: DictConfig) -> None:
 
 
 def _options(node: DictConfig) -> dict[str, Any]:
-    """A config section as keyword arguments; lists become tuples, as frozen options have them."""
+    """The options of a solver as keyword arguments; lists become tuples, as frozen options have them."""
     content: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    for key, value in content.items():
+        if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+            raise ConfigValueError(f"solver.{key}", value, "a finite number, 0 or more")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
 
 
@@ -191,7 +193,7 @@ def _bounds(node: DictConfig) -> Bounds:
         if len(pair) != 2 or not all(math.isfinite(v) for v in pair):
             raise ConfigValueError(key, shown, "two finite numbers, the lowest and the highest rate")
         if pair[0] > pair[1]:
-            raise ConfigValueError(key, shown, f"the lowest rate first; did you mean [{pair[1]},{pair[0]}]?")
+            raise ConfigValueError(key, shown, f"[lowest,highest], that is [{pair[1]:g},{pair[0]:g}]")
         if name == "subsidy" and pair[1] >= 1:
             raise ConfigValueError(key, shown, "below 1: a subsidy of 1 would pay the whole price")
         if name != "subsidy" and pair[0] <= -1:

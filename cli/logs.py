@@ -14,10 +14,16 @@ PROGRESS = "dlopt.progress"
 def console_handler() -> logging.Handler:
     """rich on a terminal, plain text elsewhere; both on standard error."""
     if console.is_terminal:
+        from rich.highlighter import NullHighlighter
         from rich.logging import RichHandler
 
         handler: logging.Handler = RichHandler(
-            console=console, show_path=False, show_level=False, omit_repeated_times=False, log_time_format="%H:%M:%S"
+            console=console,
+            highlighter=NullHighlighter(),
+            show_path=False,
+            show_level=False,
+            omit_repeated_times=False,
+            log_time_format="%H:%M:%S",
         )
         handler.addFilter(lambda record: not (record.name == PROGRESS and record.levelno <= logging.INFO))
     else:

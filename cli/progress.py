@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 2.0
 
 
 def describe(info: Any) -> str:
-    """One iteration in words: `joint Newton 12 · CHN · residual 3.1e-07 · welfare -0.52 % IND to +1.80 % CHN`."""
+    """One iteration in words: `best response 12 · CHN · residual 3.1e-07 · IND -0.52 %, CHN +1.80 %` (welfare)."""
     parts = [f"{info.phase} {info.iteration}"]
     if info.player is not None:
         parts.append(str(info.player))
@@ -28,7 +28,7 @@ def describe(info: Any) -> str:
         parts.append(f"residual {info.first_order_residual:.1e}")
     if info.welfare:
         low, high = min(info.welfare, key=info.welfare.get), max(info.welfare, key=info.welfare.get)
-        parts.append(f"welfare {info.welfare[low]:+.2f} % {low} to {info.welfare[high]:+.2f} % {high}")
+        parts.append(f"{low} {info.welfare[low]:+.2f} %, {high} {info.welfare[high]:+.2f} %")
     return " · ".join(parts)
 
 

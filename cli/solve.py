@@ -61,7 +61,7 @@ def solve(verb: str, arguments: Sequence[str]) -> int:
 def _exit_code(checked: Checked) -> int:
     """The worst of all jobs; a job without a readable run.json counts as an error."""
     assert checked.folder is not None
-    runs = find_runs(checked.folder)
+    runs = sorted(find_runs(checked.folder), key=lambda run: _job_number(run[0]))
     codes = [EXIT_CODES[r.status] if isinstance(r, RunRecord) else 1 for _, r in runs]
     missing = (checked.jobs or 1) - len(codes)
     if checked.multirun:
@@ -69,6 +69,11 @@ def _exit_code(checked: Checked) -> int:
     if missing > 0 or 1 in codes:
         return 1
     return max(codes, default=1)
+
+
+def _job_number(folder: Path) -> tuple[int, str]:
+    number = folder.name.partition("-")[0]
+    return (int(number) if number.isdigit() else 0, folder.name)
 
 
 def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from dlopt.runs import RunRecord
 from dlopt.runs.tables import average_policies
+from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
 
 STATUS_STYLE = {
     "converged": "bold green",
@@ -23,31 +23,6 @@ STATUS_STYLE = {
     "failed": "bold red",
 }
 _INSTRUMENT = {"tariff": "tariff", "export_tax": "export tax", "subsidy": "subsidy"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One line of the certificate.
-
-    Attributes:
-        key: the field of the certificate.
-        label: in words.
-        limit: what is asked of it; None where the number is only reported.
-    """
-
-    key: str
-    label: str
-    limit: float | None
-
-
-CHECKS = (
-    Check("equilibrium_residual", "equilibrium residual", 1e-10),
-    Check("walras_residual", "Walras residual", 1e-9),
-    Check("first_order_residual", "first-order residual", 1e-8),
-    Check("max_own_curvature", "largest own curvature", 0.0),
-    Check("best_response_gain_pct", "gain from deviating, %", 1e-6),
-    Check("at_bound", "instruments at a bound", None),
-)
 
 
 def summary(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame]) -> RenderableType:
@@ -64,7 +39,11 @@ def summary(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame])
 def welfare_table(welfare: pd.DataFrame, policies: pd.DataFrame | None) -> Table:
     """Changes in percent by economy, with the average rates it ends with and, where they moved, started from."""
     table = Table(
-        title="Changes and simple average rates, %", title_justify="left", title_style="bold", box=None, pad_edge=False
+        title="Changes, and simple averages of the rates chosen or changed, %",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
     )
     table.add_column("economy")
     for name in ("real income", "income", "prices", "wage"):
@@ -99,27 +78,33 @@ def certificate_table(certificate: Mapping[str, Any]) -> Table:
     table.add_column("value", justify="right")
     table.add_column("asked", justify="right")
     table.add_column("")
-    for check in CHECKS:
-        value = certificate.get(check.key)
+    scale = certificate.get("curvature_scale") or 0.0
+    asked: tuple[tuple[str, str, float | None], ...] = (
+        ("equilibrium_residual", "equilibrium residual", EQUILIBRIUM_TOLERANCE),
+        ("first_order_residual", "first-order residual", FIRST_ORDER_TOLERANCE),
+        ("max_own_curvature", "largest own curvature", 1e-9 * scale),
+        ("best_response_gain_pct", "gain from deviating, %", GAIN_TOLERANCE_PCT),
+        ("walras_residual", "Walras residual", None),
+        ("at_bound", "instruments at a bound", None),
+        ("flat_directions", "flat directions", None),
+    )
+    for key, label, limit in asked:
+        value = certificate.get(key)
         if value is None:
+            if key == "best_response_gain_pct" and certificate.get("first_order_residual") is not None:
+                table.add_row(label, "not tried", f"≤ {limit:.0e}", Text("fail", style="bold red"))
             continue
-        table.add_row(check.label, _figure(value), *_verdict(check, value))
-    for key, value in certificate.items():
-        if value is not None and key not in {check.key for check in CHECKS} and isinstance(value, int | float):
-            table.add_row(key.replace("_", " "), _figure(value), "", "")
+        figure = f"{value}" if isinstance(value, int) else f"{value:.1e}"
+        if key == "at_bound" and certificate.get("instruments"):
+            label = f"at a bound, of {certificate['instruments']}"
+        table.add_row(label, figure, "" if limit is None else f"≤ {limit:.0e}", _verdict(value, limit))
     return table
 
 
-def _figure(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.1e}"
-
-
-def _verdict(check: Check, value: float) -> tuple[str, Text]:
-    if check.limit is None:
-        return "", Text("")
-    passed = value <= check.limit
-    asked = "negative" if check.limit == 0 else f"≤ {check.limit:.0e}"
-    return asked, Text("pass", style="green") if passed else Text("fail", style="bold red")
+def _verdict(value: float, limit: float | None) -> Text:
+    if limit is None:
+        return Text("")
+    return Text("pass", style="green") if value <= limit else Text("fail", style="bold red")
 
 
 def ending(record: RunRecord, folder: Path) -> Text:

@@ -55,7 +55,11 @@ def task(cfg: DictConfig) -> None:
     # Several processes cannot share one terminal line.
     alone = not multirun or "BasicLauncher" in str(hydra.launcher.get("_target_"))
     with stopping(marker) as stop:
-        _run(job, run, stop, live=alone)
+        tables = _run(job, run, stop, live=alone)
+    if multirun or not tables:
+        console.print(ending(run.record, folder))
+    else:
+        output.print(summary(run.record, folder, tables))
 
 
 def _prepare(job: Job) -> int:
@@ -74,11 +78,12 @@ def usable_cores() -> int:
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 
-def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> None:
+def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> Mapping[str, Any]:
+    """Solve and write; returns the tables, none where there is no result."""
     try:
         if stop:
             run.finish("interrupted", message="Stopped before it began: run it again.")
-            return
+            return {}
         with progress(live=live) as show:
 
             def on_iteration(info: Any) -> bool:
@@ -86,34 +91,34 @@ def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> None:
                 return bool(stop)
 
             result = job.solve(on_iteration)
-        _finish(run, result)
+        return _finish(run, result)
     except Aborted:
         run.finish("interrupted", message="Stopped at once; nothing was kept. Run it again.")
         raise
-    except DloptError as error:
-        _fail(run, str(error))
+    except (DloptError, OSError, MemoryError) as error:
+        _fail(run, str(error) or type(error).__name__)
     except Exception as error:
         _log.exception("The solve broke off.", extra={"file_only": True})
-        hint = f"The traceback is in {shown(run.path / 'dlopt.log')}; --debug shows it here."
-        _fail(run, f"{type(error).__name__}: {error}. This is a fault in dlopt. {hint}")
+        where = shown(run.path / "dlopt.log")
+        _fail(run, f"{type(error).__name__}: {error}. A fault in dlopt: the traceback is in {where}; --debug shows it.")
         if os.environ.get(DEBUG):
             raise
+    return {}
 
 
-def _finish(run: RunFolder, result: SolveResult) -> None:
+def _finish(run: RunFolder, result: SolveResult) -> Mapping[str, Any]:
     tables: Mapping[str, Any] = result.tables()
     run.write_tables(tables, result.metadata)
     status = str(getattr(result.status, "value", result.status))
     certificate = dataclasses.asdict(result.certificate)
     run.finish(status, message=result.message, certificate=certificate)
     _log.info(f"{status}: {result.message} {certificate}", extra={"file_only": True})
-    output.print(summary(run.record, run.path, tables))
+    return tables
 
 
 def _fail(run: RunFolder, message: str) -> None:
-    """Say it on screen and in run.json, as far as the disk allows."""
+    """Say it in run.json and in the log, as far as the disk allows."""
     _log.error(message, extra={"file_only": True})
     with contextlib.suppress(DloptError):
         run.finish("failed", message=message)
     run.record = dataclasses.replace(run.record, status="failed", message=message)
-    console.print(ending(run.record, run.path))

@@ -12,6 +12,10 @@ import yaml
 from dlopt.runs.record import RunReadError, read_run
 
 
+_ROUNDING = 1e-12
+"""Rates nearer than this are the same."""
+
+
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """One table of a run.
 
@@ -29,8 +33,12 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def average_policies(policies: pd.DataFrame) -> pd.DataFrame:
-    """Simple averages in percent: `economy`, `instrument`, `count`, `initial_pct`, `rate_pct`, `at_bound`."""
-    grouped = policies.groupby(["economy", "instrument"], sort=False)
+    """Simple averages of the rates somebody chose or changed.
+
+    Columns `economy`, `instrument`, `count`, `initial_pct`, `rate_pct` (both per cent) and `at_bound`.
+    """
+    changed = (policies["rate"] - policies["initial_rate"]).abs() > _ROUNDING
+    grouped = policies[changed | policies["lower_bound"].notna()].groupby(["economy", "instrument"], sort=False)
     averages = pd.DataFrame(
         {
             "count": grouped.size(),
