@@ -101,6 +101,7 @@ def write_bundle(
         The folder.
 
     Raises:
+        BundleError: what was to be written is not a sound calibration.
         BundleExistsError: the folder exists and `force` is off, or it is not a bundle.
         FileWriteError: no permission or no space.
     """
@@ -115,6 +116,9 @@ def write_bundle(
     try:
         new = scratch / "new"
         _write_files(calibration, new, policies or {})
+        faults = validate_bundle(new)
+        if faults:
+            raise BundleError(folder, faults)
         if force and folder.exists():
             folder.rename(scratch / "old")
         new.rename(folder)
@@ -164,7 +168,8 @@ def digest(calibration: Calibration) -> str:
         tensor: Tensor | None = getattr(calibration, field)
         content.update(field.encode())
         if tensor is not None:
-            content.update(np.ascontiguousarray(tensor.to(torch.float64).numpy(), dtype="<f8").tobytes())
+            array = tensor.to(torch.float64).numpy() + 0.0  # no -0.0
+            content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     return content.hexdigest()
 
 
@@ -190,7 +195,8 @@ def _read(folder: Path) -> tuple[Calibration | None, Faults]:
         return None, faults
     if meta.price_basis == "tariff_exclusive":
         world.trade = world.trade * (1 + world.tariff)
-    check_markets(world, faults)
+    if not faults:
+        check_markets(world, faults)
     calibration = calibration_of(world, meta)
     for path in policy_files(folder):
         policy_of(path, calibration, faults, label=f"{POLICY_FOLDER}/{path.name}")
@@ -260,7 +266,9 @@ def _write_files(calibration: Calibration, folder: Path, policies: Mapping[str, 
     for name, policy in policies.items():
         text = policy_frame(policy, calibration).to_csv(index=False, lineterminator="\n")
         write_text(folder / POLICY_FOLDER / f"{name}.csv", text)
-    meta = Meta(calibration.name, calibration.year, calibration.unit, calibration.source)
+    unknown = "not stated"
+    year, unit, source = (getattr(calibration, field) or unknown for field in ("year", "unit", "source"))
+    meta = Meta(calibration.name, year, unit, source)
     write_text(folder / META_FILE, meta.to_yaml())
 
 

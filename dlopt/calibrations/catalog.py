@@ -52,11 +52,14 @@ class Entry:
     place: str
 
 
+def _packaged() -> Path:
+    return Path(str(importlib.resources.files("dlopt.data")))
+
+
 def _places() -> list[tuple[str, Path]]:
-    packaged = Path(str(importlib.resources.files("dlopt.data")))
     own = os.environ.get(VARIABLE)
     first = [(f"${VARIABLE}", Path(own).expanduser())] if own else []
-    return [*first, ("./data", Path("data")), ("package", packaged)]
+    return [*first, ("./data", Path("data")), ("package", _packaged())]
 
 
 def list_calibrations() -> list[Entry]:
@@ -77,7 +80,7 @@ def find_calibration(name: str | Path) -> Path:
     """The folder of a calibration given by name, or by the path of its folder.
 
     Raises:
-        UnknownCalibrationError: neither a calibration's name nor an existing folder; the message lists the nearest names.
+        UnknownCalibrationError: neither a calibration's name nor an existing folder; lists the nearest names.
     """
     text = str(name)
     if isinstance(name, Path) or os.sep in text or "/" in text:

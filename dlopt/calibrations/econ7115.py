@@ -55,7 +55,7 @@ def import_econ7115(folder: str | Path) -> Imported:
         raw[name] = read_table(folder / file, dataclasses.replace(TABLES[name], header=header), faults)
     raw["elasticity"] = _elasticities(folder, faults)
     world = assemble(raw, faults)
-    if world is None:
+    if world is None or faults:
         raise BundleError(folder, faults.listed())
     check_markets(world, faults)
     source = "OECD ICIO 2021 and tariff data for 2017, as published in github.com/WangZi-HKBU/econ7115"

@@ -49,6 +49,9 @@ def read_meta(folder: Path, faults: Faults) -> Meta | None:
             faults.add(META_FILE, f"at most {MAX_META_BYTES // 1024} KiB are read", _FLAT)
             return None
         text = path.read_bytes().decode("utf-8-sig")
+        if text.count("[") + text.count("{") > 100:  # deep nesting takes the parser minutes
+            faults.add(META_FILE, "values are plain text", _FLAT)
+            return None
         if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
             faults.add(META_FILE, "anchors and aliases are not accepted", _FLAT)
             return None

@@ -172,14 +172,18 @@ class Fault:
     value: str | None = None
 
     def __str__(self) -> str:
-        kind = "row" if self.file.endswith(".parquet") else "line"
         where = self.file
         if self.row is not None:
-            where += f" {kind} {self.row}"
+            where += f" {row_word(self.file)} {self.row}"
         if self.column is not None:
             where += f", column {self.column}"
         value = "" if self.value is None else f" {self.value}:"
         return f"{where}:{value} {self.rule}; {self.remedy}."
+
+
+def row_word(file: str) -> str:
+    """What a row number counts in this file: lines of a CSV file, rows of a Parquet file."""
+    return "row" if file.endswith(".parquet") else "line"
 
 
 class Faults:
@@ -201,6 +205,8 @@ class Faults:
         """Record one fault; `value` is shortened to something printable."""
         self.total += 1
         if len(self.kept) < MAX_FAULTS_KEPT:
+            file, rule, remedy = printable(file), printable(rule), printable(remedy)
+            column = None if column is None else shown(column)
             self.kept.append(Fault(file, rule, remedy, row, column, None if value is None else shown(value)))
 
     def __bool__(self) -> bool:
@@ -217,8 +223,13 @@ class Faults:
 def shown(value: object) -> str:
     """A value as it can be printed: on one line, without control characters, at most 60 characters."""
     text = str(value) if isinstance(value, str | int | float) else type(value).__name__
-    text = "".join(c if c.isprintable() else "?" for c in text[:61])
+    text = printable(text[:61])
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def printable(text: str) -> str:
+    """`text` on one line, anything that is not printable replaced."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class BundleError(DloptError):

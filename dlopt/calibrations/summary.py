@@ -58,7 +58,7 @@ def summarise(calibration: Calibration) -> Summary:
     value_added = (calibration.value_added_share * received.sum(1)).sum(1)
     balance = border.sum((1, 2)) - border.sum((0, 2))
     home = trade.diagonal().sum(0)
-    pairs = max(n * (n - 1) // n, 1) * max(int(calibration.tradable.sum()), 1)
+    pairs = max(n - 1, 1) * max(int(calibration.tradable.sum()), 1)
     tariff = calibration.tariff[:, :, calibration.tradable].sum((0, 2)) / pairs
     economies = [
         EconomyRow(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlopt.calibrations.schema import MAX_TABLE_BYTES, MAX_TABLE_ROWS, Faults, Rule, Table, axis_of
+from dlopt.calibrations.schema import MAX_TABLE_BYTES, MAX_TABLE_ROWS, Faults, Rule, Table, axis_of, row_word
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Index = np.ndarray[Any, np.dtype[np.int64]]
@@ -139,7 +139,7 @@ def cell_index(
         k, first = int(order[place]), int(order[place - 1])
         if sound[k]:
             cell = ", ".join(raw.texts[c][k] for c in keys)
-            remedy = f"delete one; the other is on row {raw.rows[first]}"
+            remedy = f"delete one; the other is on {row_word(raw.file)} {raw.rows[first]}"
             faults.add(raw.file, "each cell appears once", remedy, raw.rows[k], None, cell)
     return positions, sound
 
@@ -230,31 +230,38 @@ def _parquet_columns(
                 return None
             if not _header_ok(source.schema_arrow.names, file, table, faults, ignore_others):
                 return None
+            if not _types_ok(source.schema_arrow, file, table, faults):
+                return None
             data = source.read(columns=[table.in_file(column) for column in table.columns])
+        cells = {name: data.column(table.in_file(name)).to_pylist() for name in table.columns}
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         faults.add(file, "this is not a readable Parquet file", "write it again", value=reason)
         return None
     rows = list(range(1, data.num_rows + 1))
-    cells: dict[str, list[Any]] = {}
+    for name in (*table.keys, *table.texts):
+        cells[name] = ["" if value is None else sys.intern(str(value).strip()) for value in cells[name]]
+        if name in table.keys and name not in table.optional:
+            _no_empty_labels(cells[name], file, name, rows, faults)
+    return rows, cells
+
+
+def _types_ok(schema: Any, file: str, table: Table, faults: Faults) -> bool:
+    """Labels are text or whole numbers, values are numbers."""
+    import pyarrow.types as of
+
+    before = faults.total
     for name in table.columns:
-        column = data.column(table.in_file(name))
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-        is_whole = pa.types.is_integer(kind)
+        kind = schema.field(table.in_file(name)).type
+        kind = kind.value_type if of.is_dictionary(kind) else kind
         if name in table.numbers:
-            if not (is_whole or pa.types.is_floating(kind)):
+            if not (of.is_integer(kind) or of.is_floating(kind)):
                 faults.add(file, "this column must hold numbers", "store it as float64", column=name, value=str(kind))
-                continue
-            cells[name] = column.to_pylist()
-        else:
-            if not (is_text or is_whole or (pa.types.is_null(kind))):
-                faults.add(file, "labels are text or whole numbers", "store them as text", column=name, value=str(kind))
-                continue
-            cells[name] = ["" if value is None else sys.intern(str(value).strip()) for value in column.to_pylist()]
-            if name in table.keys and name not in table.optional:
-                _no_empty_labels(cells[name], file, name, rows, faults)
-    return (rows, cells) if len(cells) == len(table.columns) else None
+        elif not any(is_it(kind) for is_it in (of.is_string, of.is_large_string, of.is_string_view)) and not (
+            of.is_integer(kind) or of.is_null(kind)
+        ):
+            faults.add(file, "labels are text or whole numbers", "store them as text", column=name, value=str(kind))
+    return faults.total == before
 
 
 def _numbers(cells: Sequence[Any], file: str, column: str, rows: Sequence[int], faults: Faults) -> Array:

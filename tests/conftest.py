@@ -1,0 +1,32 @@
+"""Fixtures shared by all tests: real data where they are at hand, and economies that are worth building once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dlopt.calibrations import load_calibration
+from dlopt.trade.calibration import Calibration
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """The folder of a public data set by name; the test is skipped where the data are not at hand."""
+
+    def folder(name: str) -> Path:
+        path = REAL_DATA / name
+        if not path.is_dir():
+            pytest.skip(f"real data {name} are not at hand (looked in ../shared/data)")
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stylized() -> Calibration:
+    """The embedded economy, as users load it."""
+    return load_calibration(Path(__file__).parents[1] / "data" / "stylized2017")
