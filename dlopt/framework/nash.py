@@ -240,7 +240,7 @@ def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], 
     scale = diagonal.clamp(min=1e-14 * float(diagonal.max())).rsqrt()
     try:
         lu, pivots = torch.linalg.lu_factor(scale[:, None] * matrix * scale)
-    except torch.linalg.LinAlgError:
+    except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
         return None
 
     def solve(rhs: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def solve_root(
         if factorisation is None:
             try:
                 factorisation, fresh = Factorisation(jacobian(u)), True
-            except torch.linalg.LinAlgError:
+            except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
                 return result(Outcome.STALLED)
         step = factorisation.solve(-r)
         length = float(step.norm())
