@@ -19,14 +19,17 @@ class AscentOptions:
         tolerance: largest projected gradient accepted.
         step_tolerance: largest Newton step accepted: flat directions must have settled too.
         max_iterations: Newton iterations.
-        max_step: largest change of one instrument in one iteration.
+        first_step: largest change of one instrument in the first iteration; doubled after every full step, halved
+            with every shortening.
+        max_step: it never exceeds this.
         flat: eigenvalues of the scaled Hessian below this fraction of the largest are treated as this fraction.
     """
 
     tolerance: float = 1e-10
     step_tolerance: float = 1e-5
     max_iterations: int = 100
-    max_step: float = 0.7
+    first_step: float = 0.3
+    max_step: float = 1.0
     flat: float = 1e-9
 
 
@@ -64,7 +67,7 @@ def maximise(
     own = (game.owner == player).nonzero().squeeze(1)
     lower, upper = game.lower[own], game.upper[own]
     point = start
-    residual = float("inf")
+    residual, radius = float("inf"), options.first_step
     for iteration in range(options.max_iterations + 1):
         gradient = point.gradient()[player, own]
         a = point.a[own]
@@ -77,13 +80,14 @@ def maximise(
         hessian = point.hessian(player)
         direction = torch.zeros_like(gradient)
         direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat)
-        direction = direction.clamp(-options.max_step, options.max_step)
+        direction = direction.clamp(-radius, radius)
         move = (a + direction).clamp(lower, upper) - a
         if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
             return AscentResult(Outcome.CONVERGED, point, residual, iteration)
         if iteration == options.max_iterations:
             break
-        better = _line_search(game, player, own, point, direction, gradient, lower, upper)
+        better, scale = _line_search(game, player, own, point, direction, gradient, lower, upper)
+        radius = min(2 * radius, options.max_step) if scale == 1 else max(scale * radius, 0.05)
         if better is None:
             small = residual <= max(options.tolerance, 1e-9)
             return AscentResult(Outcome.CONVERGED if small else Outcome.STALLED, point, residual, iteration)
@@ -94,8 +98,8 @@ def maximise(
 def _line_search(
     game: Game, player: int, own: Tensor, point: Point, direction: Tensor, gradient: Tensor,
     lower: Tensor, upper: Tensor,
-) -> Point | None:  # fmt: skip
-    """The first point along the projected path that raises the objective enough, None if none does."""
+) -> tuple[Point | None, float]:  # fmt: skip
+    """The first point along the projected path that raises the objective enough, None if none does; its scale."""
     scale = 1.0
     base = float(point.objectives[player])
     rounding = 4e-15 * max(1.0, abs(base))
@@ -107,6 +111,6 @@ def _line_search(
         if trial is not None:
             gained = float(trial.objectives[player]) - base
             if gained >= 1e-4 * promised - (rounding if promised < 1e3 * rounding else 0.0):
-                return trial
+                return trial, scale
         scale /= 2
-    return None
+    return None, scale

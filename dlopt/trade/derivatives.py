@@ -1,32 +1,18 @@
-"""First and second derivatives of the equilibrium equations, from their structure.
+"""First derivatives of the equilibrium equations, from their structure.
 
-Every equation is `sum_k w_k exp(g_k) = 1` with g_k linear in (unknowns, log wedges), so that at an equilibrium
-
-    first derivative  = sum_k w_k dg_k,        second derivative = sum_k w_k dg_k dg_k'
-
-(the tax terms also carry the derivatives of their rates). The linear forms touch a handful of variables each;
-this module evaluates them by tensor operations instead of one reverse pass per row. Tests hold both orders against
-automatic differentiation of `TradeModel.residual`.
+Every equation is `log(sum_k w_k exp(g_k)) = 0` with g_k linear in (unknowns, log wedges), so that its derivative is
+`sum_k w_k dg_k` with the weights normalised to one (tax terms also carry the derivatives of their rates). The linear
+forms touch a handful of variables each; this module writes them down instead of one reverse pass per row. Tests hold
+them, and the second order in `dlopt.trade.curvature`, against automatic differentiation of `TradeModel.residual`.
 """
 
 from __future__ import annotations
-
-import dataclasses
 
 import torch
 from torch import Tensor
 
 from dlopt.trade.accounting import exporter_receipt, importer_receipt
-from dlopt.trade.model import LogWedges, State, TradeModel, _safe
-
-
-@dataclasses.dataclass(frozen=True)
-class WedgeTensors:
-    """Something per log wedge: `[..., origin, destination, sector]` twice, then `[..., country, sector]`."""
-
-    tau: Tensor
-    epsilon: Tensor
-    sigma: Tensor
+from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
 
 
 class Linearisation:
@@ -43,15 +29,15 @@ class Linearisation:
         state = State.of(u, m.n, m.j)
         share = m.log_share_change(state, wedges)
         weight = m.lam * share.exp()
-        self.share = weight / _safe(weight.sum(0), m.buys)
+        self.share = weight / one_where_not(weight.sum(0), m.buys)
         """Expenditure shares, `[origin, destination, sector]`."""
         flows = m.trade * (share + state.expenditure).exp()
         sales = flows * (-m.log_kappa_change(wedges) - m.log_kappa0).exp()
-        self.sales = sales / _safe(sales.sum(1), m.sells)[:, None]
+        self.sales = sales / one_where_not(sales.sum(1), m.sells)[:, None]
         """Shares of destinations in revenue, `[origin, destination, sector]`."""
         use = m.use * (state.wage[:, None] + state.labour).exp()[:, None, :]
         final = m.alpha * (m.income * state.income.exp())[:, None]
-        demand = _safe(final + use.sum(2), m.buys)
+        demand = one_where_not(final + use.sum(2), m.buys)
         self.final = final / demand
         """Final demand in expenditure, `[country, sector]`."""
         self.use = use / demand[:, :, None]
@@ -76,8 +62,6 @@ class Linearisation:
         numeraire = m.world_share * state.wage.exp()
         self.numeraire = numeraire / numeraire.sum()
 
-    # ---- first order -------------------------------------------------------------------------------------------
-
     def jacobian(self) -> Tensor:
         """Derivative of the residual with respect to the unknowns, `[equation, unknown]`."""
         m, n, j = self.model, self.model.n, self.model.j
@@ -86,7 +70,7 @@ class Linearisation:
         jac = self.share.new_zeros((size, size))
         # Derivatives with respect to unit costs are collected in `cost` and folded in by the chain rule (A.2).
         cost = self.share.new_zeros((size, n * j))
-        w, y, lab, p, x = _offsets(n, j)
+        w, y, lab, p, x = offsets(n, j)
         cell = torch.arange(n * j).view(n, j)
         country = torch.arange(n)
         flat = cell.flatten()
@@ -144,7 +128,7 @@ class Linearisation:
         contribution of each destination, to be summed over destinations).
         """
         m, n, j = self.model, self.model.n, self.model.j
-        _, y, lab, p, _ = _offsets(n, j)
+        _, y, lab, p, _ = offsets(n, j)
         cell = torch.arange(n * j).view(n, j)
         country = torch.arange(n)
         rows_price = (p + cell)[None, :, :].expand(n, n, j)
@@ -162,77 +146,7 @@ class Linearisation:
             ]
         return entries
 
-    # ---- second order ------------------------------------------------------------------------------------------
 
-    def curvature(self, multiplier: Tensor, du: Tensor, dwedges: WedgeTensors) -> tuple[Tensor, WedgeTensors]:
-        """Second derivative of `multiplier' residual` applied to directions, at an equilibrium.
-
-        Args:
-            multiplier: `[2N + 3NJ]`.
-            du: directions in the unknowns, `[direction, 2N + 3NJ]`.
-            dwedges: the same directions in the log wedges, `[direction, ...]`.
-
-        Returns:
-            The products, shaped like `du` and `dwedges`.
-        """
-        m = self.model
-        mu = State.of(multiplier, m.n, m.j)
-        mu_price, mu_labour = mu.price * m.buys, mu.labour * m.sells
-        mu_spending = mu.expenditure * m.buys
-        d = State.of(du, m.n, m.j)
-        theta = m.theta
-        dkappa = dwedges.tau + dwedges.epsilon - dwedges.sigma[:, :, None, :]
-        dshare = theta * (d.price[:, None, :, :] - m.unit_cost(d)[:, :, None, :] - dkappa)
-        dflow = dshare + d.expenditure[:, None, :, :]
-        dpay = d.wage[:, :, None] + d.labour
-        dwedge = (dwedges.tau, dwedges.epsilon, dwedges.sigma[:, :, None, :])
-
-        price_term = mu_price * self.share * dshare
-        sales_term = (mu_labour[:, None, :] * self.sales) * (dflow - dkappa - dpay[:, :, None, :])
-
-        wedge_out: list[Tensor] = []
-        tariff_flow = dflow - d.income[:, None, :, None]
-        export_flow = dflow - d.income[:, :, None, None]
-        mu_m, mu_x = mu.income[None, :, None], mu.income[:, None, None]
-        tariff_term = mu_m * self.tariff * tariff_flow
-        export_term = mu_x * self.export * export_flow
-        for k in range(3):
-            tariff_term = tariff_term + (mu_m * self.tariff_d[k]) * dwedge[k]
-            export_term = export_term + (mu_x * self.export_d[k]) * dwedge[k]
-            out = (mu_m * self.tariff_d[k]) * tariff_flow + (mu_x * self.export_d[k]) * export_flow
-            for q in range(3):
-                out = out + (mu_m * self.tariff_dd[k, q] + mu_x * self.export_dd[k, q]) * dwedge[q]
-            wedge_out.append(out)
-
-        flow_term = sales_term + tariff_term + export_term
-        share_term = price_term + flow_term
-        kappa_out = -theta * share_term - sales_term
-        cost_out = -(theta * share_term).sum(2)
-        price_out = (theta * share_term).sum(1) + torch.einsum("isj,dij->dis", m.materials, cost_out)
-        pay_out = -sales_term.sum(2)
-        spending_out = flow_term.sum(1)
-        income_out = -tariff_term.sum((1, 3)) - export_term.sum((2, 3))
-
-        final = mu_spending * self.final * (d.income[:, :, None] - d.expenditure)
-        weighted_use = mu_spending[:, :, None] * self.use
-        use_to_pay = torch.einsum("isj,dij->dis", weighted_use, dpay)
-        use_total = weighted_use.sum(2)
-        pay_out = pay_out + weighted_use.sum(1) * dpay - torch.einsum("isj,dis->dij", weighted_use, d.expenditure)
-        spending_out = spending_out - final - use_to_pay + use_total * d.expenditure
-        income_out = income_out + final.sum(2)
-
-        earned = mu.income * self.labour_income * (d.wage - d.income)
-        given = mu.income * self.transfer * d.income
-        income_out = income_out - earned + given
-        markets = torch.arange(m.n, device=multiplier.device) != m.reference
-        labour_out = pay_out - m.psi * cost_out + (mu.wage * markets)[:, None] * self.labour * d.labour
-        wage_out = pay_out.sum(2) + (m.beta * cost_out).sum(2) + earned
-        wage_out = wage_out + mu.wage[m.reference] * self.numeraire * d.wage
-        out_u = State(wage_out, income_out, labour_out, price_out, spending_out).stacked()
-        out_wedges = WedgeTensors(wedge_out[0] + kappa_out, wedge_out[1] + kappa_out, (wedge_out[2] - kappa_out).sum(2))
-        return out_u, out_wedges
-
-
-def _offsets(n: int, j: int) -> tuple[int, int, int, int, int]:
+def offsets(n: int, j: int) -> tuple[int, int, int, int, int]:
     """First index of wage, income, labour, price, expenditure."""
     return 0, n, 2 * n, 2 * n + n * j, 2 * n + 2 * n * j

@@ -11,7 +11,8 @@ from torch import Tensor
 from dlopt.framework.game import Point
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import Factorisation, RootOptions
-from dlopt.trade.derivatives import Linearisation, WedgeTensors
+from dlopt.trade.curvature import Curvature
+from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, TradeModel
@@ -19,8 +20,7 @@ from dlopt.trade.model import LogWedges, TradeModel
 Objective = Callable[[Tensor], Tensor]
 """From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
 
-_NEAR = RootOptions(max_iterations=15)
-_DIRECTIONS = 256  # directions per batch of second-order products: bounds memory
+_NEAR = RootOptions(max_iterations=10)
 
 
 def own_welfare(positions: list[int]) -> Objective:
@@ -165,20 +165,13 @@ class TradePoint:
         return cache[player, joint]
 
     def _hessian(self, player: int, own: Tensor, joint: bool) -> Tensor:
-        instruments = self.game.instruments
-        columns = self.sensitivity if joint else self._own_sensitivity(own)
-        mine = columns[:, own] if joint else columns
-        welfare_rows = self.game.welfare_rows
-        outer = self._objective_derivatives[1][player]
-        blocks = []
-        for part in range(0, len(own), _DIRECTIONS):
-            rows = slice(part, part + _DIRECTIONS)
-            du = mine[:, rows].T
-            out_u, out_wedges = self.linearisation.curvature(
-                self.multipliers[:, player], du, instruments.directions(own[rows])
-            )
-            direct = instruments.collect(WedgeTensors(-out_wedges.tau, -out_wedges.epsilon, -out_wedges.sigma))
-            block = direct if joint else direct[:, own]
-            block = block + ((du @ welfare_rows.T) @ outer @ welfare_rows - out_u) @ columns
-            blocks.append(block)
-        return torch.cat(blocks)
+        instruments, rows = self.game.instruments, self.game.welfare_rows
+        columns = torch.arange(instruments.count) if joint else own
+        everyone = self.sensitivity if joint else self._own_sensitivity(own)
+        mine = everyone[:, own] if joint else everyone
+        curvature = Curvature(self.linearisation, self.multipliers[:, player])
+        mixed = curvature.mixed(instruments, columns)
+        outer = self._objective_derivatives[1][player] @ (rows @ mine)
+        left = rows.T @ outer - curvature.along(mine) - (mixed[:, own] if joint else mixed)
+        direct = curvature.direct(instruments, own)
+        return left.T @ everyone - mine.T @ mixed - (direct if joint else direct[:, own])

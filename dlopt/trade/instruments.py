@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.trade.calibration import Calibration
-from dlopt.trade.derivatives import WedgeTensors
 from dlopt.trade.model import LogWedges, TradeModel
 
 KINDS = ("tariff", "export_tax", "subsidy")
@@ -86,29 +85,17 @@ class Instruments:
         maps = (self.tau, self.epsilon, self.sigma)
         return tuple(torch.where(m >= 0, a[m.clamp(min=0)], w) for m, w in zip(maps, fixed, strict=True))  # type: ignore[return-value]
 
-    def directions(self, columns: Tensor) -> WedgeTensors:
-        """Moving each of `columns` by one: `[direction, ...]`."""
-        maps = (self.tau, self.epsilon, self.sigma)
-        shape = (-1, 1, 1, 1)
-        parts = [(m[None] == columns.view(shape[: m.ndim + 1])).to(self.lower.dtype) for m in maps]
-        return WedgeTensors(*parts)
-
-    def collect(self, cells: WedgeTensors) -> Tensor:
-        """Sum of cells per instrument, `[..., instrument]`: the transpose of `apply`."""
-        total = None
-        for m, values in ((self.tau, cells.tau), (self.epsilon, cells.epsilon), (self.sigma, cells.sigma)):
-            chosen = (m >= 0).flatten()
-            flat = values.flatten(-m.ndim)[..., chosen]
-            part = flat.new_zeros((*flat.shape[:-1], self.count))
-            part = part.index_add(-1, m.flatten()[chosen], flat)
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+    def total(self, wedges: LogWedges) -> Tensor:
+        """Sum over the cells that each instrument moves, `[instrument]`: the transpose of `apply`."""
+        out = self.lower.new_zeros(self.count)
+        for index, values in zip((self.tau, self.epsilon, self.sigma), wedges, strict=True):
+            out = out.index_add(0, index[index >= 0], values[index >= 0])
+        return out
 
     def average(self, wedges: LogWedges) -> Tensor:
         """The instruments that come nearest to `wedges`: the mean over the cells each moves, within bounds."""
-        ones = WedgeTensors(*(torch.ones_like(w) for w in wedges))
-        mean = self.collect(WedgeTensors(*wedges)) / self.collect(ones)
+        tau, epsilon, sigma = (torch.ones_like(w) for w in wedges)
+        mean = self.total(wedges) / self.total((tau, epsilon, sigma))
         return mean.clamp(self.lower, self.upper)
 
 

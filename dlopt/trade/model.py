@@ -106,7 +106,7 @@ class TradeModel:
         """Y_i, `[country]`."""
         self.buys = self.spending > 0
         self.sells = self.revenue > 0
-        self.lam = c.trade / _safe(self.spending, self.buys)
+        self.lam = c.trade / one_where_not(self.spending, self.buys)
         """lambda, `[origin, destination, sector]`."""
         self.materials = c.input_share * (1 - self.beta)[:, None, :]
         """gamma (1-beta): cost share of input s in output j, `[country, input sector, output sector]`."""
@@ -167,15 +167,19 @@ class TradeModel:
         """
         state = State.of(u, self.n, self.j)
         share = self.log_share_change(state, wedges)
-        prices = _safe((self.lam * share.exp()).sum(0), self.buys).log()
+        prices = one_where_not((self.lam * share.exp()).sum(0), self.buys).log()
         flows = self.trade * (share + state.expenditure).exp()
         revenue = (flows * (-self.log_kappa_change(wedges) - self.log_kappa0).exp()).sum(1)
         labour = (
-            (_safe(revenue, self.sells) / _safe(self.revenue, self.sells)).log() - state.wage[:, None] - state.labour
+            (one_where_not(revenue, self.sells) / one_where_not(self.revenue, self.sells)).log()
+            - state.wage[:, None]
+            - state.labour
         )
         use = torch.einsum("isj,ij->is", self.use, (state.wage[:, None] + state.labour).exp())
         demand = self.alpha * (self.income * state.income.exp())[:, None] + use
-        expenditure = (_safe(demand, self.buys) / _safe(self.spending, self.buys)).log() - state.expenditure
+        expenditure = (
+            one_where_not(demand, self.buys) / one_where_not(self.spending, self.buys)
+        ).log() - state.expenditure
         taxes = (flows * importer_share(self.accounting, *wedges)).sum((0, 2))
         taxes = taxes + (flows * exporter_share(self.accounting, *wedges)).sum((1, 2))
         earned = self.value_added * state.wage.exp() + taxes + self.transfer
@@ -200,6 +204,6 @@ class TradeModel:
         return float(self.labour_residual(State.of(u, self.n, self.j))[self.reference].abs())
 
 
-def _safe(values: Tensor, active: Tensor) -> Tensor:
+def one_where_not(values: Tensor, active: Tensor) -> Tensor:
     """`values`, with one where a cell is not active, so that logs and their derivatives stay finite."""
     return torch.where(active, values, torch.ones_like(values))
