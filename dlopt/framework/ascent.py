@@ -83,7 +83,11 @@ def maximise(
         direction = direction.clamp(-radius, radius)
         move = (a + direction).clamp(lower, upper) - a
         if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
-            return AscentResult(Outcome.CONVERGED, point, residual, iteration)
+            off = _leave_saddle(game, player, own[free], point, hessian[free][:, free], options.max_step)
+            if off is None:
+                return AscentResult(Outcome.CONVERGED, point, residual, iteration)
+            point = off
+            continue
         if iteration == options.max_iterations:
             break
         better, scale = _line_search(game, player, own, point, direction, gradient, lower, upper)
@@ -112,5 +116,39 @@ def _line_search(
             gained = float(trial.objectives[player]) - base
             if gained >= 1e-4 * promised - (rounding if promised < 1e3 * rounding else 0.0):
                 return trial, scale
+            # A gain that the accuracy of the equilibrium hides: the gradient shows what the objective cannot.
+            if max(promised, -gained) <= 1e-10 * max(1.0, abs(base)):
+                before = _projected(point.a[own], gradient, lower, upper)
+                if _projected(a[own], trial.gradient()[player, own], lower, upper) <= 0.5 * before:
+                    return trial, scale
         scale /= 2
     return None, scale
+
+
+def _projected(a: Tensor, gradient: Tensor, lower: Tensor, upper: Tensor) -> float:
+    """Largest absolute gradient among instruments that may move."""
+    return float(torch.where(free_instruments(a, gradient, lower, upper), gradient, 0.0).abs().max())
+
+
+def _leave_saddle(game: Game, player: int, free: Tensor, point: Point, hessian: Tensor, longest: float) -> Point | None:
+    """A better point along the direction of largest curvature, None where that is not positive or nothing is gained.
+
+    Args:
+        free: positions of the instruments that may move.
+        hessian: on them.
+        longest: step to try first.
+    """
+    values, vectors = torch.linalg.eigh(hessian)
+    if float(values[-1]) <= 1e-9 * float(values.abs().max()):
+        return None
+    for halvings in range(12):
+        step = longest / 2**halvings
+        for move in (step * vectors[:, -1], -step * vectors[:, -1]):
+            a = point.a.clone()
+            a[free] = a[free] + move
+            trial = game.point(a.clamp(game.lower, game.upper), near=point)
+            # A tenth of what the curvature promises.
+            enough = float(point.objectives[player]) + 0.05 * float(values[-1]) * step**2
+            if trial is not None and float(trial.objectives[player]) > enough:
+                return trial
+    return None

@@ -267,7 +267,7 @@ def verify(
                 continue
             response = maximise(game, player, start, search, monitor, "verification").point
             held = float(point.objectives[player])
-            relative = (float(response.objectives[player]) - held) / abs(held)
+            relative = (float(response.objectives[player]) - held) / (abs(held) or 1.0)
             if gain is None or relative > gain:
                 gain = relative
                 best = response if relative > options.gain_tolerance else point
