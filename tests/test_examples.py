@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dlopt.framework import FixedPointOptions, Outcome
+from dlopt.framework import FixedPointOptions, Outcome, maximise
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -56,6 +56,21 @@ def test_all_methods_find_the_roundabout_equilibrium(method: str) -> None:
     assert chord.outcome is other.outcome is Outcome.CONVERGED
     # Both residuals are below 1e-12; a contraction at rate r is off by at most residual/(1-r), here r < 0.95.
     assert torch.allclose(chord.x, other.x, rtol=0, atol=4e-11)
+
+
+def test_roundabout_with_more_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two thirds of cost in inputs real incomes are near 30 and an equilibrium to 1e-12 blurs them by 1e-10: the
+    last steps show only in the gradient. The optimum is certified, and the same from elsewhere."""
+    import roundabout
+
+    monkeypatch.setattr(roundabout, "BETA", 1 / 3)
+    result, tariffs, _ = roundabout.optimal_tariffs()
+    assert result.outcome is Outcome.CONVERGED
+    game = roundabout.country_one()
+    other = game.point(torch.tensor([0.8, 0.1], dtype=torch.float64))
+    assert other is not None
+    # A gradient of 1e-10 over a curvature of 4.
+    assert torch.allclose(maximise(game, 0, other).point.a.expm1(), tariffs, rtol=0, atol=1e-10)
 
 
 def test_own_calibration_is_a_certified_game() -> None:
