@@ -12,7 +12,8 @@ from pathlib import Path
 from dlopt.errors import DloptError
 
 MAX_TABLE_BYTES = 256 * 2**20
-MAX_TABLE_ROWS = 20_000_000
+MAX_TABLE_ROWS = 5_000_000
+MAX_UNPACKED_BYTES = 2**30
 MAX_CELLS = 50_000_000
 MAX_META_BYTES = 64 * 2**10
 MAX_FAULTS_KEPT = 1000

@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from dlopt.calibrations.schema import MAX_TABLE_BYTES, MAX_TABLE_ROWS, Faults, Rule, Table, axis_of, row_word
+from dlopt.calibrations.schema import (
+    MAX_TABLE_BYTES,
+    MAX_TABLE_ROWS,
+    MAX_UNPACKED_BYTES,
+    Faults,
+    Rule,
+    Table,
+    axis_of,
+    row_word,
+)
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Index = np.ndarray[Any, np.dtype[np.int64]]
@@ -54,6 +63,9 @@ def read_table(
         The records, or None where the file cannot be read as this table at all.
     """
     file = label or path.name
+    if not path.exists():
+        faults.add(file, "there is no such file", "add it, or give another folder")
+        return None
     if not path.is_file():
         faults.add(file, "this must be a regular file", "replace it by the table")
         return None
@@ -90,19 +102,17 @@ def read_table(
     return raw
 
 
-def check_rule(raw: RawTable, column: str, rule: Rule, faults: Faults, only: Index | None = None) -> None:
-    """Note every value of `column` (at positions `only`) outside the interval of `rule`."""
+def check_rule(raw: RawTable, column: str, rule: Rule, faults: Faults) -> None:
+    """Note every value of `column` outside the interval of `rule`."""
     values = raw.numbers[column]
     low = values <= rule.low if rule.low_open else values < rule.low
     high = values >= rule.high if rule.high_open else values > rule.high
-    outside = low | high
-    positions = np.flatnonzero(outside) if only is None else only[outside[only]]
-    for k in positions:
+    for k in np.flatnonzero(low | high):
         faults.add(raw.file, rule.text, rule.remedy, raw.rows[k], column, f"{values[k]:g}")
 
 
 def cell_index(
-    raw: RawTable, keys: Sequence[str], axes: Mapping[str, Sequence[str]], faults: Faults, optional: Sequence[str] = ()
+    raw: RawTable, keys: Sequence[str], axes: Mapping[str, Sequence[str]], faults: Faults
 ) -> tuple[list[Index], Array]:
     """Where each record belongs.
 
@@ -111,7 +121,6 @@ def cell_index(
         keys: label columns in axis order.
         axes: the valid labels of `economy` and of `sector`.
         faults: unknown and repeated labels are noted here.
-        optional: label columns that may be empty (position -1).
 
     Returns:
         Positions along each axis, and a boolean mask of the records that are sound.
@@ -123,12 +132,13 @@ def cell_index(
         index = {label: k for k, label in enumerate(valid)}
         labels = raw.texts[column]
         codes = np.fromiter((index.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
+        unknown: dict[str, list[int]] = {}
         for k in np.flatnonzero(codes < 0).tolist():
-            if not labels[k]:  # noted when read, or allowed
-                sound[k] &= column in optional
-                continue
-            sound[k] = False
-            unknown_label(raw, k, column, valid, faults)
+            if labels[k]:
+                unknown.setdefault(labels[k], []).append(k)
+            sound[k] = False  # an empty label was noted when read
+        for places in unknown.values():
+            _unknown_label(raw, places, column, valid, faults)
         positions.append(codes)
     sizes = [len(axes[axis_of(c)]) + 1 for c in keys]
     flat = np.ravel_multi_index([p + 1 for p in positions], sizes) if keys else np.zeros(len(raw), dtype=np.int64)
@@ -144,16 +154,16 @@ def cell_index(
     return positions, sound
 
 
-def unknown_label(raw: RawTable, k: int, column: str, valid: Sequence[str], faults: Faults) -> None:
-    """Note that record `k` names nothing known."""
-    label = raw.texts[column][k]
+def _unknown_label(raw: RawTable, places: Sequence[int], column: str, valid: Sequence[str], faults: Faults) -> None:
+    """Note that the records at `places` share a label that names nothing known."""
+    label = raw.texts[column][places[0]]
     kind = axis_of(column)
     source = "value_added_share" if kind == "economy" else "elasticity"
-    close = difflib.get_close_matches(label, valid[:1000], n=2, cutoff=0.5)
+    close = difflib.get_close_matches(label, valid[:1000], n=2, cutoff=0.5) if len(faults.kept) < 100 else []
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    faults.add(
-        raw.file, f"this {kind} is not in {source}", f"{hint}use the labels given there", raw.rows[k], column, label
-    )
+    times = f" ({len(places)} times)" if len(places) > 1 else ""
+    remedy = f"{hint}use the labels given there{times}"
+    faults.add(raw.file, f"this {kind} is not in {source}", remedy, raw.rows[places[0]], column, label)
 
 
 def _header_ok(names: Sequence[str], file: str, table: Table, faults: Faults, ignore_others: bool) -> bool:
@@ -232,18 +242,34 @@ def _parquet_columns(
                 return None
             if not _types_ok(source.schema_arrow, file, table, faults):
                 return None
+            groups = (source.metadata.row_group(k) for k in range(source.metadata.num_row_groups))
+            if sum(group.total_byte_size for group in groups) > MAX_UNPACKED_BYTES:
+                limit = f"a table may have at most {MAX_UNPACKED_BYTES // 2**20} MiB when unpacked"
+                faults.add(file, limit, "aggregate economies or sectors")
+                return None
             data = source.read(columns=[table.in_file(column) for column in table.columns])
-        cells = {name: data.column(table.in_file(name)).to_pylist() for name in table.columns}
+        columns = {name: data.column(table.in_file(name)).combine_chunks() for name in table.columns}
+        cells: dict[str, Any] = {name: _labels(columns[name]) for name in (*table.keys, *table.texts)}
+        for name in table.numbers:
+            cells[name] = columns[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         faults.add(file, "this is not a readable Parquet file", "write it again", value=reason)
         return None
     rows = list(range(1, data.num_rows + 1))
-    for name in (*table.keys, *table.texts):
-        cells[name] = ["" if value is None else sys.intern(str(value).strip()) for value in cells[name]]
-        if name in table.keys and name not in table.optional:
+    for name in table.keys:
+        if name not in table.optional:
             _no_empty_labels(cells[name], file, name, rows, faults)
     return rows, cells
+
+
+def _labels(column: Any) -> list[str]:
+    """The texts of an Arrow column of text or whole numbers; empty where null."""
+    import pyarrow as pa
+
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    words = ["" if value is None else sys.intern(str(value).strip()) for value in encoded.dictionary.to_pylist()]
+    return [words[k] if k >= 0 else "" for k in encoded.indices.fill_null(-1).to_pylist()]
 
 
 def _types_ok(schema: Any, file: str, table: Table, faults: Faults) -> bool:
@@ -264,16 +290,19 @@ def _types_ok(schema: Any, file: str, table: Table, faults: Faults) -> bool:
     return faults.total == before
 
 
-def _numbers(cells: Sequence[Any], file: str, column: str, rows: Sequence[int], faults: Faults) -> Array:
+def _numbers(cells: Any, file: str, column: str, rows: Sequence[int], faults: Faults) -> Array:
     """The cells as floats; NaN, after noting a fault, where one is not a finite number."""
-    values = np.empty(len(cells))
-    for k, cell in enumerate(cells):
-        try:
-            values[k] = float(cell) if not isinstance(cell, str) or "_" not in cell else np.nan
-        except (TypeError, ValueError):
-            values[k] = np.nan
-        if not np.isfinite(values[k]):
-            values[k] = np.nan
-            shown = "(empty)" if cell is None or cell == "" else str(cell)
-            faults.add(file, "this must be a finite number", "write it with a decimal point", rows[k], column, shown)
-    return values
+    values = cells if isinstance(cells, np.ndarray) else np.fromiter(map(_number, cells), dtype=float, count=len(cells))
+    wrong = ~np.isfinite(values)
+    for k in np.flatnonzero(wrong).tolist():
+        rule, remedy = "this must be a finite number", "write it with a decimal point"
+        faults.add(file, rule, remedy, rows[k], column, str(cells[k]) or "(empty)")
+    return np.where(wrong, np.nan, values)
+
+
+def _number(text: str) -> float:
+    """`text` as a float; NaN where it is none. Underscores, which Python would accept, are not part of a number."""
+    try:
+        return float(text) if "_" not in text else np.nan
+    except ValueError:
+        return np.nan

@@ -125,5 +125,5 @@ def test_faults_of_the_source_name_its_own_files_and_columns(real_data: RealData
 
 def test_a_missing_folder_is_a_readable_error(tmp_path: Path) -> None:
     for importer in (import_econ7115, import_caliendo_parro):
-        with pytest.raises(BundleError, match="regular file"):
+        with pytest.raises(BundleError, match="there is no such file"):
             importer(tmp_path / "nowhere")

@@ -103,7 +103,7 @@ def test_a_bundle_with_a_faulty_policy_is_faulty(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_foreign_file_is_a_readable_error(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="regular file"):
+    with pytest.raises(BundleError, match="there is no such file"):
         read_policy(tmp_path / "none.csv", WORLD)
     with pytest.raises(BundleError, match="json"):
         read_policy(tmp_path / "policy.json", WORLD)

@@ -201,6 +201,17 @@ def test_lines_are_counted_as_an_editor_does(folder: Path) -> None:
     assert (fault.row, path.read_text().splitlines()[fault.row - 1 if fault.row else 0].split(",")[1]) == (6, "-1")
 
 
+def test_a_wrong_label_is_named_once_however_often_it_appears(folder: Path) -> None:
+    def change(rows: list[list[str]]) -> None:
+        for row in rows[1:]:
+            row[0] = row[0].replace("E2", "EE2")
+
+    edit(folder, "trade", change)
+    (fault,) = validate_bundle(folder)
+    assert "EE2: this economy is not in value_added_share; did you mean E2" in str(fault)
+    assert "(12 times)" in str(fault)
+
+
 def test_a_missing_folder_and_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path, state in ((tmp_path / "none", "there is no such folder"), (tmp_path / "file", "this is a file")):
@@ -281,7 +292,7 @@ def test_a_named_pipe_does_not_hang(folder: Path) -> None:
     ("column", "values", "expected"),
     [
         ("share", ["0.5"] * 3, "this column must hold numbers"),
-        ("share", [0.5, None, 0.5], "value_added_share.parquet row 2, column share: (empty): this must be a finite"),
+        ("share", [0.5, None, 0.5], "value_added_share.parquet row 2, column share: nan: this must be a finite"),
         ("share", [0.5, np.nan, 0.5], "row 2, column share"),
         ("sector", [1.0, 2.0, 3.0], "labels are text or whole numbers"),
         ("sector", ["1", None, "3"], "row 2, column sector: a label is missing"),
