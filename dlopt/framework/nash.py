@@ -203,7 +203,8 @@ def _joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monit
         step[free] = solve(-gradient[free])
         longest = float(step.abs().max())
         move = (point.a + step).clamp(game.lower, game.upper) - point.a
-        if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
+        settled = residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance
+        if settled and residual <= options.tolerance / 100:
             return Outcome.CONVERGED, point
         length = float(move.norm())
         scale = min(1.0, options.max_step / longest)
@@ -222,7 +223,7 @@ def _joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monit
                     break
             scale /= 2
         if accepted is None:
-            return Outcome.STALLED, point
+            return Outcome.CONVERGED if settled else Outcome.STALLED, point
         point = accepted
     return Outcome.MAX_ITERATIONS, point
 
