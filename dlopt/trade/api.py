@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.best_response import BestResponse, best_response_dynamics
-from dlopt.framework.game import Monitor, Progress
+from dlopt.framework.game import Interrupted, Monitor, Progress
 from dlopt.framework.nash import JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
@@ -22,11 +22,19 @@ from dlopt.trade.balance import Deficits, balanced
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
 from dlopt.trade.equilibrium import find_equilibrium
-from dlopt.trade.game import Objective, TradeGame, TradePoint
-from dlopt.trade.instruments import KINDS, Bounds, InstrumentChoice, Instruments, build_instruments
+from dlopt.trade.game import Objective, TradeGame, TradePoint, own_welfare
+from dlopt.trade.instruments import (
+    KINDS,
+    Bounds,
+    InstrumentChoice,
+    Instruments,
+    build_instruments,
+    free_trade_inside,
+)
 from dlopt.trade.model import TradeModel
+from dlopt.trade.planner import OBJECTIVES, bargain, everybody_gains, planner_weights, protect, weighted_welfare
 from dlopt.trade.policy import Policy
-from dlopt.trade.results import Iteration, Solution, SolveResult
+from dlopt.trade.results import Iteration, Move, Solution, SolveResult
 
 OnIteration = Callable[[Iteration], bool | None]
 """Called after every iteration; answering True stops the solver, which then returns what it has."""
@@ -93,7 +101,10 @@ def solve_unilateral(
     accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
     init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
 ) -> SolveResult:  # fmt: skip
-    """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments)."""
+    """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments).
+
+    With a policy as `init` the others keep what it says: a response to an earlier result, or leaving a cooperation.
+    """
     return solve_nash(
         calibration, players=(player,), instruments=instruments, bounds=bounds, accounting=accounting,
         deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init, tolerance=tolerance,
@@ -101,10 +112,40 @@ def solve_unilateral(
     )  # fmt: skip
 
 
+def solve_moves(
+    calibration: Calibration, moves: Sequence[str], *, instruments: InstrumentChoice, bounds: Bounds = Bounds(),
+    accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
+    init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+) -> SolveResult:  # fmt: skip
+    """Economies move one after the other, each choosing what is best for itself and keeping it from then on.
+
+    Args:
+        moves: who moves, in order; an economy may move again.
+
+    Returns:
+        The state after the last move, with the welfare after every move in `moves`; certified if every move was.
+        See `solve_nash` for the other arguments.
+    """
+    state, done = init, []
+    for player in moves:
+        result = solve_unilateral(
+            calibration, player, instruments=instruments, bounds=bounds, accounting=accounting, deficits=deficits,
+            psi_scale=psi_scale, starts=starts, seed=seed, init=state, tolerance=tolerance, on_iteration=on_iteration,
+        )  # fmt: skip
+        done.append(Move(player, result.status, result.real_income_change_pct))
+        state = result.policy
+        if result.status != "converged":
+            break
+    if not done:
+        raise DloptError("moves is empty: name the economies that move, in order, such as [USA,CHN].")
+    return dataclasses.replace(result, moves=tuple(done))
+
+
 def solve_nash(
     calibration: Calibration, *, instruments: InstrumentChoice, players: str | tuple[str, ...] = "all",
-    partners: str = "all", bounds: Bounds = Bounds(), accounting: str = "standard", deficits: str = "none",
-    psi_scale: float = 1.0, solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
+    partners: str = "all", unions: Sequence[Sequence[str]] = (), bounds: Bounds = Bounds(),
+    accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0,
+    solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
     init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
 ) -> SolveResult:  # fmt: skip
     """Policies from which no player gains by deviating alone.
@@ -114,6 +155,7 @@ def solve_nash(
         instruments: which rates players choose.
         players: `all` or labels of economies; everybody else keeps its policies.
         partners: `all`, or `players`: only tariffs and export taxes between the players move.
+        unions: customs unions among the players: one external policy, none inside, joint welfare.
         bounds: of the rates.
         accounting: `standard` or `paper`.
         deficits: `none` or `constant`.
@@ -122,7 +164,7 @@ def solve_nash(
         starts: random starts from which each player re-optimises alone; from 2 on, the whole game is also played
             from that many less one random starts, and every equilibrium found is listed.
         seed: of all random draws.
-        init: `baseline`, `random`, or a policy to start from.
+        init: `baseline`, `random`, or a policy: play begins there, and those who do not play keep it.
         tolerance: largest first-order residual; default 1e-8, more does not count as converged.
         on_iteration: called after every iteration.
 
@@ -131,53 +173,43 @@ def solve_nash(
     """
     started = time.perf_counter()
     model = build_model(calibration, accounting, deficits, psi_scale)
-    chosen = build_instruments(model, instruments, bounds, players, partners)
-    return _solve(model, chosen, None, solver, starts, seed, init, tolerance, on_iteration, started)
+    chosen = build_instruments(model, instruments, bounds, players, partners, unions)
+    run = _Run(model, chosen, starts, seed, init, tolerance, on_iteration, started)
+    return run.solve(own_welfare(model, chosen.members), solver)
 
 
 def solve_cooperative(
     calibration: Calibration, *, instruments: InstrumentChoice, weights: str | Mapping[str, float] = "income",
-    bounds: Bounds = Bounds(), accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0,
-    starts: int = 1, seed: int = 0, init: str | Policy = "baseline", tolerance: float | None = None,
-    on_iteration: OnIteration | None = None,
+    objective: str = "welfare", no_losers: bool = False, bounds: Bounds = Bounds(), accounting: str = "standard",
+    deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: str | Policy = "baseline",
+    tolerance: float | None = None, on_iteration: OnIteration | None = None,
 ) -> SolveResult:  # fmt: skip
-    """The policies one planner would choose for all economies: maximises `sum_n weight_n W^_n` (equation 20).
+    """The policies one planner would choose for all economies.
 
     Args:
         weights: `income` (shares in world income), `equal`, or a mapping from economies to weights.
+        objective: `welfare`, `sum_n weight_n W^_n` (equation 20), or `bargain`, Nash's product of the gains over
+            the baseline, `sum_n weight_n log(W^_n - 1)`.
+        no_losers: keep every economy at least at its baseline.
 
-    See `solve_nash` for the other arguments.
+    Raises:
+        NoBargainError: no policies from which everybody gains were found (`bargain` only).
+
+    See `solve_nash` for the other arguments and errors.
     """
     started = time.perf_counter()
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("value of objective", objective, OBJECTIVES)
     model = build_model(calibration, accounting, deficits, psi_scale)
     chosen = build_instruments(model, instruments, bounds)
     chosen = dataclasses.replace(chosen, owner=torch.zeros_like(chosen.owner))
     weight = planner_weights(model, weights)
-
-    def objective(log_welfare: Tensor) -> Tensor:
-        return (weight * log_welfare.exp()).sum()[None]
-
-    return _solve(model, chosen, objective, JointNewton(), starts, seed, init, tolerance, on_iteration, started)
-
-
-def planner_weights(model: TradeModel, weights: str | Mapping[str, float]) -> Tensor:
-    """Weights of the planner, summing to one, `[country]`.
-
-    Raises:
-        UnknownNameError: an unknown scheme or economy.
-        DloptError: a negative weight, or none positive.
-    """
-    if isinstance(weights, str):
-        if weights not in ("income", "equal"):
-            raise UnknownNameError("value of weights", weights, ("income", "equal"))
-        raw = model.income if weights == "income" else torch.ones_like(model.income)
-    else:
-        raw = torch.zeros_like(model.income)
-        for label, value in weights.items():
-            raw[model.calibration.economy_index(str(label))] = float(value)
-    if not bool((raw >= 0).all()) or not float(raw.sum()) > 0 or not bool(raw.isfinite().all()):
-        raise DloptError(f"weights is {weights}: give weights that are finite, not negative and not all zero.")
-    return raw / raw.sum()
+    run = _Run(model, chosen, starts, seed, init, tolerance, on_iteration, started)
+    if objective == "bargain":
+        return run.bargain(weight)
+    if no_losers:
+        return run.protect(weight)
+    return run.solve(weighted_welfare(weight), JointNewton())
 
 
 def random_instruments(instruments: Instruments, generator: torch.Generator) -> Tensor:
@@ -189,45 +221,99 @@ def random_instruments(instruments: Instruments, generator: torch.Generator) -> 
     return instruments.lower + draw * (high - instruments.lower)
 
 
-def _solve(
-    model: TradeModel, instruments: Instruments, objective: Objective | None, solver: JointNewton | BestResponse,
-    starts: int, seed: int, init: str | Policy, tolerance: float | None, on_iteration: OnIteration | None,
-    started: float,
-) -> SolveResult:  # fmt: skip
-    game = TradeGame(model, instruments, objective)
-    generator = torch.Generator().manual_seed(seed)
-    iterations: list[Iteration] = []
+@dataclasses.dataclass
+class _Run:
+    """One optimisation from its arguments to a result."""
 
-    def record(progress: Progress) -> bool:
-        player = None if progress.player is None or game.players == 1 else instruments.players[progress.player]
-        assert isinstance(progress.point, TradePoint)
-        step = _iteration(
-            model, len(iterations) + 1, progress.phase, started, player, progress.first_order_residual,
-            progress.point.log_welfare,
-        )  # fmt: skip
-        iterations.append(step)
-        return bool(on_iteration and on_iteration(step))
+    model: TradeModel
+    instruments: Instruments
+    starts: int
+    seed: int
+    init: str | Policy
+    tolerance: float | None
+    on_iteration: OnIteration | None
+    started: float
+    iterations: list[Iteration] = dataclasses.field(default_factory=list)
 
-    def play(start: TradePoint) -> NashResult:
-        others = [random_instruments(instruments, generator) for _ in range(starts)]
-        monitor = Monitor(record)
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.monitor = Monitor(self._record)
+        standing = self.init.log_wedges() if isinstance(self.init, Policy) else self.model.wedges0
+        self.fixed = free_trade_inside(self.instruments, self.model.calibration.economies, standing)
+
+    def game(self, objective: Objective) -> TradeGame:
+        """The game with some objective."""
+        return TradeGame(self.model, self.instruments, objective, self.fixed)
+
+    def solve(self, objective: Objective, solver: JointNewton | BestResponse) -> SolveResult:
+        """Play from `init`, and from `starts` - 1 random points besides."""
+        game = self.game(objective)
+        found = [self._play(game, _start(game, self.init, self.generator), self._others(), solver)]
+        while len(found) < self.starts and found[-1].outcome is not Outcome.INTERRUPTED:
+            found.append(self._play(game, _start(game, "random", self.generator), self._others(), solver))
+        return _result(self.model, self.instruments, found, self.iterations)
+
+    def bargain(self, weight: Tensor) -> SolveResult:
+        """Maximise the product of gains, from points where everybody gains."""
+        game = self.game(bargain(weight))
+        start = _start(game, self.init, self.generator)
+        try:
+            point = everybody_gains(self.game, start, self.monitor)
+            others = []
+            for _ in range(self.starts):
+                other = _start(game, "random", self.generator)
+                others.append(everybody_gains(self.game, other, self.monitor).a)
+        except Interrupted:
+            found = NashResult(Outcome.INTERRUPTED, start, None, len(self.iterations))
+        else:
+            found = self._play(game, game.adopt(point), others, JointNewton())
+        return _result(self.model, self.instruments, [found], self.iterations)
+
+    def protect(self, weight: Tensor) -> SolveResult:
+        """Maximise weighted welfare with no economy below its baseline."""
+        start = _start(self.game(weighted_welfare(weight)), self.init, self.generator)
+        try:
+            game, point = protect(self.game, weight, start, self.monitor)
+        except Interrupted:
+            found = NashResult(Outcome.INTERRUPTED, start, None, len(self.iterations))
+            return _result(self.model, self.instruments, [found], self.iterations)
+        result = _result(
+            self.model, self.instruments, [self._play(game, point, self._others(), JointNewton())], self.iterations
+        )
+        loss = float(-result.real_income_change_pct.min())
+        if result.status == "converged" and loss > GAIN_TOLERANCE_PCT:
+            label = self.model.calibration.economies[int(result.real_income_change_pct.argmin())]
+            message = f"{label} still loses {loss:.1e} %: no policies without losers were found. Give more instruments."
+            result = dataclasses.replace(result, status="not_converged", message=message)
+        return result
+
+    def _others(self) -> list[Tensor]:
+        return [random_instruments(self.instruments, self.generator) for _ in range(self.starts)]
+
+    def _play(
+        self, game: TradeGame, start: TradePoint, others: list[Tensor], solver: JointNewton | BestResponse
+    ) -> NashResult:
         if isinstance(solver, BestResponse):
-            return best_response_dynamics(game, start, solver, seed, others, monitor)
-        options = solver if tolerance is None else dataclasses.replace(solver, tolerance=tolerance)
-        return solve_game(game, start, options, others, monitor)
+            return best_response_dynamics(game, start, solver, self.seed, others, self.monitor)
+        options = solver if self.tolerance is None else dataclasses.replace(solver, tolerance=self.tolerance)
+        return solve_game(game, start, options, others, self.monitor)
 
-    found = [play(_start(game, init, generator))]
-    while len(found) < starts and found[-1].outcome is not Outcome.INTERRUPTED:
-        found.append(play(_start(game, "random", generator)))
-    return _result(model, instruments, found, iterations)
+    def _record(self, progress: Progress) -> bool:
+        assert isinstance(progress.point, TradePoint)
+        alone = progress.player is None or int(self.instruments.owner.max()) == 0
+        player = None if alone or progress.player is None else self.instruments.players[progress.player]
+        step = _iteration(
+            self.model, len(self.iterations) + 1, progress.phase, self.started, player,
+            progress.first_order_residual, progress.point.log_welfare,
+        )  # fmt: skip
+        self.iterations.append(step)
+        return bool(self.on_iteration and self.on_iteration(step))
 
 
 def _start(game: TradeGame, init: str | Policy, generator: torch.Generator) -> TradePoint:
     """The point where play begins; a random one moves towards the baseline until it has an equilibrium."""
-    baseline = game.instruments.average(game.model.wedges0)
-    if isinstance(init, Policy):
-        point = game.point(game.instruments.average(init.log_wedges()))
-    elif init == "baseline":
+    baseline = game.instruments.average(game.fixed)
+    if isinstance(init, Policy) or init == "baseline":
         point = game.point(baseline)
     elif init == "random":
         draw = random_instruments(game.instruments, generator)
@@ -270,7 +356,9 @@ def _result(
     if first.outcome is Outcome.INTERRUPTED:
         status, message = "interrupted", Outcome.INTERRUPTED.remedy
     elif certified:
-        status, message = "converged", "Certified: no player gains by deviating alone."
+        alone = int(instruments.owner.max()) == 0
+        best = "no better policies were found from other starts" if alone else "no player gains by deviating alone"
+        status, message = "converged", f"Certified: {best}."
     else:
         outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
         status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"

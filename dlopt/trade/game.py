@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -23,10 +23,13 @@ Objective = Callable[[Tensor], Tensor]
 _NEAR = RootOptions(max_iterations=10)
 
 
-def own_welfare(positions: list[int]) -> Objective:
-    """Each player's own real income relative to the baseline, W^ (A.10)."""
-    index = torch.tensor(positions)
-    return lambda log_welfare: log_welfare[index].exp()
+def own_welfare(model: TradeModel, members: Sequence[Sequence[str]]) -> Objective:
+    """Each player's real income relative to the baseline, W^ (A.10); a union's is weighted by incomes."""
+    weight = torch.zeros((len(members), model.n), dtype=model.theta.dtype)
+    for player, group in enumerate(members):
+        at = [model.calibration.economy_index(label) for label in group]
+        weight[player, at] = model.income[at] / model.income[at].sum()
+    return lambda log_welfare: weight @ log_welfare.exp()
 
 
 class TradeGame:
@@ -44,8 +47,7 @@ class TradeGame:
         fixed: LogWedges | None = None,
     ) -> None:  # fmt: skip
         self.model, self.instruments = model, instruments
-        positions = [model.calibration.economy_index(label) for label in instruments.players]
-        self.objective = objective or own_welfare(positions)
+        self.objective = objective or own_welfare(model, instruments.members)
         self.fixed = fixed or model.wedges0
         self.owner, self.lower, self.upper = instruments.owner, instruments.lower, instruments.upper
         self.players = int(self.owner.max()) + 1
@@ -72,6 +74,10 @@ class TradeGame:
         if found.outcome is not Outcome.CONVERGED:
             return None
         return TradePoint(self, a, found)
+
+    def adopt(self, point: TradePoint) -> TradePoint:
+        """The same equilibrium seen from this game: other objectives, same model and instruments."""
+        return TradePoint(self, point.a, point.equilibrium)
 
 
 class TradePoint:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ class Instruments:
     """The map between the vector of instruments and the log wedges.
 
     Attributes:
-        players: economies that choose, `[player]` labels.
+        members: economies that make up each player; more than one in a customs union.
         tau: instrument that moves each cell, -1 where fixed, `[origin, destination, sector]`.
         epsilon: the same for export taxes.
         sigma: the same for subsidies, `[country, sector]`.
@@ -66,7 +67,7 @@ class Instruments:
         upper: highest log rate, `[instrument]`.
     """
 
-    players: tuple[str, ...]
+    members: tuple[tuple[str, ...], ...]
     tau: Tensor
     epsilon: Tensor
     sigma: Tensor
@@ -74,6 +75,11 @@ class Instruments:
     kind: Tensor
     lower: Tensor
     upper: Tensor
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Label of each player: its economy, or its members joined by `+`."""
+        return tuple("+".join(group) for group in self.members)
 
     @property
     def count(self) -> int:
@@ -101,9 +107,12 @@ class Instruments:
 
 def build_instruments(
     model: TradeModel, choice: InstrumentChoice, bounds: Bounds = Bounds(),
-    players: str | tuple[str, ...] = "all", partners: str = "all",
+    players: str | tuple[str, ...] = "all", partners: str = "all", unions: Sequence[Sequence[str]] = (),
 ) -> Instruments:  # fmt: skip
     """Instruments of the given players. Cells without trade or production are left out: nothing depends on them.
+
+    Members of a customs union are one player: they share their tariffs and export taxes on the rest of the world,
+    have none on each other, and choose the subsidies of every member.
 
     Args:
         model: gives the calibration and where there is trade.
@@ -111,16 +120,14 @@ def build_instruments(
         bounds: of the rates.
         players: `all`, or labels of economies.
         partners: `all`, or `players`: tariffs and export taxes only between players.
+        unions: customs unions, each a list of economies.
 
     Raises:
-        InstrumentError: no instrument is left, a mode is unknown, or bounds are crossed.
+        InstrumentError: no instrument is left, a mode is unknown, bounds are crossed, or unions overlap or are cut.
         UnknownNameError: an unknown economy or sector.
     """
     c = model.calibration
-    labels = c.economies if players == "all" else tuple(players) if not isinstance(players, str) else (players,)
-    if len(set(labels)) != len(labels) or not labels:
-        raise InstrumentError(f"players is {list(labels)}: name each economy once, and at least one.")
-    positions = [c.economy_index(label) for label in labels]
+    groups = _players(c, players, unions)
     if partners not in ("all", "players"):
         raise UnknownNameError("value of partners", partners, ("all", "players"))
     _check(choice, bounds)
@@ -128,35 +135,36 @@ def build_instruments(
     n, j = model.n, model.j
     tau = torch.full((n, n, j), -1)
     epsilon, sigma = tau.clone(), torch.full((n, j), -1)
-    partner = torch.zeros(n, dtype=torch.bool)
-    partner[positions if partners == "players" else list(range(n))] = True
-    traded = (model.trade > 0) & ~torch.eye(n, dtype=torch.bool)[:, :, None] & sectors
+    country = torch.arange(n)
+    partner = torch.isin(country, torch.tensor([i for group in groups for i in group])) | (partners == "all")
     owner: list[int] = []
     kind: list[int] = []
 
-    def assign(index: Tensor, cells: Tensor, groups: Tensor, player: int, which: int) -> None:
-        """One instrument for each distinct group among the cells."""
-        found, inverse = torch.unique(groups[cells], return_inverse=True)
+    def assign(index: Tensor, cells: Tensor, labels: Tensor, player: int, which: int) -> None:
+        """One instrument for each distinct label among the cells."""
+        found, inverse = torch.unique(labels[cells], return_inverse=True)
         index[cells] = inverse + len(owner)
         owner.extend([player] * len(found))
         kind.extend([which] * len(found))
 
-    origin = torch.arange(n)[:, None, None].expand(n, n, j)
-    destination = torch.arange(n)[None, :, None].expand(n, n, j)
+    origin = country[:, None, None].expand(n, n, j)
+    destination = country[None, :, None].expand(n, n, j)
     sector = torch.arange(j).expand(n, n, j)
-    for player, position in enumerate(positions):
+    for player, group in enumerate(groups):
+        member = torch.isin(country, torch.tensor(group))
+        outside = (model.trade > 0) & sectors & ~(member[:, None] & member[None, :])[:, :, None]
         if choice.tariff != "false":
-            cells = traded & (destination == position) & partner[:, None, None]
-            groups = {"by_sector": origin * j + sector, "mfn": sector, "uniform": sector * 0}[choice.tariff]
-            assign(tau, cells, groups, player, 0)
+            cells = outside & member[None, :, None] & partner[:, None, None]
+            labels = {"by_sector": origin * j + sector, "mfn": sector, "uniform": sector * 0}[choice.tariff]
+            assign(tau, cells, labels, player, 0)
         if choice.export_tax != "false":
-            cells = traded & (origin == position) & partner[None, :, None]
-            groups = {"by_sector": destination * j + sector, "uniform": sector * 0}[choice.export_tax]
-            assign(epsilon, cells, groups, player, 1)
+            cells = outside & member[:, None, None] & partner[None, :, None]
+            labels = {"by_sector": destination * j + sector, "uniform": sector * 0}[choice.export_tax]
+            assign(epsilon, cells, labels, player, 1)
         if choice.subsidy != "false":
-            cells = model.sells & sectors & (torch.arange(n) == position)[:, None]
-            groups = sector[0] if choice.subsidy == "by_sector" else sector[0] * 0
-            assign(sigma, cells, groups, player, 2)
+            cells = model.sells & sectors & member[:, None]
+            labels = origin[:, 0] * j + sector[0] if choice.subsidy == "by_sector" else origin[:, 0]
+            assign(sigma, cells, labels, player, 2)
     if not owner:
         raise InstrumentError(
             "No instrument is left to choose: turn on instruments.tariff, export_tax or subsidy, "
@@ -169,7 +177,38 @@ def build_instruments(
     ]
     kinds = torch.tensor(kind)
     limit = torch.tensor(limits, dtype=model.theta.dtype)[kinds]
-    return Instruments(labels, tau, epsilon, sigma, torch.tensor(owner), kinds, limit[:, 0], limit[:, 1])
+    members = tuple(tuple(c.economies[i] for i in group) for group in groups)
+    return Instruments(members, tau, epsilon, sigma, torch.tensor(owner), kinds, limit[:, 0], limit[:, 1])
+
+
+def free_trade_inside(instruments: Instruments, economies: Sequence[str], wedges: LogWedges) -> LogWedges:
+    """`wedges` without tariffs and export taxes between members of the same union."""
+    tau, epsilon, sigma = (w.clone() for w in wedges)
+    for members in instruments.members:
+        at = torch.tensor([economies.index(label) for label in members])
+        tau[at[:, None], at] = 0.0
+        epsilon[at[:, None], at] = 0.0
+    return tau, epsilon, sigma
+
+
+def _players(c: Calibration, players: str | tuple[str, ...], unions: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Positions of the members of each player, in the order of the players."""
+    labels = c.economies if players == "all" else tuple(players) if not isinstance(players, str) else (players,)
+    if len(set(labels)) != len(labels) or not labels:
+        raise InstrumentError(f"players is {list(labels)}: name each economy once, and at least one.")
+    positions = [c.economy_index(label) for label in labels]
+    joined = [[c.economy_index(label) for label in union] for union in unions]
+    everyone = [i for union in joined for i in union]
+    if len(set(everyone)) != len(everyone):
+        raise InstrumentError(f"unions is {[list(u) for u in unions]}: an economy can be in one union only.")
+    if not set(everyone) <= set(positions):
+        raise InstrumentError(f"unions is {[list(u) for u in unions]}: all members must be among the players.")
+    groups: list[list[int]] = []
+    for position in positions:
+        group = next((union for union in joined if position in union), [position])
+        if group not in groups:
+            groups.append(group)
+    return groups
 
 
 def chosen_sectors(calibration: Calibration, sectors: str | tuple[str, ...] | list[str]) -> Tensor:
@@ -195,6 +234,6 @@ def _check(choice: InstrumentChoice, bounds: Bounds) -> None:
             raise UnknownNameError(f"value of instruments.{kind}", mode, valid)
         low, high = getattr(bounds, kind)
         in_domain = high < 1 if kind == "subsidy" else low > -1
-        if not (math.isfinite(low) and math.isfinite(high) and low < high and in_domain):
-            rule = "low < high < 1" if kind == "subsidy" else "-1 < low < high"
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high and in_domain):
+            rule = "low <= high < 1" if kind == "subsidy" else "-1 < low <= high"
             raise InstrumentError(f"bounds.{kind} is [{low:g}, {high:g}]; it must satisfy {rule}.")

@@ -61,6 +61,15 @@ class Solution:
 
 
 @dataclasses.dataclass(frozen=True)
+class Move:
+    """One move of a sequence: who moved, how the solve ended, and everybody's real-income change (%, `[country]`)."""
+
+    player: str
+    status: str
+    welfare: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
 class SolveResult:
     """What every solver of the trade model returns.
 
@@ -74,6 +83,7 @@ class SolveResult:
         instruments: what was chosen by whom; None for given policies.
         iterations: the solver's path.
         solutions: equilibria found from all starts that were tried, the result first.
+        moves: welfare after each move of a sequence.
     """
 
     status: str
@@ -85,6 +95,7 @@ class SolveResult:
     instruments: Instruments | None = None
     iterations: Sequence[Iteration] = ()
     solutions: Sequence[Solution] = ()
+    moves: Sequence[Move] = ()
 
     @property
     def calibration(self) -> Calibration:
@@ -117,8 +128,8 @@ class SolveResult:
         }  # fmt: skip
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Every table of the run: welfare, policies, sectors, trade, iterations, equilibria."""
-        return {
+        """Every table of the run: welfare, policies, sectors, trade, iterations, equilibria, and moves if any."""
+        tables = {
             "welfare": self.welfare_table(),
             "policies": self.policy_table(),
             "sectors": self.sector_table(),
@@ -126,6 +137,9 @@ class SolveResult:
             "iterations": self.iteration_table(),
             "equilibria": self.equilibria_table(),
         }
+        if self.moves:
+            tables["moves"] = self.move_table()
+        return tables
 
     def to_parquet(self, folder: str | Path) -> None:
         """Write every table as Parquet into a folder."""
@@ -236,6 +250,24 @@ class SolveResult:
         ]
         frame = pd.DataFrame(rows, columns=[*columns, *(f"welfare_{e}" for e in self.calibration.economies)])
         return frame.astype({"player": "object", "phase": "object", "first_order_residual": "float64"})
+
+    def move_table(self) -> pd.DataFrame:
+        """One row per move and economy."""
+        import pandas as pd
+
+        frames = [
+            pd.DataFrame(
+                {
+                    "move": number,
+                    "player": move.player,
+                    "status": move.status,
+                    "economy": list(self.calibration.economies),
+                    "real_income_change_pct": move.welfare.numpy(),
+                }
+            )
+            for number, move in enumerate(self.moves, start=1)
+        ]
+        return pd.concat(frames, ignore_index=True)
 
     def equilibria_table(self) -> pd.DataFrame:
         """One row per economy and distinct equilibrium found."""
