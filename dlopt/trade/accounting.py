@@ -74,10 +74,9 @@ def exporter_receipt(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma
 
 
 def _share(terms: tuple[Term, ...], tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:
-    """Sigma is `[country, sector]`: the origin's."""
-    return sum(
-        (c * torch.exp(a * tau + b * epsilon + d * sigma[:, None]) for c, a, b, d in terms), torch.zeros_like(tau)
-    )
+    """Sigma is `[..., country, sector]`: the origin's."""
+    exponents = ((c, a * tau + b * epsilon + d * sigma[..., :, None, :]) for c, a, b, d in terms)
+    return sum((c * exponent.exp() for c, exponent in exponents), torch.zeros_like(tau))
 
 
 def _receipt(terms: tuple[Term, ...], tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Receipt:

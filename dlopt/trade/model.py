@@ -160,34 +160,34 @@ class TradeModel:
         return state.income - (self.alpha * state.price).sum(-1)
 
     def residual(self, u: Tensor, wedges: LogWedges) -> Tensor:
-        """Log residual of every equation (A.4), (A.5), (A.6), (A.7), (A.8), `[2N + 3NJ]`, ordered like the unknowns.
+        """Log residual of every equation (A.4) to (A.8), `[..., 2N + 3NJ]`, ordered like the unknowns.
 
         The labour market of `reference` is replaced by the numeraire: world value added is constant. Cells that buy
-        or sell nothing in the baseline keep their hats at one.
+        or sell nothing in the baseline keep their hats at one. Leading axes of `u` and of the wedges are batches.
         """
         state = State.of(u, self.n, self.j)
         share = self.log_share_change(state, wedges)
-        prices = one_where_not((self.lam * share.exp()).sum(0), self.buys).log()
-        flows = self.trade * (share + state.expenditure).exp()
-        revenue = (flows * (-self.log_kappa_change(wedges) - self.log_kappa0).exp()).sum(1)
+        prices = one_where_not((self.lam * share.exp()).sum(-3), self.buys).log()
+        flows = self.trade * (share + state.expenditure[..., None, :, :]).exp()
+        revenue = (flows * (-self.log_kappa_change(wedges) - self.log_kappa0).exp()).sum(-2)
         labour = (
             (one_where_not(revenue, self.sells) / one_where_not(self.revenue, self.sells)).log()
-            - state.wage[:, None]
+            - state.wage[..., None]
             - state.labour
         )
-        use = torch.einsum("isj,ij->is", self.use, (state.wage[:, None] + state.labour).exp())
-        demand = self.alpha * (self.income * state.income.exp())[:, None] + use
+        use = torch.einsum("isj,...ij->...is", self.use, (state.wage[..., None] + state.labour).exp())
+        demand = self.alpha * (self.income * state.income.exp())[..., None] + use
         expenditure = (
             one_where_not(demand, self.buys) / one_where_not(self.spending, self.buys)
         ).log() - state.expenditure
-        taxes = (flows * importer_share(self.accounting, *wedges)).sum((0, 2))
-        taxes = taxes + (flows * exporter_share(self.accounting, *wedges)).sum((1, 2))
+        taxes = (flows * importer_share(self.accounting, *wedges)).sum((-3, -1))
+        taxes = taxes + (flows * exporter_share(self.accounting, *wedges)).sum((-2, -1))
         earned = self.value_added * state.wage.exp() + taxes + self.transfer
         income = (earned / self.income).log() - state.income
         wage = self.labour_residual(state)
         wage = torch.where(
             torch.arange(self.n, device=u.device) == self.reference,
-            (self.world_share * state.wage.exp()).sum().log(),
+            (self.world_share * state.wage.exp()).sum(-1, keepdim=True).log(),
             wage,
         )
         prices = torch.where(self.buys, prices, state.price)
@@ -196,7 +196,7 @@ class TradeModel:
         return State(wage, income, labour, prices, expenditure).stacked()
 
     def labour_residual(self, state: State) -> Tensor:
-        """log of labour used over labour there (A.6), `[country]`: all countries, the redundant one included."""
+        """log of labour used over labour there (A.6), `[..., country]`: all countries, the redundant one included."""
         return (self.labour_share * state.labour.exp()).sum(-1).log()
 
     def walras_residual(self, u: Tensor) -> float:
