@@ -47,5 +47,6 @@ def tariff_war() -> dlopt.SolveResult:
 if __name__ == "__main__":
     result = tariff_war()
     print(result.status, "-", result.message)
-    print(result.policy_table()[["economy", "origin", "sector_name", "initial_rate", "rate"]].to_string(index=False))
-    print(result.welfare_table()[["economy", "real_income_change_pct", "wage_change_pct"]].to_string(index=False))
+    tables = result.tables()
+    print(tables["policies"][["economy", "origin", "sector_name", "initial_rate", "rate"]].to_string(index=False))
+    print(tables["welfare"][["economy", "real_income_change_pct", "wage_change_pct"]].to_string(index=False))

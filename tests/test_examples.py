@@ -78,11 +78,11 @@ def test_own_calibration_is_a_certified_game() -> None:
 
     result = own_calibration.tariff_war()
     assert result.status == "converged"
-    policies = result.policy_table()
+    policies = result.tables()["policies"]
     assert list(policies["sector_name"]) == ["Manufactures", "Manufactures"]
     assert (policies["rate"] > policies["initial_rate"]).all()
     assert not policies["at_bound"].any()
-    assert list(result.welfare_table()["economy"]) == ["North", "South"]
+    assert list(result.tables()["welfare"]["economy"]) == ["North", "South"]
 
 
 @pytest.mark.parametrize("name", ["roundabout", "own_calibration"])

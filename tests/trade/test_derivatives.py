@@ -10,13 +10,14 @@ from economies import small_synthetic
 from torch import Tensor
 
 from dlopt import Bounds, Calibration, InstrumentChoice
-from dlopt.trade.api import build_model, random_instruments
+from dlopt.trade.api import build_model
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.instruments import build_instruments
 from dlopt.trade.model import LogWedges, State, TradeModel
+from dlopt.trade.run import random_instruments
 
 ALL = InstrumentChoice("by_sector", "by_sector", "by_sector")
 

@@ -1,0 +1,150 @@
+"""Imperfect implementation: what everybody's welfare is when one economy sets its subsidies with error.
+
+Wang, Xu, Yang, Zhu (2024), section 4.4: every subsidy of one player is drawn uniformly between `low` and `high`
+times its optimum, independently, while all other policies stay where the solution has them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError
+from dlopt.trade.batch import find_equilibria
+from dlopt.trade.results import SolveResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
+
+
+class DrawError(DloptError):
+    """Draws that cannot be made."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawOptions:
+    """Options of `draw_subsidies`.
+
+    Attributes:
+        count: number of draws.
+        low: smallest multiple of the optimum.
+        high: largest multiple of the optimum.
+    """
+
+    count: int = 1000
+    low: float = 0.1
+    high: float = 1.9
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise DrawError(f"draws.count is {self.count}; it must be 1 or more.")
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and 0 <= self.low < self.high):
+            raise DrawError(f"Draws lie between {self.low:g} and {self.high:g}; it must be 0 <= low < high.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """Welfare under randomly drawn subsidies.
+
+    Attributes:
+        player: the economy whose subsidies were drawn.
+        economies: labels of the economies.
+        real_income_change_pct: 100 (W^ - 1), `[draw, country]`; NaN in draws without an equilibrium.
+        at_optimum: the same at the solution, `[country]`.
+        rates: subsidies drawn, fractions, `[draw, instrument of the player]`.
+        alone: draws that were solved one by one.
+    """
+
+    player: str
+    economies: tuple[str, ...]
+    real_income_change_pct: Tensor
+    at_optimum: Tensor
+    rates: Tensor
+    alone: int
+
+    @property
+    def failed(self) -> int:
+        """Draws for which no equilibrium was found."""
+        return int(self.real_income_change_pct[:, 0].isnan().sum())
+
+    @property
+    def message(self) -> str:
+        """What was drawn, and how many draws have no equilibrium."""
+        lost = f"; {self.failed} of them have no equilibrium and are left out" if self.failed else ""
+        return f"{len(self.rates)} draws of the subsidies of {self.player}{lost}."
+
+    def table(self) -> pd.DataFrame:
+        """One row per draw and economy."""
+        import pandas as pd
+
+        count, n = self.real_income_change_pct.shape
+        return pd.DataFrame({
+            "draw": torch.arange(count).repeat_interleave(n).numpy(),
+            "economy": list(self.economies) * count,
+            "real_income_change_pct": self.real_income_change_pct.flatten().numpy(),
+        })  # fmt: skip
+
+    def summary(self) -> pd.DataFrame:
+        """One row per economy: moments, quantiles, share of losses, welfare at the optimum, and draws that failed."""
+        import pandas as pd
+
+        values = self.real_income_change_pct[~self.real_income_change_pct[:, 0].isnan()]
+        if len(values):
+            quantiles = torch.quantile(values, values.new_tensor(list(QUANTILES.values())), dim=0)
+        else:
+            quantiles = values.new_full((len(QUANTILES), values.shape[1]), float("nan"))
+        return pd.DataFrame({
+            "economy": list(self.economies),
+            "mean": values.mean(0).numpy(),
+            "std": values.std(0, correction=0).numpy(),
+            **{name: row.numpy() for name, row in zip(QUANTILES, quantiles, strict=True)},
+            "share_of_losses": (values < 0).double().mean(0).numpy(),
+            "at_optimum": self.at_optimum.numpy(),
+            "failed": self.failed,
+        })  # fmt: skip
+
+
+def draw_subsidies(result: SolveResult, player: str, options: DrawOptions = DrawOptions(), seed: int = 0) -> Draws:
+    """Draw the subsidies of `player` around a solution and solve for every equilibrium.
+
+    Args:
+        result: a solution in which `player` chose subsidies.
+        player: label of an economy.
+        options: see `DrawOptions`.
+        seed: of the draws; the same seed gives the same draws.
+
+    Raises:
+        UnknownNameError: no such economy.
+        DrawError: the player chose no subsidies, or a draw could reach 100 per cent.
+    """
+    model = result.model
+    country = model.calibration.economy_index(player)
+    instrument = torch.full((model.j,), -1) if result.instruments is None else result.instruments.sigma[country]
+    chosen = instrument >= 0
+    if not bool(chosen.any()):
+        raise DrawError(f"{player} chose no subsidies in this solution: there is nothing to draw.")
+    groups, member = torch.unique(instrument[chosen], return_inverse=True)
+    tau, epsilon, sigma = result.wedges
+    optimum = -(-sigma[country, chosen]).expm1()
+    if not bool((options.high * optimum < 1).all()):
+        raise DrawError(
+            f"The largest subsidy of {player} is {float(optimum.max()):.3f}: {options.high:g} times that is 1 or "
+            f"more. Lower draws.high below {1 / float(optimum.max()):.3g}."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    unit = torch.rand((options.count, len(groups)), generator=generator, dtype=torch.float64)
+    multiple = options.low + (options.high - options.low) * unit
+    drawn = sigma.expand(options.count, -1, -1).clone()
+    drawn[:, country, chosen] = -(-multiple[:, member] * optimum).log1p()
+    found = find_equilibria(model, (tau, epsilon, drawn), result.u, result.wedges)
+    first = torch.stack([(member == g).nonzero()[0, 0] for g in range(len(groups))])
+    return Draws(
+        player, model.calibration.economies, 100 * model.log_welfare(found.u).expm1(), result.real_income_change_pct,
+        multiple * optimum[first], found.alone,
+    )  # fmt: skip

@@ -1,0 +1,251 @@
+"""One optimisation, from its starting points to a certified result."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError, UnknownNameError
+from dlopt.framework.best_response import BestResponse, best_response_dynamics
+from dlopt.framework.game import Interrupted, Monitor, Progress
+from dlopt.framework.nash import JointNewton, NashResult
+from dlopt.framework.nash import solve_nash as solve_game
+from dlopt.framework.outcome import Outcome
+from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
+from dlopt.trade.game import Objective, TradeGame, TradePoint
+from dlopt.trade.instruments import KINDS, Instruments, free_trade_inside
+from dlopt.trade.model import TradeModel
+from dlopt.trade.planner import bargain, everybody_gains, protect, weighted_welfare
+from dlopt.trade.policy import Policy
+from dlopt.trade.results import Iteration, Solution, SolveResult
+
+OnIteration = Callable[[Iteration], bool | None]
+"""Called after every iteration; answering True stops the solver, which then returns what it has."""
+
+RANDOM_RATES = {"tariff": 0.5, "export_tax": 0.3, "subsidy": 0.3}
+"""Random starts are drawn uniformly in logs between the lower bound and this rate, or the upper bound if lower."""
+
+
+class NoEquilibriumError(DloptError):
+    """The starting policies admit no equilibrium that could be found."""
+
+
+def random_instruments(instruments: Instruments, generator: torch.Generator) -> Tensor:
+    """A random starting point: uniform in logs between the lower bounds and `RANDOM_RATES`, `[instrument]`."""
+    t, e, s = (RANDOM_RATES[kind] for kind in KINDS)
+    cap = torch.tensor([t, e, s / (1 - s)], dtype=instruments.lower.dtype).log1p()[instruments.kind]
+    high = torch.minimum(torch.maximum(cap, instruments.lower), instruments.upper)
+    draw = torch.rand(instruments.count, generator=generator, dtype=instruments.lower.dtype)
+    return instruments.lower + draw * (high - instruments.lower)
+
+
+@dataclasses.dataclass
+class Run:
+    """One optimisation from its arguments to a result."""
+
+    model: TradeModel
+    instruments: Instruments
+    starts: int
+    seed: int
+    init: str | Policy
+    tolerance: float | None
+    on_iteration: OnIteration | None
+    started: float
+    iterations: list[Iteration] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.monitor = Monitor(self._record)
+        standing = self.init.log_wedges() if isinstance(self.init, Policy) else self.model.wedges0
+        self.fixed = free_trade_inside(self.instruments, self.model.calibration.economies, standing)
+
+    def game(self, objective: Objective) -> TradeGame:
+        """The game with some objective."""
+        return TradeGame(self.model, self.instruments, objective, self.fixed)
+
+    def solve(self, objective: Objective, solver: JointNewton | BestResponse) -> SolveResult:
+        """Play from `init`, and from `starts` - 1 random points besides."""
+        game = self.game(objective)
+        found = [self._play(game, _start(game, self.init, self.generator), self._others(), solver)]
+        while len(found) < self.starts and found[-1].outcome is not Outcome.INTERRUPTED:
+            found.append(self._play(game, _start(game, "random", self.generator), self._others(), solver))
+        return _result(self.model, self.instruments, found, self.iterations)
+
+    def bargain(self, weight: Tensor) -> SolveResult:
+        """Maximise the product of gains, from points where everybody gains."""
+        game = self.game(bargain(weight))
+        start = _start(game, self.init, self.generator)
+        try:
+            point = everybody_gains(self.game, start, self.monitor)
+            others = []
+            for _ in range(self.starts):
+                other = _start(game, "random", self.generator)
+                others.append(everybody_gains(self.game, other, self.monitor).a)
+        except Interrupted:
+            found = NashResult(Outcome.INTERRUPTED, start, None, len(self.iterations))
+        else:
+            found = self._play(game, game.adopt(point), others, JointNewton())
+        return _result(self.model, self.instruments, [found], self.iterations)
+
+    def protect(self, weight: Tensor) -> SolveResult:
+        """Maximise weighted welfare with no economy below its baseline."""
+        start = _start(self.game(weighted_welfare(weight)), self.init, self.generator)
+        try:
+            game, point = protect(self.game, weight, start, self.monitor)
+        except Interrupted:
+            found = NashResult(Outcome.INTERRUPTED, start, None, len(self.iterations))
+            return _result(self.model, self.instruments, [found], self.iterations)
+        result = _result(
+            self.model, self.instruments, [self._play(game, point, self._others(), JointNewton())], self.iterations
+        )
+        loss = float(-result.real_income_change_pct.min())
+        if result.status == "converged" and loss > GAIN_TOLERANCE_PCT:
+            label = self.model.calibration.economies[int(result.real_income_change_pct.argmin())]
+            message = f"{label} still loses {loss:.1e} %: no policies without losers were found. Give more instruments."
+            result = dataclasses.replace(result, status="not_converged", message=message)
+        return result
+
+    def _others(self) -> list[Tensor]:
+        return [random_instruments(self.instruments, self.generator) for _ in range(self.starts)]
+
+    def _play(
+        self, game: TradeGame, start: TradePoint, others: list[Tensor], solver: JointNewton | BestResponse
+    ) -> NashResult:
+        if isinstance(solver, BestResponse):
+            return best_response_dynamics(game, start, solver, self.seed, others, self.monitor)
+        options = solver if self.tolerance is None else dataclasses.replace(solver, tolerance=self.tolerance)
+        return solve_game(game, start, options, others, self.monitor)
+
+    def _record(self, progress: Progress) -> bool:
+        assert isinstance(progress.point, TradePoint)
+        alone = progress.player is None or int(self.instruments.owner.max()) == 0
+        player = None if alone or progress.player is None else self.instruments.players[progress.player]
+        step = iteration(
+            self.model, len(self.iterations) + 1, progress.phase, self.started, player,
+            progress.first_order_residual, progress.point.log_welfare,
+        )  # fmt: skip
+        self.iterations.append(step)
+        return bool(self.on_iteration and self.on_iteration(step))
+
+
+def _start(game: TradeGame, init: str | Policy, generator: torch.Generator) -> TradePoint:
+    """The point where play begins; a random one moves towards the baseline until it has an equilibrium."""
+    baseline = game.instruments.average(game.fixed)
+    if isinstance(init, Policy) or init == "baseline":
+        point = game.point(baseline)
+    elif init == "random":
+        draw = random_instruments(game.instruments, generator)
+        shares = (1.0, 0.5, 0.25, 0.125)
+        point = next((p for share in shares if (p := game.point(baseline + share * (draw - baseline)))), None)
+    else:
+        raise UnknownNameError("value of init", init, ("baseline", "random"))
+    if point is None:
+        raise NoEquilibriumError(
+            "No equilibrium was found at the starting policies: start from the baseline (init=baseline), "
+            "or keep subsidies smaller."
+        )
+    return point
+
+
+def _result(
+    model: TradeModel, instruments: Instruments, found: list[NashResult], iterations: list[Iteration]
+) -> SolveResult:
+    first = found[0]
+    point = first.point
+    assert isinstance(point, TradePoint)
+    evidence = first.optimality
+    certificate = Certificate(
+        equilibrium_residual=point.residual,
+        walras_residual=model.walras_residual(point.equilibrium.u),
+        instruments=instruments.count,
+    )
+    if evidence is not None:
+        worst = max(range(len(evidence.curvature)), key=lambda p: evidence.curvature[p])
+        certificate = dataclasses.replace(
+            certificate,
+            first_order_residual=evidence.first_order_residual,
+            max_own_curvature=evidence.curvature[worst],
+            curvature_scale=evidence.curvature_scale[worst],
+            flat_directions=evidence.flat_directions,
+            at_bound=evidence.at_bound,
+            best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
+        )
+    certified = _certified(first)
+    if first.outcome is Outcome.INTERRUPTED:
+        status, message = "interrupted", Outcome.INTERRUPTED.remedy
+    elif certified:
+        alone = int(instruments.owner.max()) == 0
+        best = "no better policies were found from other starts" if alone else "no player gains by deviating alone"
+        status, message = "converged", f"Certified: {best}."
+    else:
+        outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
+        status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"
+    solutions: list[Solution] = []
+    for result in found:
+        if result.optimality is None:
+            continue
+        assert isinstance(result.point, TradePoint)
+        solution = Solution(
+            100 * result.point.log_welfare.expm1(), result.point.residual,
+            result.optimality.first_order_residual, _certified(result),
+        )  # fmt: skip
+        if all(float((solution.welfare - other.welfare).abs().max()) > GAIN_TOLERANCE_PCT for other in solutions):
+            solutions.append(solution)
+    distinct = sum(solution.certified for solution in solutions)
+    if status == "converged" and distinct > 1:
+        message += f" {distinct} distinct equilibria were found: see equilibria.parquet."
+    return SolveResult(
+        status, message, certificate, model, point.equilibrium.u, point.equilibrium.wedges, instruments,
+        tuple(iterations), tuple(solutions),
+    )  # fmt: skip
+
+
+def _certified(result: NashResult) -> bool:
+    evidence = result.optimality
+    return (
+        evidence is not None
+        and result.point.residual <= EQUILIBRIUM_TOLERANCE
+        and evidence.proven(FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT / 100)
+    )
+
+
+def _failing(certificate: Certificate) -> str:
+    """Which test a result did not pass."""
+    c = certificate
+    failed = []
+    if not c.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
+        failed.append(f"equilibrium residual {c.equilibrium_residual:.1e} > {EQUILIBRIUM_TOLERANCE:g}")
+    if c.first_order_residual is not None and not c.first_order_residual <= FIRST_ORDER_TOLERANCE:
+        failed.append(f"first-order residual {c.first_order_residual:.1e} > {FIRST_ORDER_TOLERANCE:g}")
+    if c.max_own_curvature is not None and c.max_own_curvature > 1e-9 * (c.curvature_scale or 0.0):
+        failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
+    if c.best_response_gain_pct is None:
+        failed.append("deviations were not tried")
+    elif c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
+        failed.append(f"a player gains {c.best_response_gain_pct:.1e} % by deviating")
+    return f"Not certified: {'; '.join(failed)}."
+
+
+def trouble(model: TradeModel, u: Tensor) -> str:
+    """Where an equilibrium search broke off: an economy whose income vanishes has subsidies it cannot pay."""
+    income = u[model.n : 2 * model.n]
+    lowest = int(income.argmin())
+    if float(income[lowest]) > -2:
+        return "No equilibrium was found under these policies."
+    return (
+        f"No equilibrium was found: the income of {model.calibration.economies[lowest]} goes to zero on the way to "
+        "these policies, its subsidies cost more than it earns. Lower them."
+    )
+
+
+def iteration(
+    model: TradeModel, number: int, phase: str, started: float, player: str | None, residual: float | None,
+    log_welfare: Tensor,
+) -> Iteration:  # fmt: skip
+    change: dict[str, Any] = dict(zip(model.calibration.economies, (100 * log_welfare.expm1()).tolist(), strict=True))
+    return Iteration(number, phase, time.perf_counter() - started, player, residual, change)
