@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dlopt.framework.root import Factorisation
+from dlopt.framework.root import LinearSolver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class BatchOptions:
 
 def solve_batch(
     residual: Callable[[Tensor, Tensor], Tensor],
-    factorisation: Factorisation,
+    factorisation: LinearSolver,
     u: Tensor,
     options: BatchOptions = BatchOptions(),
 ) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +28,16 @@ class RootOptions:
     max_iterations: int = 100
     chord: float = 0.25
     max_step: float = 2.0
+
+
+class LinearSolver(Protocol):
+    """Solves with one matrix and its transpose."""
+
+    def solve(self, rhs: Tensor) -> Tensor:
+        """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
+
+    def solve_transposed(self, rhs: Tensor) -> Tensor:
+        """`matrix'^{-1} rhs`."""
 
 
 class Factorisation:
@@ -63,7 +74,7 @@ class RootResult:
     u: Tensor
     residual: float
     iterations: int
-    factorisation: Factorisation | None
+    factorisation: LinearSolver | None
     history: tuple[float, ...]
 
 
@@ -72,9 +83,13 @@ def solve_root(
     jacobian: Callable[[Tensor], Tensor],
     u: Tensor,
     options: RootOptions = RootOptions(),
-    factorisation: Factorisation | None = None,
+    factorisation: LinearSolver | None = None,
+    factorise: Callable[[Tensor], LinearSolver] = Factorisation,
 ) -> RootResult:
-    """Solve `residual(u) = 0` from `u` by chord Newton; a fresh Newton step is shortened until the residual falls.
+    """Solve `residual(u) = 0` from `u` by chord Newton; a fresh Newton step is shortened until it leads nearer.
+
+    Nearer is measured by the correction that the same factorisation asks for next (Deuflhard's natural monotonicity),
+    which no scaling of equations or unknowns can change.
 
     Args:
         residual: `[size] -> [size]`.
@@ -82,6 +97,7 @@ def solve_root(
         u: starting point, `[size]`.
         options: see `RootOptions`.
         factorisation: of the Jacobian at some point near `u`, to begin with.
+        factorise: makes one from a Jacobian; a structured matrix may have a cheaper one than LU.
 
     Source: Wang, Xu, Yang, Zhu (2024), equation (6).
     """
@@ -95,37 +111,41 @@ def solve_root(
     if norm != norm or norm == float("inf"):
         return result(Outcome.NON_FINITE)
     fresh = False
+    step: Tensor | None = None
     while norm > options.tolerance:
         if len(history) >= options.max_iterations:
             return result(Outcome.MAX_ITERATIONS)
         if factorisation is None:
             try:
-                factorisation, fresh = Factorisation(jacobian(u)), True
+                factorisation, fresh = factorise(jacobian(u)), True
             except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
                 return result(Outcome.STALLED)
-        step = factorisation.solve(-r)
+        if step is None:
+            step = factorisation.solve(-r)
         length = float(step.norm())
         if length != length:
             return result(Outcome.NON_FINITE)
-        # Affine-invariant test: the correction that the same factorisation asks for next must be shorter.
         scale, accepted = min(1.0, options.max_step / max(float(step.abs().max()), 1e-300)), False
         while not accepted and scale > 1e-6:
             trial = u + scale * step
             trial_r = residual(trial)
             trial_norm = float(trial_r.abs().max())
-            ratio = float(factorisation.solve(trial_r).norm()) / length if trial_norm < float("inf") else float("inf")
+            correction, ratio = step, float("inf")
+            if trial_norm < float("inf"):
+                correction = factorisation.solve(-trial_r)
+                ratio = float(correction.norm()) / length
             accepted = ratio <= (1 - scale / 4 if fresh else options.chord) or trial_norm <= options.tolerance
             if not fresh:
                 break
             scale /= 2
+        if not accepted and fresh:
+            return result(Outcome.STALLED)
+        step = None
         if accepted:
             history.append(norm)
-            u, r, norm = trial, trial_r, trial_norm
-            if ratio > options.chord:
-                factorisation = None
-            fresh = False
-        elif fresh:
-            return result(Outcome.STALLED)
-        else:
+            u, r, norm, fresh = trial, trial_r, trial_norm, False
+            if ratio <= options.chord:
+                step = correction
+        if step is None:
             factorisation = None
     return result(Outcome.CONVERGED)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dlopt.framework.batch import BatchOptions, solve_batch
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import Factorisation, RootOptions
+from dlopt.framework.root import RootOptions
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.model import LogWedges, TradeModel
@@ -63,7 +63,7 @@ def find_equilibria(
     def of(problems: Tensor) -> LogWedges:
         return tuple(w[problems] if w.ndim > known.ndim else w for w, known in zip(wedges, at, strict=True))  # type: ignore[return-value]
 
-    factorisation = Factorisation(Linearisation(model, u, at).jacobian())
+    factorisation = Linearisation(model, u, at).factors()
     found = u.expand(count, -1).clone()
     residual = u.new_empty(count)
     for problems in torch.arange(count).split(batch):

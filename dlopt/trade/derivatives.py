@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dlopt.trade.accounting import exporter_receipt, importer_receipt
+from dlopt.trade.factors import EquilibriumFactors
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
 
 
@@ -120,6 +121,10 @@ class Linearisation:
         jac[:, lab : lab + n * j] -= cost * m.psi.repeat(n)
         jac[:, w : w + n] += (per_country * m.beta).sum(2)
         return jac
+
+    def factors(self) -> EquilibriumFactors:
+        """Factors of the Jacobian, for solves with it and its transpose."""
+        return EquilibriumFactors(self.jacobian(), self.model.n, self.model.j)
 
     def wedge_cells(self) -> dict[str, list[tuple[Tensor, Tensor]]]:
         """Derivative of the residual with respect to each log wedge, as `(equation index, value)` per cell.

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import Factorisation, RootOptions, solve_root
+from dlopt.framework.root import LinearSolver, RootOptions, solve_root
 from dlopt.trade.derivatives import Linearisation
+from dlopt.trade.factors import EquilibriumFactors
 from dlopt.trade.model import LogWedges, TradeModel
 
 
@@ -31,7 +32,7 @@ class Equilibrium:
     wedges: LogWedges
     residual: float
     iterations: int
-    factorisation: Factorisation | None
+    factorisation: LinearSolver | None
 
 
 def find_equilibrium(
@@ -39,7 +40,7 @@ def find_equilibrium(
     wedges: LogWedges,
     start: Tensor | None = None,
     options: RootOptions = RootOptions(),
-    factorisation: Factorisation | None = None,
+    factorisation: LinearSolver | None = None,
     continuation: bool = True,
 ) -> Equilibrium:
     """Solve the model under `wedges`.
@@ -55,7 +56,7 @@ def find_equilibrium(
     done, step, iterations = 0.0, 0.25, direct.iterations
     u = torch.zeros_like(u)
     previous: tuple[float, Tensor] | None = None
-    current: Factorisation | None = None
+    current: LinearSolver | None = None
     while done < 1:
         target = min(1.0, done + step)
         stage: LogWedges = tuple(a + target * (b - a) for a, b in zip(model.wedges0, wedges, strict=True))  # type: ignore[assignment]
@@ -75,7 +76,7 @@ def find_equilibrium(
 
 
 def _newton(
-    model: TradeModel, wedges: LogWedges, u: Tensor, options: RootOptions, factorisation: Factorisation | None
+    model: TradeModel, wedges: LogWedges, u: Tensor, options: RootOptions, factorisation: LinearSolver | None
 ) -> Equilibrium:
     result = solve_root(
         lambda v: model.residual(v, wedges),
@@ -83,5 +84,6 @@ def _newton(
         u,
         options,
         factorisation,
+        lambda matrix: EquilibriumFactors(matrix, model.n, model.j),
     )
     return Equilibrium(result.outcome, result.u, wedges, result.residual, result.iterations, result.factorisation)

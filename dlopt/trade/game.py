@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlopt.framework.game import Point
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import Factorisation, RootOptions
+from dlopt.framework.root import LinearSolver, RootOptions
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
@@ -95,9 +95,9 @@ class TradePoint:
         return Linearisation(self.game.model, self.equilibrium.u, self.equilibrium.wedges)
 
     @cached_property
-    def factorisation(self) -> Factorisation:
-        """LU of the equilibrium's Jacobian."""
-        return Factorisation(self.linearisation.jacobian())
+    def factorisation(self) -> LinearSolver:
+        """Factors of the equilibrium's Jacobian."""
+        return self.linearisation.factors()
 
     @cached_property
     def _objective_derivatives(self) -> tuple[Tensor, Tensor]:
