@@ -17,6 +17,7 @@ from dlopt.trade.model import TradeModel
 OBJECTIVES = ("welfare", "bargain")
 SHORTFALL_TOLERANCE = 1e-10
 """Largest relative loss of an economy that counts as none."""
+_PENALTY = 10.0
 
 
 class NoBargainError(DloptError):
@@ -103,7 +104,7 @@ def protect(
         The game of the final Lagrangian (its multipliers act as extra welfare weights of those who would lose) and
         its maximum. Shortfalls that remain are seen in the point's welfare.
     """
-    multiplier, penalty = torch.zeros_like(weight), 10.0
+    multiplier, penalty = torch.zeros_like(weight), _PENALTY
     game = at(protected_welfare(weight, multiplier, penalty))
     point = game.adopt(start)
     for _ in range(25):
@@ -120,4 +121,6 @@ def protect(
         point = game.adopt(point)
         if gap <= SHORTFALL_TOLERANCE:
             break
-    return game, point
+    # With the right multipliers a mild penalty has the same maximum, and a curvature that can be read.
+    game = at(protected_welfare(weight, multiplier, _PENALTY))
+    return game, game.adopt(point)
