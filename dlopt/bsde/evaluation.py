@@ -27,7 +27,7 @@ class Evaluation:
     sensitivity: Tensor
     clock: Tensor | None = None
 
-    def plus(self, other: Evaluation, scale: float = 1.0) -> Evaluation:
+    def plus(self, other: Evaluation, scale: float | Tensor = 1.0) -> Evaluation:
         """The evaluation of `V + scale * other`: everything here is linear in V."""
         clock = None
         if self.clock is not None and other.clock is not None:

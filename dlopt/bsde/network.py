@@ -58,6 +58,21 @@ class SwitchNetwork(nn.Module):
     centre: Tensor
     inverse_spread: Tensor
 
+    @torch.no_grad()
+    def look_along(self, couplings: Tensor, p: Tensor, generator: torch.Generator, strength: float = 0.5) -> None:
+        """Start with switch weights along the directions in which switches interact, scaled to their spread.
+
+        Args:
+            couplings: how much pairs of switches matter together, `[J, J]`.
+            p: probabilities that switches are on, `[J]`.
+            generator: source of randomness.
+            strength: standard deviation these weights give the first pre-activations.
+        """
+        noise = torch.randn(self.switch_weight.shape, generator=generator, device=p.device, dtype=p.dtype)
+        along = couplings @ noise
+        size = ((along**2) * (4 * p * (1 - p))[:, None]).sum(0).sqrt()
+        self.switch_weight.mul_(0.1).add_(strength * along / size.clamp_min(1e-12) if couplings.any() else 0.0)
+
     def forward(self, state: State) -> Tensor:
         """The output alone, `[B]`."""
         return self._trunk(self._first(state)) @ self.output

@@ -68,7 +68,9 @@ def solve_block(block: Exporter, points: int, tolerance: float = 1e-9, q: float 
             return image
         steps, residuals = [*steps, image][-MEMORY:], [*residuals, residual][-MEMORY:]
         v = _anderson(steps, residuals)
-    raise ModelError(f"The exact solution of block {block.names} did not settle. Check its rates and complementarities.")
+    raise ModelError(
+        f"The exact solution of block {block.names} did not settle. Check its rates and complementarities."
+    )
 
 
 def _axis(axis: int, part: slice) -> tuple[slice, ...]:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
 from dlopt.bsde.exporter import Array, Exporter
 
 

@@ -48,7 +48,12 @@ def interpolation(z: Array, at: Array) -> tuple[Array, Array]:
     left = np.clip(np.floor(t).astype(np.int64), 1, len(z) - 3)
     u = t - left
     weights = np.stack(
-        [-u * (u - 1) * (u - 2) / 6, (u + 1) * (u - 1) * (u - 2) / 2, -(u + 1) * u * (u - 2) / 2, (u + 1) * u * (u - 1) / 6],
+        [
+            -u * (u - 1) * (u - 2) / 6,
+            (u + 1) * (u - 1) * (u - 2) / 2,
+            -(u + 1) * u * (u - 2) / 2,
+            (u + 1) * u * (u - 1) / 6,
+        ],
         axis=1,
     )
     return left[:, None] + np.arange(-1, 3), weights

@@ -50,7 +50,9 @@ def solve_options(revenue: Array, model: Exporter, points: int = 961) -> Option:
     for j, (u, s) in enumerate(zip(flow, model.s, strict=True)):
         accept = u > (model.rho + model.lambda1) * s
         for _ in range(100):
-            d = spl.spsolve((base + model.lambda0 * sp.diags(accept.astype(float))).tocsc(), u + model.lambda0 * accept * s)
+            d = spl.spsolve(
+                (base + model.lambda0 * sp.diags(accept.astype(float))).tocsc(), u + model.lambda0 * accept * s
+            )
             new = d > s
             if (new == accept).all():
                 break

@@ -1,0 +1,267 @@
+"""Gradient training of a value function, resumable bit for bit.
+
+Default loss (`hjb`): the squared Hamilton-Jacobi-Bellman residual at states of which half come from an on-policy pool,
+simulated along with the training, and half cover the state space. The mean residual on the pool is taken out: it is
+what a constant added to V changes, so the constant is set from it directly and need not be learned.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlopt.bsde.evaluation import Evaluation, hjb_residual
+from dlopt.bsde.model import State, SwitchingModel
+from dlopt.bsde.optimizer import Muon
+from dlopt.bsde.options import Budget, MethodOptions
+from dlopt.bsde.paper import paper_losses
+from dlopt.bsde.simulation import advance
+from dlopt.bsde.value import ValueFunction
+
+DEFAULT_STEPS = 4000
+WARM_UP = 100  # steps over which rates grow to their full size
+TIMED_STEPS = 20  # steps from which a budget in seconds is turned into steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where training stands.
+
+    Attributes:
+        step, steps: done and in all.
+        seconds: spent training, over all runs it was resumed in.
+        hjb_residual_rel: mean |R| over rho |V| on the pool.
+        loss: of the last batches.
+        analytic_loss, probabilistic_loss: mean Loss_A / V^2 and Loss_P / V^2 on a batch of pool states.
+        learning_rate: Adam's.
+        decision_accuracy: share of right decisions, where an exact solution exists; else NaN.
+    """
+
+    step: int
+    steps: int
+    seconds: float
+    hjb_residual_rel: float
+    loss: float
+    analytic_loss: float
+    probabilistic_loss: float
+    learning_rate: float
+    decision_accuracy: float = math.nan
+
+
+class Trainer:
+    """A value function under training: everything needed to go on exactly is in `state_dict`.
+
+    Args:
+        value: the untrained value function.
+        options: the method.
+        budget: how long.
+        generator: source of all randomness from here on.
+    """
+
+    def __init__(
+        self, value: ValueFunction, options: MethodOptions, budget: Budget, generator: torch.Generator
+    ) -> None:
+        self.value, self.options, self.budget, self.generator = value, options, budget, generator
+        self.model: SwitchingModel = value.model
+        self.step, self.seconds = 0, 0.0
+        self.steps = budget.steps or (None if budget.seconds else DEFAULT_STEPS)
+        self.history: list[Progress] = []
+        matrices = list(value.network.hidden)
+        if value.conditional is not None:
+            matrices += list(value.conditional.hidden)
+        own = {id(p) for p in matrices}
+        rest = [p for p in value.parameters() if id(p) not in own]
+        if options.loss == "paper":
+            matrices, rest = [], rest + matrices
+        self.adam = torch.optim.Adam(rest, lr=options.learning_rate, betas=(0.9, 0.99))
+        self.muon = Muon(matrices, lr=options.muon_rate) if matrices else None
+        self.pool = self._first_pool()
+        self._set_scale()
+        self._loss = math.nan
+
+    # -- set-up -------------------------------------------------------------------------------------------------
+
+    def _first_pool(self) -> State:
+        """States after 25 years under the policy of the control variate: the networks are still zero."""
+        pool = self.model.draw(self.options.pool, self.generator)
+        for _ in range(50):
+            pool = advance(self.model, pool, self.value.baseline.evaluate(pool), 0.5, self.generator)
+        return pool
+
+    def _set_scale(self) -> None:
+        """Correction and residual in units of what the control variate leaves over."""
+        residual, at = self.value.residual(self.pool)
+        if self.options.baseline == "none":
+            self.value.scale.copy_(residual.square().mean().sqrt() / self.model.rho)
+            self.unit = float(residual.square().mean().sqrt())
+            return
+        floor = 1e-6 * self.model.rho * float(at.value.abs().mean())
+        self.unit = max(float((residual - residual.mean()).square().mean().sqrt()), floor)
+        self.value.scale.fill_(self.unit / (4 * self.model.rho))
+
+    # -- one step -----------------------------------------------------------------------------------------------
+
+    def train(
+        self,
+        on_progress: Callable[[Progress], bool] | None = None,
+        on_checkpoint: Callable[[], None] | None = None,
+        decisions: Callable[[], float] | None = None,
+    ) -> str:
+        """Train until the budget is spent, the residual is at `options.stop_at`, or the callback says stop.
+
+        Args:
+            on_progress: told how training stands; returns True to stop.
+            on_checkpoint: called every `budget.checkpoint_seconds`.
+            decisions: measures the share of right decisions, for the progress reports.
+
+        Returns:
+            `finished`, `target` or `stopped`.
+        """
+        last_checkpoint = time.monotonic()
+        if self.step == 0 and self._report(decisions).hjb_residual_rel <= self.options.stop_at:
+            return "target"
+        while self.steps is None or self.step < self.steps:
+            started = time.monotonic()
+            self._one_step()
+            self.step += 1
+            self.seconds += time.monotonic() - started
+            if self.steps is None and self.step == TIMED_STEPS:
+                self.steps = self._affordable_steps()
+            if self.steps is not None and (
+                self.step % max(1, self.steps // self.budget.evaluations) == 0 or self.step == self.steps
+            ):
+                progress = self._report(decisions)
+                if not math.isfinite(progress.loss):
+                    return "diverged"
+                if on_progress is not None and on_progress(progress):
+                    return "stopped"
+                if progress.hjb_residual_rel <= self.options.stop_at:
+                    return "target"
+            if on_checkpoint is not None and time.monotonic() - last_checkpoint > self.budget.checkpoint_seconds:
+                on_checkpoint()
+                last_checkpoint = time.monotonic()
+        return "finished"
+
+    def _affordable_steps(self) -> int:
+        """Steps that fit in the budget, rounded down to two digits so that equal machines agree."""
+        assert self.budget.seconds is not None
+        steps = max(TIMED_STEPS, int(self.budget.seconds / (self.seconds / self.step)))
+        unit = 10 ** max(0, len(str(steps)) - 2)
+        return steps // unit * unit
+
+    def _rate(self) -> float:
+        """Factor on the step sizes: linear warm-up, then cosine to a thousandth."""
+        done = self.step / self.steps if self.steps else 0.0
+        return min(1.0, (self.step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done)) + 1e-3
+
+    def _one_step(self) -> None:
+        rate = self._rate()
+        for optimizer, base in ((self.adam, self.options.learning_rate), (self.muon, self.options.muon_rate)):
+            if optimizer is not None:
+                optimizer.zero_grad()
+                for group in optimizer.param_groups:
+                    group["lr"] = base * rate
+        n = self.options.batch // 2
+        index = (torch.arange(n, device=self.pool.x.device) + self.step * n) % self.options.pool
+        mine = self.pool.rows(index)
+        wide = self.model.draw(self.options.batch - n, self.generator, self.options.width, self.options.off_manifold)
+        both = State(
+            torch.cat([mine.y, wide.y]),
+            torch.cat([mine.x, wide.x]),
+            None if mine.z is None or wide.z is None else torch.cat([mine.z, wide.z]),
+        )
+        loss, at = self._hjb_loss(both, n) if self.options.loss == "hjb" else self._paper_loss(both, mine)
+        loss.backward()
+        self.adam.step()
+        if self.muon is not None:
+            self.muon.step()
+        moved = advance(self.model, mine, at, self.options.pool_years, self.generator)
+        self.pool.y[index], self.pool.x[index] = moved.y, moved.x
+        if self.pool.z is not None and moved.z is not None:
+            self.pool.z[index] = moved.z
+        self._loss = float(loss.detach())
+
+    def _hjb_loss(self, state: State, n: int) -> tuple[Tensor, Evaluation]:
+        """Mean squared residual around the mean of the first n states, and their evaluation."""
+        at = self.value.evaluate(state)
+        residual = hjb_residual(self.model, state, at) / self.unit
+        loss = (residual - residual[:n].mean().detach()).square().mean()
+        clock = None if at.clock is None else at.clock[:n].detach()
+        first = Evaluation(at.value[:n].detach(), at.marginal[:n].detach(), at.generator[:n], at.sensitivity[:n], clock)
+        return loss, first
+
+    def _paper_loss(self, state: State, mine: State) -> tuple[Tensor, Evaluation]:
+        losses = paper_losses(self.value, state, self.options, self.generator)
+        unit = (self.unit * self.options.delta) ** 2
+        return (losses.analytic + losses.probabilistic).mean() / unit, self._without_grad(mine)
+
+    def _without_grad(self, state: State) -> Evaluation:
+        with torch.no_grad():
+            return self.value.evaluate(state)
+
+    # -- measuring ----------------------------------------------------------------------------------------------
+
+    def _report(self, decisions: Callable[[], float] | None) -> Progress:
+        """Measure on the pool, without touching the training's randomness."""
+        residual, at = self.value.residual(self.pool)
+        if self.options.loss == "hjb":
+            self.value.shift += residual.mean() / self.model.rho
+            residual = residual - residual.mean()
+        scale = self.model.rho * float(at.value.abs().mean())
+        some = self.pool.rows(slice(0, 64))
+        with torch.no_grad():
+            own = torch.Generator(device=self.pool.x.device).manual_seed(0)
+            losses = paper_losses(self.value, some, dataclasses.replace(self.options, intervals=1), own)
+        progress = Progress(
+            step=self.step,
+            steps=self.steps or 0,
+            seconds=self.seconds,
+            hjb_residual_rel=float(residual.abs().mean()) / scale,
+            loss=self._loss if self.step else 0.0,
+            analytic_loss=float((losses.analytic / losses.value**2).mean()),
+            probabilistic_loss=float((losses.probabilistic / losses.value**2).mean()),
+            learning_rate=self.options.learning_rate * self._rate(),
+            decision_accuracy=decisions() if decisions is not None else math.nan,
+        )
+        self.history.append(progress)
+        return progress
+
+    # -- going on later -----------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and strings only."""
+        pool = {"y": self.pool.y, "x": self.pool.x}
+        if self.pool.z is not None:
+            pool["z"] = self.pool.z
+        return {
+            "value": self.value.state_dict(),
+            "adam": self.adam.state_dict(),
+            "muon": None if self.muon is None else self.muon.state_dict(),
+            "generator": self.generator.get_state(),
+            "pool": pool,
+            "step": self.step,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "unit": self.unit,
+            "loss": self._loss,
+            "history": [dataclasses.asdict(p) for p in self.history],
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was taken."""
+        self.value.load_state_dict(saved["value"])
+        self.adam.load_state_dict(saved["adam"])
+        if self.muon is not None:
+            self.muon.load_state_dict(saved["muon"])
+        self.generator.set_state(saved["generator"].cpu())
+        device = self.pool.x.device
+        self.pool = State(**{key: tensor.to(device) for key, tensor in saved["pool"].items()})
+        self.step, self.steps, self.seconds = saved["step"], saved["steps"], saved["seconds"]
+        self.unit, self._loss = saved["unit"], saved["loss"]
+        self.history = [Progress(**row) for row in saved["history"]]
