@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 Term = tuple[float, int, int, int]
+Wedges = tuple[Tensor, Tensor, Tensor]
+"""`(tau, epsilon, sigma)`."""
 
 
 class Accounting(enum.StrEnum):
@@ -35,6 +37,15 @@ _IMPORTER: dict[Accounting, tuple[Term, ...]] = {
 _EXPORTER: dict[Accounting, tuple[Term, ...]] = {
     Accounting.PAPER: ((1.0, 0, 0, 0), (-1.0, 0, -1, 1)),
     Accounting.STANDARD: ((1.0, -1, 0, 0), (-1.0, -1, -1, 1)),
+}
+# The exporter's two sides apart: export tax collected, subsidy paid.
+_EXPORT_TAX: dict[Accounting, tuple[Term, ...]] = {
+    Accounting.PAPER: ((1.0, 0, 0, 1), (-1.0, 0, -1, 1)),
+    Accounting.STANDARD: ((1.0, -1, 0, 0), (-1.0, -1, -1, 0)),
+}
+_SUBSIDY: dict[Accounting, tuple[Term, ...]] = {
+    Accounting.PAPER: ((1.0, 0, 0, 1), (-1.0, 0, 0, 0)),
+    Accounting.STANDARD: ((1.0, -1, -1, 1), (-1.0, -1, -1, 0)),
 }
 
 
@@ -61,6 +72,22 @@ def importer_share(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: 
 def exporter_share(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:
     """Export tax less subsidy outlay of the origin per unit of X, `[origin, destination, sector]`."""
     return _share(_EXPORTER[accounting], tau, epsilon, sigma)
+
+
+def outlays(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Export tax collected and subsidy paid by the origin per unit of X, `[..., origin, destination, sector]` each."""
+    return _share(_EXPORT_TAX[accounting], tau, epsilon, sigma), _share(_SUBSIDY[accounting], tau, epsilon, sigma)
+
+
+def importer_share_along(accounting: Accounting, wedges: Wedges, change: Wedges) -> tuple[Tensor, Tensor]:
+    """`importer_share` and its derivative along a change of the log wedges, `[..., origin, destination, sector]`."""
+    tau, epsilon, sigma = wedges
+    value, slope = torch.zeros_like(tau), torch.zeros_like(tau)
+    for coefficient, a, b, d in _IMPORTER[accounting]:
+        term = coefficient * (a * tau + b * epsilon + d * sigma[..., :, None, :]).exp()
+        value = value + term
+        slope = slope + term * (a * change[0] + b * change[1] + d * change[2][..., :, None, :])
+    return value, slope
 
 
 def importer_receipt(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Receipt:

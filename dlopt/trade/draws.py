@@ -15,10 +15,11 @@ from torch import Tensor
 
 from dlopt.errors import DloptError
 from dlopt.trade.batch import find_equilibria
-from dlopt.trade.results import SolveResult
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dlopt.trade.results import SolveResult
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
@@ -76,7 +77,8 @@ class Draws:
     @property
     def message(self) -> str:
         """What was drawn, and how many draws have no equilibrium."""
-        lost = f"; {self.failed} of them have no equilibrium and are left out" if self.failed else ""
+        verb = "has" if self.failed == 1 else "have"
+        lost = f"; {self.failed} of them {verb} no equilibrium and no place in the summary" if self.failed else ""
         return f"{len(self.rates)} draws of the subsidies of {self.player}{lost}."
 
     def table(self) -> pd.DataFrame:

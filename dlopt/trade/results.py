@@ -20,6 +20,8 @@ from dlopt.trade.policy import Policy
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlopt.trade.draws import Draws
+
 
 @dataclasses.dataclass(frozen=True)
 class Iteration:
@@ -83,6 +85,7 @@ class SolveResult:
         iterations: the solver's path.
         solutions: equilibria found from all starts that were tried, the result first.
         moves: welfare after each move of a sequence.
+        draws: welfare when one economy's subsidies are drawn at random.
     """
 
     status: str
@@ -95,6 +98,7 @@ class SolveResult:
     iterations: Sequence[Iteration] = ()
     solutions: Sequence[Solution] = ()
     moves: Sequence[Move] = ()
+    draws: Draws | None = None
 
     @property
     def calibration(self) -> Calibration:

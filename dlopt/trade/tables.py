@@ -10,15 +10,17 @@ from torch import Tensor
 
 from dlopt.trade.accounting import importer_share
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.decomposition import DecompositionError, decompose
 from dlopt.trade.instruments import KINDS
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import SolveResult
 
 
 def tables(result: SolveResult) -> dict[str, pd.DataFrame]:
-    """Welfare, policies, sectors, trade, iterations, equilibria, and moves if there were any."""
+    """Welfare and its parts, policies, sectors, trade, iterations, equilibria; moves and draws if there were any."""
     out = {
         "welfare": welfare_table(result),
+        "decomposition": decomposition_table(result),
         "policies": policy_table(result),
         "sectors": sector_table(result),
         "trade": trade_table(result),
@@ -27,6 +29,9 @@ def tables(result: SolveResult) -> dict[str, pd.DataFrame]:
     }
     if result.moves:
         out["moves"] = move_table(result)
+    if result.draws is not None:
+        out["draws"] = result.draws.table()
+        out["draws_summary"] = result.draws.summary()
     return out
 
 
@@ -44,6 +49,15 @@ def welfare_table(result: SolveResult) -> pd.DataFrame:
         "wage_change_pct": (100 * state.wage.expm1()).numpy(),
         "tariff_revenue_share_pct": (100 * tariffs / income).numpy(),
     })  # fmt: skip
+
+
+def decomposition_table(result: SolveResult) -> pd.DataFrame:
+    """One row per economy and part of its change of real income; none where the result cannot be decomposed."""
+    try:
+        return decompose(result).table(result.calibration.economies)
+    except DecompositionError:
+        kinds = {"economy": "str", "component": "str", "contribution_pct": "float", "contribution_log": "float"}
+        return pd.DataFrame(columns=list(kinds)).astype(kinds)
 
 
 def policy_table(result: SolveResult) -> pd.DataFrame:

@@ -1,0 +1,172 @@
+"""Where a change of real income comes from: terms of trade, tax wedges times volumes, scale, transfers.
+
+At every equilibrium of the model the change of a country's welfare is, exactly,
+
+    Y dlogW = sum_exports Q db - sum_imports Q db                      terms of trade
+            + sum_imports (p - b) dQ                                   tariffs x import volumes
+            + sum_exports (export tax) dQ - sum_sales (subsidy) dQ     export taxes and subsidies x volumes
+            + sum_sectors psi R dlogL                                  economies of scale
+
+with Q quantities, p consumer prices, b border prices (what the destination's residents and government together pay the
+origin's per unit) and R revenue of producers (docs/welfare.md derives it). Here it is integrated along the path of
+equilibria on which all log wedges move in proportion from the baseline to the solution (a Divisia integral).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError
+from dlopt.framework.batch import BatchOptions, solve_batch
+from dlopt.trade.accounting import importer_share_along, outlays
+from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE
+from dlopt.trade.derivatives import Linearisation
+from dlopt.trade.model import LogWedges, State, TradeModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dlopt.trade.results import SolveResult
+
+COMPONENTS = ("terms_of_trade", "tariff_volume", "export_tax_volume", "subsidy_volume", "scale", "transfer")
+"""The parts, in order: see docs/welfare.md."""
+
+TOLERANCE = 1e-10
+"""Largest difference between the sum of the parts and the total, logs."""
+
+_NODES = (8, 16, 32, 64, 128)
+_EXACT = BatchOptions(tolerance=1e-13, max_iterations=30)
+
+
+class DecompositionError(DloptError):
+    """The path from the baseline does not lead to the result, or not smoothly enough to be integrated."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Decomposition:
+    """The parts of each economy's change of real income.
+
+    Attributes:
+        contribution_log: parts of log W^, `[country, component]`, components as in `COMPONENTS`.
+        total_log: log W^ of the solution, `[country]`.
+        nodes: points of the quadrature that were needed.
+    """
+
+    contribution_log: Tensor
+    total_log: Tensor
+    nodes: int
+
+    def table(self, economies: Sequence[str]) -> pd.DataFrame:
+        """One row per economy and component."""
+        import pandas as pd
+
+        return pd.DataFrame({
+            "economy": [economy for economy in economies for _ in COMPONENTS],
+            "component": list(COMPONENTS) * len(economies),
+            "contribution_pct": self.contribution_pct.flatten().numpy(),
+            "contribution_log": self.contribution_log.flatten().numpy(),
+        })  # fmt: skip
+
+    @property
+    def contribution_pct(self) -> Tensor:
+        """Parts of 100 (W^ - 1), `[country, component]`: the logs, scaled by (W^ - 1) / log W^."""
+        small = self.total_log.abs() < 1e-12
+        scale = torch.where(small, 1.0, self.total_log.expm1() / torch.where(small, 1.0, self.total_log))
+        return 100 * scale[:, None] * self.contribution_log
+
+
+def decompose(result: SolveResult) -> Decomposition:
+    """Decompose the welfare change between the baseline and the equilibrium of a result.
+
+    Raises:
+        DecompositionError: the result is no equilibrium, or moving the wedges in proportion does not lead to it.
+    """
+    model, u, wedges = result.model, result.u, result.wedges
+    if not result.certificate.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
+        raise DecompositionError("Only an equilibrium can be decomposed, and this result is none.")
+    total = model.log_welfare(u)
+    change: LogWedges = tuple(b - a for a, b in zip(model.wedges0, wedges, strict=True))  # type: ignore[assignment]
+    series = torch.stack((u / 2, u / 2))
+    gap = float("inf")
+    for count in _NODES:
+        parts, series = _integral(model, change, u, series, count)
+        gap = float((parts.sum(1) - total).abs().max())
+        if gap <= TOLERANCE:
+            return Decomposition(parts, total, count)
+    raise DecompositionError(
+        f"The parts differ from the total by {gap:.1e}: moving all policies in proportion from the baseline does not "
+        "lead to this equilibrium. It may be one of several."
+    )
+
+
+def _integral(model: TradeModel, change: LogWedges, u: Tensor, series: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Parts of log W^, `[country, component]`, by the Gauss-Legendre rule of `count` nodes.
+
+    The path of equilibria is the polynomial through the nodes and both ends, and its derivative that polynomial's.
+    `series` holds Legendre coefficients of a first guess, `[degree, unknown]`; those of the path are returned.
+    """
+    x, weight = np.polynomial.legendre.leggauss(count)
+    at = torch.from_numpy((x + 1) / 2)
+    along: LogWedges = tuple(a + at.view(-1, *(1,) * a.ndim) * d for a, d in zip(model.wedges0, change, strict=True))  # type: ignore[assignment]
+    middle: LogWedges = tuple(a + d / 2 for a, d in zip(model.wedges0, change, strict=True))  # type: ignore[assignment]
+    guess = _legendre(x, len(series) - 1) @ series
+    factorisation = Linearisation(model, guess[count // 2], middle).factors()
+    found, residual = solve_batch(
+        lambda v, rows: model.residual(v, (along[0][rows], along[1][rows], along[2][rows])),
+        factorisation,
+        guess,
+        _EXACT,
+    )
+    if not bool((residual <= 1e-11).all()):
+        raise DecompositionError(
+            "Policies on the way from the baseline's to these, in proportion, have no equilibrium."
+        )
+    ends = np.concatenate(([-1.0], x, [1.0]))
+    series = torch.linalg.solve(_legendre(ends, count + 1), torch.cat((torch.zeros_like(u)[None], found, u[None])))
+    derivative = torch.from_numpy(np.polynomial.legendre.legder(np.eye(count + 2), scl=2.0).T.copy())
+    slope = _legendre(x, count) @ derivative.T @ series
+    parts = rates(model, found, along, slope, change)
+    return torch.einsum("k,knc->nc", torch.from_numpy(weight / 2), parts), series
+
+
+def _legendre(x: np.ndarray, degree: int) -> Tensor:
+    """Legendre polynomials at points in [-1, 1], `[point, degree]`."""
+    return torch.from_numpy(np.polynomial.legendre.legvander(x, degree))
+
+
+def rates(model: TradeModel, u: Tensor, wedges: LogWedges, du: Tensor, change: LogWedges) -> Tensor:
+    """Parts of dlogW at an equilibrium for moves `du` of the unknowns and `change` of the log wedges.
+
+    Shape `[..., country, component]`; exact where `du` solves the linearised equilibrium. `u`, `du` and the wedges may
+    have leading batch axes.
+    """
+    state, d = State.of(u, model.n, model.j), State.of(du, model.n, model.j)
+    flows = model.flows(state, wedges)
+    dtau, depsilon, dsigma = change[0], change[1], change[2][:, None]
+    dcost = model.unit_cost(d)
+    dprice = dcost[..., :, None, :] + dtau + depsilon - dsigma
+    dquantity = model.theta * (d.price[..., None, :, :] - dprice) + d.expenditure[..., None, :, :] - dprice
+    tariff, tariff_slope = importer_share_along(model.accounting, wedges, change)
+    export_tax, subsidy = outlays(model.accounting, *wedges)
+    # Q db by flow: b = p (1 - tariff share), so Q db = X (1 - share) dlogp - X dshare.
+    abroad = ~torch.eye(model.n, dtype=torch.bool)[:, :, None]
+    border = flows * (1 - tariff) * abroad
+    dborder = border * dprice - flows * tariff_slope * abroad
+    exports, imports, bought = dborder.sum((-2, -1)), dborder.sum((-3, -1)), border.sum((-3, -1))
+    transfer = -model.transfer * imports / torch.where(bought > 0, bought, 1.0)
+    revenue = model.revenue * (state.wage[..., None] + state.labour).exp() * model.sells
+    parts = (
+        exports - imports - transfer,
+        (flows * tariff * dquantity).sum((-3, -1)),
+        (flows * export_tax * dquantity).sum((-2, -1)),
+        -(flows * subsidy * dquantity).sum((-2, -1)),
+        (revenue * model.psi * d.labour).sum(-1),
+        transfer,
+    )
+    return torch.stack(parts, dim=-1) / (model.income * state.income.exp())[..., None]
