@@ -139,7 +139,7 @@ class TestNoEquilibrium:
 
     @pytest.mark.parametrize("psi_scale", [1.0, 0.0])
     def test_is_reported_with_the_economy_that_cannot_pay(self, stylized: Calibration, psi_scale: float) -> None:
-        """Without economies of scale China can pay 60 %... on nothing less than all goods it can not either."""
+        """China, 60 % on all goods: with and without economies of scale more than it earns."""
         subsidy = torch.zeros(7, 44, dtype=torch.float64)
         subsidy[1, :22] = 0.6
         policy = Policy(stylized.tariff, stylized.export_tax, subsidy)
