@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from dlopt import BestResponse, Bounds, InstrumentChoice, JointNewton
+from dlopt.trade.draws import DrawOptions
 
 SOLVERS: dict[str, type] = {"joint_newton": JointNewton, "best_response": BestResponse}
 """Choices of the config group `solver`."""
@@ -65,6 +66,13 @@ BestResponseSchema = schema_of(BestResponse)
 
 
 @dataclasses.dataclass
+class DrawsSchema(schema_of(DrawOptions)):  # type: ignore[misc]
+    """Whose subsidies are drawn after the solve (nobody's where it is null), and how."""
+
+    player: str | None = None
+
+
+@dataclasses.dataclass
 class ScenarioSchema:
     """What a scenario says about itself."""
 
@@ -85,6 +93,7 @@ class Config:
     partners: str = "all"
     instruments: InstrumentChoiceSchema = dataclasses.field(default_factory=InstrumentChoiceSchema)  # type: ignore[valid-type]
     bounds: BoundsSchema = dataclasses.field(default_factory=BoundsSchema)  # type: ignore[valid-type]
+    draws: DrawsSchema = dataclasses.field(default_factory=DrawsSchema)
     weights: Any = "income"
     psi_scale: float = 1.0
     accounting: str = "standard"

@@ -15,6 +15,7 @@ import dlopt
 from dlopt import Bounds, Calibration, InstrumentChoice, Policy, SolveResult
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.runs import read_run
+from dlopt.trade.draws import DrawOptions, draw_subsidies
 from dlopt.trade.instruments import KINDS, MODES, TARIFF_MODES
 
 from .config import SOLVERS
@@ -52,6 +53,7 @@ class Job:
     Attributes:
         verb: `dlopt.solve_<verb>` does the work.
         arguments: what it is given besides the calibration.
+        draws: whose subsidies are drawn afterwards, and how; None for nobody's.
     """
 
     verb: str
@@ -60,13 +62,18 @@ class Job:
     seed: int
     threads: int
     arguments: Mapping[str, Any]
+    draws: tuple[str, DrawOptions] | None = None
 
     def solve(self, on_iteration: Callable[[Any], bool | None]) -> SolveResult:
         """Run the solver; `on_iteration` returns True to stop it."""
         result: SolveResult = getattr(dlopt, f"solve_{self.verb}")(
             self.calibration, on_iteration=on_iteration, **self.arguments
         )
-        return result
+        if self.draws is None or result.status == "interrupted":
+            return result
+        player, options = self.draws
+        draws = draw_subsidies(result, player, options, self.seed)
+        return dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
 
 
 def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
@@ -101,7 +108,8 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
     own = {key: build[key]() for key in verb.own_keys if key in build}
     if "init" in own:
         own["seed"] = cfg.seed
-    return Job(verb.name, calibration, cfg.accounting, cfg.seed, cfg.threads, {**common, **own})
+    draws = _draws(cfg.draws, own, calibration) if "draws" in verb.own_keys else None
+    return Job(verb.name, calibration, cfg.accounting, cfg.seed, cfg.threads, {**common, **own}, draws)
 
 
 @functools.lru_cache(maxsize=8)
@@ -179,6 +187,20 @@ def _instruments(node: DictConfig, calibration: Calibration) -> InstrumentChoice
     if len(set(labels)) < len(labels):
         raise ConfigValueError("instruments.sectors", f"[{','.join(labels)}]", "a list that names each sector once")
     return InstrumentChoice(**chosen, sectors=labels)
+
+
+def _draws(node: DictConfig, own: Mapping[str, Any], calibration: Calibration) -> tuple[str, DrawOptions] | None:
+    """Whose subsidies are drawn; it must be a player that chooses them."""
+    if node.player is None:
+        return None
+    options = DrawOptions(count=node.count, low=node.low, high=node.high)
+    players = own["players"]
+    if own["instruments"].subsidy == "false":
+        raise DloptError(f"draws.player={node.player}: nobody chooses subsidies here; set instruments.subsidy.")
+    names = calibration.economies if players == "all" else players
+    if node.player not in names:
+        raise UnknownNameError("player (draws.player)", node.player, names)
+    return str(node.player), options
 
 
 def _known_sector(label: str, calibration: Calibration) -> bool:

@@ -15,6 +15,8 @@ from dlopt.runs import RunRecord
 from dlopt.runs.tables import average_policies
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
 
+from .draws import draws_table
+
 STATUS_STYLE = {
     "converged": "bold green",
     "not_converged": "bold yellow",
@@ -30,6 +32,8 @@ def summary(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame])
     parts: list[RenderableType] = []
     if "welfare" in tables:
         parts += (welfare_table(tables["welfare"], tables.get("policies")), "")
+    if "draws_summary" in tables:
+        parts += (draws_table(tables["draws_summary"], tables["draws"]["draw"].nunique()), "")
     if record.certificate:
         parts += (certificate_table(record.certificate), "")
     parts.append(ending(record, folder))

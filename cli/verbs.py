@@ -17,6 +17,10 @@ KEYS = {
     "bounds.tariff": "lowest and highest rate, such as [0,4]",
     "bounds.export_tax": "lowest and highest rate",
     "bounds.subsidy": "lowest and highest rate",
+    "draws.player": "the economy whose subsidies are drawn at random once the game is solved",
+    "draws.count": "number of draws",
+    "draws.low": "smallest multiple of the optimum drawn",
+    "draws.high": "largest multiple of the optimum drawn",
     "weights": "the planner's: income, equal, or a mapping such as {USA:1,CHN:2}",
     "psi_scale": "factor on all scale elasticities; 0 means no economies of scale",
     "accounting": "standard, or paper: who collects on what base",
@@ -65,7 +69,7 @@ VERBS = {
         Verb(
             "nash",
             "Policies from which no economy gains by deviating alone.",
-            ("players", "partners", "solver", *_OPTIMISE),
+            ("players", "partners", "solver", "draws", *_OPTIMISE),
         ),
         Verb("cooperative", "The policies a world planner would choose.", ("weights", *_OPTIMISE)),
     )

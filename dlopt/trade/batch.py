@@ -58,7 +58,7 @@ def find_equilibria(
 
     Problems that the batch gives up are tried one by one, from `u` and then by continuation from the baseline.
     """
-    count = max(len(w) for w, known in zip(wedges, at, strict=True) if w.ndim > known.ndim)
+    count = next(len(w) for w, known in zip(wedges, at, strict=True) if w.ndim > known.ndim)
 
     def of(problems: Tensor) -> LogWedges:
         return tuple(w[problems] if w.ndim > known.ndim else w for w, known in zip(wedges, at, strict=True))  # type: ignore[return-value]

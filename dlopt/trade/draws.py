@@ -123,7 +123,7 @@ def draw_subsidies(result: SolveResult, player: str, options: DrawOptions = Draw
 
     Raises:
         UnknownNameError: no such economy.
-        DrawError: the player chose no subsidies, or a draw could reach 100 per cent.
+        DrawError: the player chose no subsidies.
     """
     model = result.model
     country = model.calibration.economy_index(player)
@@ -134,19 +134,17 @@ def draw_subsidies(result: SolveResult, player: str, options: DrawOptions = Draw
     groups, member = torch.unique(instrument[chosen], return_inverse=True)
     tau, epsilon, sigma = result.wedges
     optimum = -(-sigma[country, chosen]).expm1()
-    if not bool((options.high * optimum < 1).all()):
-        raise DrawError(
-            f"The largest subsidy of {player} is {float(optimum.max()):.3f}: {options.high:g} times that is 1 or "
-            f"more. Lower draws.high below {1 / float(optimum.max()):.3g}."
-        )
     generator = torch.Generator().manual_seed(seed)
     unit = torch.rand((options.count, len(groups)), generator=generator, dtype=torch.float64)
     multiple = options.low + (options.high - options.low) * unit
-    drawn = sigma.expand(options.count, -1, -1).clone()
-    drawn[:, country, chosen] = -(-multiple[:, member] * optimum).log1p()
+    rates = multiple[:, member] * optimum
+    possible = (rates < 1).all(1)  # nobody can pay the whole price
+    drawn = sigma.expand(int(possible.sum()), -1, -1).clone()
+    drawn[:, country, chosen] = -(-rates[possible]).log1p()
     found = find_equilibria(model, (tau, epsilon, drawn), result.u, result.wedges)
+    welfare = sigma.new_full((options.count, model.n), float("nan"))
+    welfare[possible] = 100 * model.log_welfare(found.u).expm1()
     first = torch.stack([(member == g).nonzero()[0, 0] for g in range(len(groups))])
     return Draws(
-        player, model.calibration.economies, 100 * model.log_welfare(found.u).expm1(), result.real_income_change_pct,
-        multiple * optimum[first], found.alone,
+        player, model.calibration.economies, welfare, result.real_income_change_pct, rates[:, first], found.alone,
     )  # fmt: skip

@@ -101,6 +101,13 @@ def test_what_has_no_equilibrium_is_counted(nash: SolveResult) -> None:
     assert len(drawn.table()) == 9
 
 
+def test_subsidies_of_all_the_price_have_no_equilibrium(nash: SolveResult) -> None:
+    drawn = draw_subsidies(nash, "E2", DrawOptions(count=20, high=20.0))
+    whole = (drawn.rates >= 1).any(1)
+    assert 0 < int(whole.sum()) <= drawn.failed
+    assert bool(drawn.real_income_change_pct[whole].isnan().all())
+
+
 def test_tables(nash: SolveResult, draws: Draws) -> None:
     tables = dataclasses.replace(nash, draws=draws).tables()
     assert list(tables["draws"].columns) == ["draw", "economy", "real_income_change_pct"]
@@ -132,8 +139,6 @@ def test_options_are_checked(values: dict[str, float]) -> None:
 def test_what_cannot_be_drawn(nash: SolveResult) -> None:
     with pytest.raises(UnknownNameError):
         draw_subsidies(nash, "Atlantis")
-    with pytest.raises(DrawError, match=r"draws\.high"):
-        draw_subsidies(nash, "E2", DrawOptions(high=100.0))
     tariffs = solve_nash(small_synthetic(3, 4, 1), instruments=InstrumentChoice(tariff="by_sector"))
     with pytest.raises(DrawError, match="chose no subsidies"):
         draw_subsidies(tariffs, "E2")
