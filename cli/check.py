@@ -7,15 +7,8 @@ import itertools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from hydra import compose, initialize_config_module
-from hydra._internal.utils import get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,18 +16,21 @@ from dlopt.errors import DloptError, UnknownNameError
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.record import FILE
 
-from .config import allowed_keys, register, unknown_keys
+from .composing import (
+    CommandError,
+    compose_words,
+    group_options,
+    options_of,
+    parse_arguments,
+    parse_overrides,
+    session,
+)
+from .config import allowed_keys, unknown_keys
 from .jobs import build_job
+from .scenarios import scenarios
 from .verbs import VERBS, Verb
 
-_REFUSED_FLAGS = ("config_name", "config_path", "experimental_rerun")
-_FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
-_VALUED = ("cfg", "package", "config_dir", "info")
 _GROUPS = ("scenario", "solver")
-
-
-class CommandError(DloptError):
-    """Arguments of `dlopt solve` that cannot be understood."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,81 +57,32 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
         DloptError: says what is wrong and the nearest valid names.
     """
     verb = VERBS[verb_name]
-    parsed = _parse(arguments)
-    register()
-    words = list(parsed.overrides)
-    with initialize_config_module("dlopt.conf", version_base="1.3", job_name="dlopt"):
-        _add_config_dir(parsed.config_dir)
-        overrides = _parse_overrides(words)
+    parsed = parse_arguments(arguments)
+    options, words = options_of(parsed), list(parsed.overrides)
+    with session(parsed.config_dir):
+        overrides = parse_overrides(words)
         _check_keys(overrides, verb)
         extra = [f"verb={verb.name}"]
         if not any(o.key_or_group == "scenario" for o in overrides):
             extra.append(f"scenario={_default_scenario(verb)}")
-        options = _options(parsed)
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
             return Checked([*options, *words, *extra], None, None, False)
         multirun = parsed.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
         jobs = _jobs(overrides, words, multirun)
-        composed = [_compose([*job, *extra], overrides) for job in jobs]
-        for job, cfg in zip(jobs, composed, strict=True):
-            _check_job(cfg, f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
+        more_places = any(o.key_or_group == "hydra.searchpath" for o in overrides)
+        composed = []
+        for job in jobs:
+            if not more_places:
+                _check_groups(job)
+            composed.append(compose_words([*job, *extra]))
+            _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
     hydra = composed[0].hydra
-    folder = Path(_resolve(hydra.sweep if multirun else hydra.run, "dir")).absolute()
+    folder = Path(_resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
     _check_folder(folder)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     final = [*options, *words, *extra, f"{key}={_quoted(str(folder))}"]
-    own_sweeper = "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
-    return Checked(final, folder, None if multirun and own_sweeper else len(jobs), multirun)
-
-
-def _parse(arguments: Sequence[str]) -> Any:
-    parser = get_args_parser()
-
-    def refuse(message: str) -> None:
-        raise CommandError(f"{message[:1].upper()}{message[1:]}. `dlopt solve VERB --help` shows keys and options.")
-
-    parser.error = refuse  # type: ignore[method-assign,assignment]
-    parsed = parser.parse_intermixed_args(list(arguments))
-    for flag in _REFUSED_FLAGS:
-        if getattr(parsed, flag) is not None:
-            option = f"--{flag.replace('_', '-')}"
-            raise CommandError(f"{option} is not available; add configs of your own with --config-dir FOLDER.")
-    return parsed
-
-
-def _options(parsed: Any) -> list[str]:
-    """Hydra's options again: its own parser wants them before the overrides, users put them anywhere."""
-    flags = [f"--{name.replace('_', '-')}" for name in _FLAGS if getattr(parsed, name)]
-    valued = [(name, getattr(parsed, name)) for name in _VALUED]
-    return flags + [f"--{name.replace('_', '-')}={value}" for name, value in valued if value is not None]
-
-
-def _add_config_dir(folder: str | None) -> None:
-    if folder is None:
-        return
-    path = Path(folder).absolute()
-    if not path.is_dir():
-        raise CommandError(f"--config-dir {folder}: there is no such folder.")
-    search_path = GlobalHydra.instance().config_loader().get_search_path()
-    search_path.prepend("command-line", f"file://{path}", SearchPathQuery(provider="schema"))
-
-
-def _parse_overrides(words: Sequence[str]) -> list[Override]:
-    """Parse one by one, so that the message can name the word."""
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    overrides = []
-    for word in words:
-        if "=" not in word and not word.startswith("~"):
-            hint = f"Did you mean scenario={word}? " if word in _group_options("scenario") else ""
-            raise CommandError(f"{word!r} is not of the form key=value. {hint}Example: scenario=dual.")
-        try:
-            overrides += parser.parse_overrides([word])
-        except OverrideParseException as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise CommandError(
-                f"{word!r} cannot be read: {reason}. Put quotes around values with special signs: \"key='a b'\"."
-            ) from error
-    return overrides
+    other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
+    return Checked(final, folder, None if other_sweeper else len(jobs), multirun)
 
 
 def _check_keys(overrides: Sequence[Override], verb: Verb) -> None:
@@ -156,77 +103,44 @@ def _check_keys(overrides: Sequence[Override], verb: Verb) -> None:
 
 def _default_scenario(verb: Verb) -> str:
     if verb.default_scenario is None:
-        names = _serving(verb.name)
+        names = [scenario.name for scenario in scenarios() if verb.name in scenario.verbs]
         raise CommandError(f"Which scenario? Add scenario=NAME, one of: {', '.join(names)}.")
     return verb.default_scenario
 
 
-def _serving(verb: str) -> list[str]:
-    from .scenarios import scenarios
-
-    return [scenario.name for scenario in scenarios() if verb in scenario.verbs]
-
-
 def _jobs(overrides: Sequence[Override], words: Sequence[str], multirun: bool) -> list[list[str]]:
     """The overrides of every job: one list, or the product of all swept values."""
-    if not multirun:
-        for override in overrides:
-            if override.is_sweep_override():
-                key = override.get_key_element()
-                raise CommandError(
-                    f"{override.input_line!r} gives several values: add -m to run them all, "
-                    f"or write a list as '{key}=[a,b]'."
-                )
-        return [list(words)]
     choices = []
     for override, word in zip(overrides, words, strict=True):
-        if override.is_discrete_sweep():
-            key = override.get_key_element()
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-        elif override.is_sweep_override():
-            raise CommandError(f"{word!r} is a continuous range; list its values instead: key=1,2,3.")
-        else:
+        if not override.is_sweep_override():
             choices.append([word])
+            continue
+        key = override.get_key_element()
+        if not multirun:
+            raise CommandError(
+                f"{word!r} gives several values: add -m to run them all, or write a list as '{key}=[a,b]'."
+            )
+        if not override.is_discrete_sweep():
+            raise CommandError(f"{word!r} is a continuous range; list its values instead: {key}=1,2,3.")
+        choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
     return [list(job) for job in itertools.product(*choices)]
 
 
-def _compose(words: Sequence[str], overrides: Sequence[Override]) -> DictConfig:
+def _check_groups(words: Sequence[str]) -> None:
     for word in words:
         group, _, name = word.partition("=")
-        if group in (*_GROUPS, "hydra/launcher") and name not in _group_options(group):
+        if group in (*_GROUPS, "hydra/launcher") and name not in group_options(group):
             kind = group if group in _GROUPS else "launcher (pip install 'dlopt[joblib]' or 'dlopt[slurm]' adds more)"
-            raise UnknownNameError(kind, name, _group_options(group))
-    try:
-        return compose("config", overrides=list(words), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _explained(error, words) from error
-
-
-def _group_options(group: str) -> list[str]:
-    return GlobalHydra.instance().config_loader().get_group_options(group)
-
-
-def _explained(error: Exception, words: Sequence[str]) -> DloptError:
-    """Hydra's message in one line, with the valid options where a solver does not have the one given."""
-    cause: BaseException = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    key = getattr(cause, "full_key", None)
-    reason = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
-    if key and key.startswith("solver.") and "not in" in reason:
-        rest = [word for word in words if not word.lstrip("+").startswith("solver.")]
-        solver = compose("config", overrides=rest, return_hydra_config=True)
-        name = solver.hydra.runtime.choices.solver
-        return UnknownNameError(f"option of solver={name}", key.removeprefix("solver."), list(solver.solver))
-    return CommandError(f"{key}: {reason}" if key and key not in reason else reason)
+            raise UnknownNameError(kind, name, group_options(group))
 
 
 def _check_job(cfg: DictConfig, prefix: str) -> None:
-    choices = dict(cfg.hydra.runtime.choices)
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     try:
         unknown = unknown_keys(own)
         if unknown:
             raise UnknownNameError("key", unknown[0], allowed_keys())
-        build_job(own, choices)
+        build_job(own, dict(cfg.hydra.runtime.choices))
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         raise CommandError(f"{prefix}{getattr(error, 'full_key', '')}: {reason}") from error
@@ -236,7 +150,7 @@ def _check_job(cfg: DictConfig, prefix: str) -> None:
         raise
 
 
-def _resolve(node: DictConfig, key: str) -> str:
+def _resolved(node: DictConfig, key: str) -> str:
     try:
         return str(node[key])
     except OmegaConfBaseException as error:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 console = Console(stderr=True, highlight=False)
 output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def shown(folder: Path) -> str:
+    """A folder relative to where the user stands, if it is below."""
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)

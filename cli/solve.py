@@ -17,7 +17,7 @@ from dlopt.runs import RunReadError, RunRecord, find_runs
 from . import DEBUG
 from .check import Checked, check
 from .interrupt import stopping
-from .screen import console
+from .screen import console, shown
 from .task import STOP_MARKER, task
 
 EXIT_CODES = {"converged": 0, "not_converged": 2, "interrupted": 2, "failed": 1, "running": 1}
@@ -40,6 +40,7 @@ def solve(verb: str, arguments: Sequence[str]) -> int:
     marker = checked.folder / STOP_MARKER if checked.multirun else None
     try:
         if checked.multirun:
+            console.print(f"{checked.jobs or 'Some'} jobs in {shown(checked.folder)}", soft_wrap=True)
             with stopping(marker):
                 main()
         else:
@@ -79,7 +80,6 @@ def _job_number(folder: Path) -> tuple[int, str]:
 def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:
     from .runs import runs_table
     from .screen import output
-    from .summary import shown
 
     output.print(runs_table(runs, folder))
     if missing > 0:

@@ -16,6 +16,7 @@ from dlopt.runs.tables import average_policies
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
 
 from .draws import draws_table
+from .screen import shown
 
 STATUS_STYLE = {
     "converged": "bold green",
@@ -119,11 +120,3 @@ def ending(record: RunRecord, folder: Path) -> Text:
     text.append(f"{seconds}. {record.message}\n".replace(". \n", ".\n"))
     text.append(shown(folder), style="cyan")
     return text
-
-
-def shown(folder: Path) -> str:
-    """A folder relative to where the user stands, if it is below."""
-    try:
-        return str(folder.relative_to(Path.cwd()))
-    except ValueError:
-        return str(folder)

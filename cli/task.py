@@ -24,8 +24,8 @@ from . import DEBUG
 from .interrupt import Aborted, StopRequest, stopping
 from .jobs import Job, build_job
 from .progress import progress
-from .screen import console, output
-from .summary import ending, shown, summary
+from .screen import console, output, shown
+from .summary import ending, summary
 
 STOP_MARKER = ".stop"
 _log = logging.getLogger("dlopt")

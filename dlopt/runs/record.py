@@ -14,6 +14,12 @@ from dlopt.files import write_json
 SCHEMA_VERSION = 1
 STATUSES = ("running", "converged", "not_converged", "interrupted", "failed")
 FILE = "run.json"
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("status", "command", "scenario", "accounting", "started", "message"), (str,)),
+    **dict.fromkeys(("calibration", "versions"), (dict,)),
+    "wall_seconds": (int, float, type(None)),
+    "certificate": (dict, type(None)),
+}
 
 
 class RunReadError(DloptError):
@@ -84,6 +90,9 @@ def read_run(folder: Path) -> RunRecord:
         record = RunRecord(**{key: value for key, value in content.items() if key in names})
     except TypeError as error:
         raise RunReadError(f"{path} is incomplete: {error}. The run is damaged; run it again.") from error
-    if record.status not in STATUSES or not isinstance(record.calibration, dict):
-        raise RunReadError(f"{path} has status {record.status!r} and calibration {record.calibration!r}: damaged.")
+    for name, kinds in _TYPES.items():
+        if not isinstance(getattr(record, name), kinds):
+            raise RunReadError(f"{path} has {name} {getattr(record, name)!r}. The run is damaged; run it again.")
+    if record.status not in STATUSES:
+        raise RunReadError(f"{path} has status {record.status!r}; known are {', '.join(STATUSES)}.")
     return record

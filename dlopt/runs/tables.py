@@ -11,7 +11,6 @@ import yaml
 
 from dlopt.runs.record import RunReadError, read_run
 
-
 _ROUNDING = 1e-12
 """Rates nearer than this are the same."""
 

@@ -1,0 +1,137 @@
+"""Composing configs ahead of `hydra.main`, in its own words but without its error screens."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_automatic_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from dlopt.errors import DloptError, UnknownNameError
+
+from .config import register
+
+_FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
+_VALUED = ("cfg", "package", "config_dir", "info")
+_REFUSED = ("config_name", "config_path", "experimental_rerun")
+
+
+class CommandError(DloptError):
+    """Arguments of `dlopt solve` that cannot be understood."""
+
+
+def parse_arguments(arguments: Sequence[str]) -> Any:
+    """Hydra's options and the overrides, in whatever order they were typed.
+
+    Raises:
+        CommandError: an unknown option, or one that would bypass the schema.
+    """
+    parser = get_args_parser()
+
+    def refuse(message: str) -> None:
+        raise CommandError(f"{message[:1].upper()}{message[1:]}. `dlopt solve VERB --help` shows keys and options.")
+
+    parser.error = refuse  # type: ignore[method-assign,assignment]
+    parsed = parser.parse_intermixed_args(list(arguments))
+    for flag in _REFUSED:
+        if getattr(parsed, flag) is not None:
+            option = f"--{flag.replace('_', '-')}"
+            raise CommandError(f"{option} is not available; add configs of your own with --config-dir FOLDER.")
+    return parsed
+
+
+def options_of(parsed: Any) -> list[str]:
+    """Hydra's options again, as its own parser wants them: before the overrides."""
+    flags = [f"--{name.replace('_', '-')}" for name in _FLAGS if getattr(parsed, name)]
+    valued = [(name, getattr(parsed, name)) for name in _VALUED]
+    return flags + [f"--{name.replace('_', '-')}={value}" for name, value in valued if value is not None]
+
+
+@contextlib.contextmanager
+def session(config_dir: str | None) -> Iterator[None]:
+    """Hydra set up as `hydra.main` will set it up, for `compose` and for the names of config groups.
+
+    Raises:
+        CommandError: `config_dir` is not a folder.
+    """
+    register()
+    version.setbase("1.3")
+    search_path = create_automatic_config_search_path(None, None, "pkg://dlopt.conf")
+    if config_dir is not None:
+        path = Path(config_dir).absolute()
+        if not path.is_dir():
+            raise CommandError(f"--config-dir {config_dir}: there is no such folder.")
+        search_path.prepend("command-line", f"file://{path}", SearchPathQuery(provider="schema"))
+    GlobalHydra.instance().clear()
+    Hydra.create_main_hydra2("dlopt", search_path)
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def group_options(group: str) -> list[str]:
+    """Names that can be chosen in a config group (those of `hydra.searchpath` apart)."""
+    return GlobalHydra.instance().config_loader().get_group_options(group)
+
+
+def parse_overrides(words: Sequence[str]) -> list[Override]:
+    """Parse one by one, so that the message can name the word.
+
+    Raises:
+        CommandError: not of the form key=value, or unreadable.
+    """
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    overrides = []
+    for word in words:
+        if "=" not in word and not word.startswith("~"):
+            hint = f"Did you mean scenario={word}? " if word in group_options("scenario") else ""
+            raise CommandError(f"{word!r} is not of the form key=value. {hint}Example: scenario=dual.")
+        try:
+            overrides += parser.parse_overrides([word])
+        except OverrideParseException as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise CommandError(
+                f"{word!r} cannot be read: {reason}. Put quotes around values with special signs: \"key='a b'\"."
+            ) from error
+    return overrides
+
+
+def compose_words(words: Sequence[str]) -> DictConfig:
+    """The config of one job, Hydra's own part included.
+
+    Raises:
+        DloptError: Hydra's complaint in one line.
+    """
+    try:
+        return compose("config", overrides=list(words), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+        raise _explained(error, words) from error
+
+
+def _explained(error: Exception, words: Sequence[str]) -> DloptError:
+    """Hydra's message in one line, with the valid options where a solver does not have the one given."""
+    cause: BaseException = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    key = getattr(cause, "full_key", None)
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    told = itertools.takewhile(lambda line: not line.startswith(("full_key:", "reference_type=")), lines)
+    reason = " ".join(told) or type(cause).__name__
+    if key and key.startswith("solver.") and "not in" in reason:
+        rest = [word for word in words if not word.lstrip("+").startswith("solver.")]
+        cfg = compose("config", overrides=rest, return_hydra_config=True)
+        name = cfg.hydra.runtime.choices.solver
+        return UnknownNameError(f"option of solver={name}", key.removeprefix("solver."), list(cfg.solver))
+    return CommandError(f"{key}: {reason}" if key and key not in reason else reason)

@@ -1,0 +1,93 @@
+"""What must be quick and needs no solver: help, lists, completion."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from dlopt.cli.completion import complete_override
+
+HEAVY = ("torch", "pandas", "hydra", "omegaconf", "pyarrow", "scipy")
+
+
+def imported(*words: str) -> set[str]:
+    """Which heavy packages a command imports."""
+    program = (
+        "import sys, contextlib\n"
+        f"sys.argv = ['dlopt', *{list(words)!r}]\n"
+        "from dlopt.cli.app import main\n"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
+        f"print('IMPORTED', *(m for m in {HEAVY!r} if m in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("IMPORTED")[2].split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("--version",), ("scenarios",), ("solve", "nash", "--help"), ("data", "list"), ("runs", "list")],
+)
+def test_nothing_heavy_is_imported(words: tuple[str, ...]) -> None:
+    assert imported(*words) == set()
+
+
+def test_help_is_quick(dlopt: Any) -> None:
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        dlopt.installed("--help")
+        times.append(time.perf_counter() - started)
+    # 0.25 s on an idle machine; the fastest of five, and twice the promised half second, for a busy one.
+    assert min(times) < 1.0, times
+
+
+def test_version(dlopt: Any) -> None:
+    assert dlopt("--version").stdout == f"dlopt {version('dlopt')}\n"
+
+
+def test_scenarios(dlopt: Any) -> None:
+    lines = dlopt("scenarios").stdout.splitlines()
+    assert any(line.startswith("dual ") and "nash" in line for line in lines)
+
+
+def test_help_of_a_verb_lists_scenarios_and_keys(dlopt: Any) -> None:
+    text = dlopt("solve", "unilateral", "--help").stdout
+    for name in ("china_unilateral", "bounds.subsidy", "player "):
+        assert name in text
+    assert "cooperation" not in text
+
+
+def test_importing_dlopt_is_light() -> None:
+    program = "import sys, dlopt; print('torch' in sys.modules, hasattr(dlopt, '__version__'))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "incomplete", "expected"),
+    [
+        ([], "sc", ["scenario="]),
+        (["scenario", "="], "tr", ["trade_war"]),  # bash
+        (["scenario"], "", "any"),  # bash, right after the sign
+        ([], "scenario=tr", ["scenario=trade_war"]),  # zsh, fish
+        (["scenario", "=", "dual"], "acc", ["accounting="]),
+        (["accounting", "="], "p", ["paper"]),
+        ([], "player=", []),
+    ],
+)
+def test_completion(typed: list[str], incomplete: str, expected: list[str] | str) -> None:
+    names = [name for name, _ in complete_override("nash", typed, incomplete)]
+    if expected == "any":
+        assert "dual" in names
+        assert "cooperation" not in names
+    else:
+        assert names == expected
+
+
+def test_completion_from_the_shell(dlopt: Any) -> None:
+    request = {"_DLOPT_COMPLETE": "complete_bash", "COMP_WORDS": "dlopt solve nash scenario = du", "COMP_CWORD": "5"}
+    assert dlopt.installed(**request).stdout.split() == ["dual"]
