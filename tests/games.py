@@ -57,8 +57,8 @@ def direct_game(
         return objectives(a)  # type: ignore[operator,no-any-return]
 
     problem = FixedPointProblem(lambda x, a: a[:1], value)
-    bounds = [None if b is None else vector(*b) for b in (lower, upper)]
-    return FixedPointGame(problem, torch.tensor(owner), torch.zeros(1, dtype=torch.float64), *bounds)
+    low, high = (None if b is None else vector(*b) for b in (lower, upper))
+    return FixedPointGame(problem, torch.tensor(owner), torch.zeros(1, dtype=torch.float64), low, high)
 
 
 COSTS = (1.0, 2.0, 3.0)
