@@ -1,0 +1,59 @@
+"""Dynamic discrete choice in continuous time: value functions over many switches, by networks and exactly.
+
+from dlopt.bsde import load_model, solve_bsde
+result = solve_bsde(load_model("blocks"))
+result.certificate, result.tables()["validation"]
+"""
+
+from dlopt.bsde.analysis import impulse_response, long_run, out_of_sample, validation
+from dlopt.bsde.certificate import Certificate, certify
+from dlopt.bsde.checkpoint import CheckpointError
+from dlopt.bsde.evaluation import Evaluation, hjb_residual
+from dlopt.bsde.exact import ConstantAcceptance, ExactSolution, exact_solution
+from dlopt.bsde.exporter import Exporter
+from dlopt.bsde.folder import ModelFolderError, load_model, read_folder, write_folder
+from dlopt.bsde.model import ModelError, State, StateError, SwitchingModel
+from dlopt.bsde.options import PAPER, AnalysisOptions, Budget, MethodOptions
+from dlopt.bsde.presets import PRESETS, preset
+from dlopt.bsde.result import BsdeResult, load_solution
+from dlopt.bsde.solve import solve_bsde, solve_exact
+from dlopt.bsde.states import read_states
+from dlopt.bsde.training import Progress
+from dlopt.bsde.value import ValueFunction
+
+__all__ = [
+    "PAPER",
+    "PRESETS",
+    "AnalysisOptions",
+    "BsdeResult",
+    "Budget",
+    "Certificate",
+    "CheckpointError",
+    "ConstantAcceptance",
+    "Evaluation",
+    "ExactSolution",
+    "Exporter",
+    "MethodOptions",
+    "ModelError",
+    "ModelFolderError",
+    "Progress",
+    "State",
+    "StateError",
+    "SwitchingModel",
+    "ValueFunction",
+    "certify",
+    "exact_solution",
+    "hjb_residual",
+    "impulse_response",
+    "load_model",
+    "load_solution",
+    "long_run",
+    "out_of_sample",
+    "preset",
+    "read_folder",
+    "read_states",
+    "solve_bsde",
+    "solve_exact",
+    "validation",
+    "write_folder",
+]

@@ -13,7 +13,7 @@ import torch
 
 from dlopt.bsde.model import State
 from dlopt.bsde.simulation import advance
-from dlopt.bsde.value import ValueFunction
+from dlopt.bsde.value import Solution, ValueFunction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +34,11 @@ class Certificate:
 
 
 def long_run_states(
-    value: ValueFunction, start: State, years: float, generator: torch.Generator, step: float = 0.5
+    value: Solution, start: State, years: float, generator: torch.Generator, step: float = 0.5
 ) -> State:
     """States some years after `start` under the greedy policy of `value`."""
-    with torch.no_grad():
-        for _ in range(math.ceil(years / step)):
-            start = advance(value.model, start, value.evaluate(start), step, generator)
+    for _ in range(math.ceil(years / step)):
+        start = advance(value.model, start, value.at(start), step, generator)
     return start
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from dlopt.bsde.model import State, SwitchingModel, gather_movable
@@ -26,6 +28,18 @@ class Evaluation:
     generator: Tensor
     sensitivity: Tensor
     clock: Tensor | None = None
+
+    @staticmethod
+    def joined(parts: Sequence[Evaluation]) -> Evaluation:
+        """Evaluations of consecutive batches as one."""
+        clocks = [part.clock for part in parts if part.clock is not None]
+        return Evaluation(
+            torch.cat([part.value for part in parts]),
+            torch.cat([part.marginal for part in parts]),
+            torch.cat([part.generator for part in parts]),
+            torch.cat([part.sensitivity for part in parts]),
+            torch.cat(clocks) if clocks else None,
+        )
 
     def plus(self, other: Evaluation, scale: float | Tensor = 1.0) -> Evaluation:
         """The evaluation of `V + scale * other`: everything here is linear in V."""

@@ -90,6 +90,8 @@ class Trainer:
     def _first_pool(self) -> State:
         """States after 25 years under the policy of the control variate: the networks are still zero."""
         pool = self.model.draw(self.options.pool, self.generator)
+        if self.options.baseline == "none":
+            return pool  # no policy yet
         for _ in range(50):
             pool = advance(self.model, pool, self.value.baseline.evaluate(pool), 0.5, self.generator)
         return pool
@@ -98,8 +100,9 @@ class Trainer:
         """Correction and residual in units of what the control variate leaves over."""
         residual, at = self.value.residual(self.pool)
         if self.options.baseline == "none":
-            self.value.scale.copy_(residual.square().mean().sqrt() / self.model.rho)
             self.unit = float(residual.square().mean().sqrt())
+            self.value.scale.fill_(self.unit / self.model.rho)
+            self.value.shift.copy_(residual.mean() / self.model.rho)
             return
         floor = 1e-6 * self.model.rho * float(at.value.abs().mean())
         self.unit = max(float((residual - residual.mean()).square().mean().sqrt()), floor)
@@ -199,11 +202,7 @@ class Trainer:
     def _paper_loss(self, state: State, mine: State) -> tuple[Tensor, Evaluation]:
         losses = paper_losses(self.value, state, self.options, self.generator)
         unit = (self.unit * self.options.delta) ** 2
-        return (losses.analytic + losses.probabilistic).mean() / unit, self._without_grad(mine)
-
-    def _without_grad(self, state: State) -> Evaluation:
-        with torch.no_grad():
-            return self.value.evaluate(state)
+        return (losses.analytic + losses.probabilistic).mean() / unit, self.value.at(mine)
 
     # -- measuring ----------------------------------------------------------------------------------------------
 
@@ -213,7 +212,7 @@ class Trainer:
         if self.options.loss == "hjb":
             self.value.shift += residual.mean() / self.model.rho
             residual = residual - residual.mean()
-        scale = self.model.rho * float(at.value.abs().mean())
+        scale = max(self.model.rho * float(at.value.abs().mean()), 1e-12)
         some = self.pool.rows(slice(0, 64))
         with torch.no_grad():
             own = torch.Generator(device=self.pool.x.device).manual_seed(0)

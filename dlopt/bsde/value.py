@@ -10,11 +10,15 @@ from torch import Tensor, nn
 from dlopt.bsde.baseline import ConstantBaseline, MeanFieldBaseline, NoBaseline, mean_field
 from dlopt.bsde.conditional import ConditionalNetwork
 from dlopt.bsde.evaluation import Evaluation, hjb_residual
+from dlopt.bsde.exact import ExactSolution
 from dlopt.bsde.exporter import ExporterDynamics
 from dlopt.bsde.model import State, SwitchingModel
 from dlopt.bsde.network import SwitchNetwork
 from dlopt.bsde.options import MethodOptions
 from dlopt.bsde.paper import PaperNetwork
+
+
+PART = 1024  # states evaluated at a time: bounds the memory, whatever the number of states
 
 
 class Baseline(Protocol):
@@ -23,6 +27,31 @@ class Baseline(Protocol):
     def evaluate(self, state: State) -> Evaluation:
         """Value, differences, generator and sensitivities."""
         ...
+
+
+class Solution(Protocol):
+    """A solved problem, exactly or not: what simulations need."""
+
+    model: SwitchingModel
+
+    def at(self, state: State) -> Evaluation:
+        """The value function at some states, without gradients."""
+        ...
+
+
+class ExactValue:
+    """An exact solution in the shape of the neural one; its generator and sensitivities are not known (NaN)."""
+
+    def __init__(self, model: ExporterDynamics, exact: ExactSolution) -> None:
+        self.model, self.exact = model, exact
+
+    def at(self, state: State) -> Evaluation:
+        """Values and differences from the exact solution."""
+        y, nu = state.y.double().cpu().numpy(), state.x.double().cpu().numpy()
+        nan = state.x.new_full((len(state),), float("nan"))
+        value = torch.from_numpy(self.exact.value(y, nu)).to(state.x)
+        marginal = torch.from_numpy(self.exact.marginal(y, nu)).to(state.x)
+        return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks))
 
 
 class ValueFunction(nn.Module):
@@ -67,11 +96,16 @@ class ValueFunction(nn.Module):
             correction = correction + self.conditional.evaluate(self.model, state).value
         return base + self.scale * correction + self.shift
 
+    def at(self, state: State) -> Evaluation:
+        """`evaluate` without gradients, in parts that fit in memory."""
+        with torch.no_grad():
+            parts = [self.evaluate(state.rows(slice(k, k + PART))) for k in range(0, max(len(state), 1), PART)]
+        return parts[0] if len(parts) == 1 else Evaluation.joined(parts)
+
     def residual(self, state: State) -> tuple[Tensor, Evaluation]:
         """Hamilton-Jacobi-Bellman residual, `[B]`, and the evaluation behind it, without gradients."""
-        with torch.no_grad():
-            at = self.evaluate(state)
-            return hjb_residual(self.model, state, at), at
+        at = self.at(state)
+        return hjb_residual(self.model, state, at), at
 
 
 def build_value(model: ExporterDynamics, options: MethodOptions, generator: torch.Generator) -> ValueFunction:
