@@ -87,9 +87,9 @@ class Instruments:
         return len(self.owner)
 
     def apply(self, a: Tensor, fixed: LogWedges) -> LogWedges:
-        """Log wedges with the chosen cells at `a` and all others as in `fixed`."""
+        """Log wedges with the chosen cells at `a`, `[..., instrument]`, and all others as in `fixed`."""
         maps = (self.tau, self.epsilon, self.sigma)
-        return tuple(torch.where(m >= 0, a[m.clamp(min=0)], w) for m, w in zip(maps, fixed, strict=True))  # type: ignore[return-value]
+        return tuple(torch.where(m >= 0, a[..., m.clamp(min=0)], w) for m, w in zip(maps, fixed, strict=True))  # type: ignore[return-value]
 
     def total(self, wedges: LogWedges) -> Tensor:
         """Sum over the cells that each instrument moves, `[instrument]`: the transpose of `apply`."""
