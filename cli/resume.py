@@ -34,7 +34,9 @@ def check_same_settings(folder: Path, cfg: DictConfig, calibration: Calibration)
     keys = sorted(key for key in before.keys() | now.keys() if key.partition(".")[0] not in _MAY_DIFFER)
     changed = [f"{key} was {before.get(key)}, is {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
     if record.calibration.get("sha256") != calibration.sha256:
-        changed.append(f"the calibration was {record.calibration.get('name')!r} with other content")
+        before_name = record.calibration.get("name")
+        other = "with other content" if before_name == calibration.name else f"is {calibration.name!r}"
+        changed.append(f"the calibration was {before_name!r}, {other}")
     if changed:
         raise ResumeError(
             f"{folder} was another problem: {'; '.join(changed)}. Put these back, or use init={folder} to start there."

@@ -42,9 +42,9 @@ def summary(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame])
 
 
 def welfare_table(welfare: pd.DataFrame, policies: pd.DataFrame | None) -> Table:
-    """Changes in percent by economy, with the average rates it ends with and, where they moved, started from."""
+    """Changes by economy, and simple averages of the rates it chose or changed: before and after."""
     table = Table(
-        title="Changes, and simple averages of the rates chosen or changed, %",
+        title="Changes and average rates, %",
         title_justify="left",
         title_style="bold",
         box=None,
