@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -97,6 +98,41 @@ for _verb in VERBS.values():
     solve_app.command(
         _verb.name, help=_verb.help, cls=_SolveCommand, context_settings={"ignore_unknown_options": True}
     )(_solve)
+
+
+class _BsdeCommand(TyperCommand):
+    """`dlopt solve bsde`, whose --help also lists its keys."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        from .bsde import help_table
+        from .screen import output
+
+        output.print(help_table())
+
+
+@solve_app.command("bsde", cls=_BsdeCommand, context_settings={"ignore_unknown_options": True})
+def _solve_bsde(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="scenario=export KEY=VALUE", help="Keys to set; -m runs all combinations of values."),
+    ] = None,
+) -> None:
+    """Dynamic discrete choice: an exporter among interdependent destinations."""
+    words = list(arguments or [])
+    if "--debug" in words:
+        words.remove("--debug")
+        os.environ[DEBUG] = "1"
+    raise typer.Exit(importlib.import_module("dlopt.cli.bsde").solve(words))
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder of `dlopt solve bsde`.")],
+    states: Annotated[Path, typer.Argument(help="CSV or Parquet: state, y_1..y_J, nu_1..nu_J.")],
+) -> None:
+    """Value and decisions at states of your own, by a solved exporter."""
+    raise typer.Exit(importlib.import_module("dlopt.cli.bsde").evaluate(run, states))
 
 
 def main() -> None:

@@ -58,7 +58,9 @@ def load_checkpoint(
             raise CheckpointError(
                 f"{path} has format {content['format']}, this version reads {FORMAT}. Train again, or use its version."
             )
-        parameters = {k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()}
+        parameters: dict[str, Any] = {
+            k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
+        }
         parameters["names"] = tuple(parameters["names"])
         return Exporter(**parameters), MethodOptions(**content["method"]), content["seed"], content["training"]
     except CheckpointError:

@@ -10,6 +10,7 @@ the trunk can be as wide as the rank of the value function asks.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class ConditionalNetwork(nn.Module):
         self, model: SwitchingModel, p: Tensor, couplings: Tensor, hidden: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        options = {"device": model.centre.device, "dtype": model.centre.dtype}
+        options: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
 
         def normal(*shape: int, scale: float = 1.0) -> nn.Parameter:
             return nn.Parameter(scale * torch.randn(*shape, generator=generator, **options))
@@ -71,7 +72,7 @@ class ConditionalNetwork(nn.Module):
         return Evaluation(value, marginal, rest[:, 0], rest[:, 1:])
 
     def _coefficients(self, model: SwitchingModel, x: Tensor) -> Tensor:
-        """The functions A, F, B, C of x without their constants: values, generators, sensitivities, `[B, 2+M, 4, J]`."""
+        """A, F, B, C without their constants: values, generators, sensitivities, `[B, 2 + M, 4, J]`."""
         h = ((x - self.centre) * self.inverse_spread) @ self.input + self.input_bias
         generator = (model.drift(x) * self.inverse_spread) @ self.input
         sensitivity = ((model.volatility * self.inverse_spread) @ self.input).expand(len(h), -1, -1)

@@ -12,6 +12,7 @@ one addition in the first layer.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class SwitchNetwork(nn.Module):
     def __init__(self, model: SwitchingModel, hidden: int, layers: int, generator: torch.Generator) -> None:
         super().__init__()
         inputs = model.switches + model.factors
-        options = {"device": model.centre.device, "dtype": model.centre.dtype}
+        options: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
 
         def normal(rows: int, columns: int, scale: float) -> nn.Parameter:
             return nn.Parameter(scale * torch.randn(rows, columns, generator=generator, **options))

@@ -15,7 +15,7 @@ class MethodOptions:
         loss: `hjb` (squared Hamilton-Jacobi-Bellman residual) or `paper` (Loss_A + Loss_P of Huang and Yu).
         baseline: control variate the network corrects: `none`, `constant`, `meanfield`.
         hidden, layers: the network on all states.
-        conditional: units per layer of the network that lets channels and pairs matter by the continuous state; 0: none.
+        conditional: units per layer of the network of what channels and pairs are worth given x; 0: none.
         batch: states per step.
         pool: on-policy states kept alive; half of each batch comes from them.
         pool_years: years a pool state moves each time it is used.
@@ -41,7 +41,7 @@ class MethodOptions:
     pool: int = 1024
     pool_years: float = 0.5
     width: float = 1.25
-    off_manifold: float = 0.1
+    off_manifold: float = 0.0
     learning_rate: float = 2e-3
     muon_rate: float = 0.02
     target: float = 5e-3

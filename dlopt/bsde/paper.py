@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class PaperNetwork(SwitchNetwork):
 
     def __init__(self, model: SwitchingModel, hidden: int, layers: int, generator: torch.Generator) -> None:
         super().__init__(model, hidden, layers + SUBNET_LAYERS, generator)
-        options = {"device": model.centre.device, "dtype": model.centre.dtype}
+        options: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
         self.shared = layers
         self.sigma_hidden = nn.ParameterList(
             nn.Parameter(math.sqrt(2 / hidden) * torch.randn(hidden, hidden, generator=generator, **options))

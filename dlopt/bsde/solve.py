@@ -20,7 +20,7 @@ from dlopt.bsde.options import AnalysisOptions, Budget, MethodOptions
 from dlopt.bsde.result import BsdeResult
 from dlopt.bsde.states import checked_states, evaluate_states
 from dlopt.bsde.training import Progress, Trainer
-from dlopt.bsde.value import ExactValue, Solution, ValueFunction, build_value
+from dlopt.bsde.value import ExactValue, Solution, build_value
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -214,6 +214,6 @@ def _message(certificate: Certificate, method: MethodOptions, converged: bool) -
     if converged:
         return f"Solved: {size}."
     return (
-        f"Not accurate enough: {size}; the target for the residual is {method.target:g}. Train longer (budget.seconds), "
-        "use baseline=meanfield, or a larger network (method.hidden, method.conditional)."
+        f"Not accurate enough: {size}; the target for the residual is {method.target:g}. Train longer "
+        "(budget.seconds), use baseline=meanfield, or a larger network (method.hidden, method.conditional)."
     )

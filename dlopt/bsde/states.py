@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,5 +80,5 @@ def evaluate_states(solution: Solution, dynamics: ExporterDynamics, states: pd.D
 
 def to_state(y: Array, nu: Array, dynamics: ExporterDynamics) -> State:
     """Arrays `[B, J]` as a batch of states on the model's device."""
-    options = {"device": dynamics.device, "dtype": dynamics.dtype}
+    options: dict[str, Any] = {"device": dynamics.device, "dtype": dynamics.dtype}
     return State(torch.tensor(y, **options), torch.tensor(nu, **options))

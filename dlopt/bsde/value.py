@@ -17,7 +17,6 @@ from dlopt.bsde.network import SwitchNetwork
 from dlopt.bsde.options import MethodOptions
 from dlopt.bsde.paper import PaperNetwork
 
-
 PART = 1024  # states evaluated at a time: bounds the memory, whatever the number of states
 
 
@@ -43,7 +42,8 @@ class ExactValue:
     """An exact solution in the shape of the neural one; its generator and sensitivities are not known (NaN)."""
 
     def __init__(self, model: ExporterDynamics, exact: ExactSolution) -> None:
-        self.model, self.exact = model, exact
+        self.model: SwitchingModel = model
+        self.exact = exact
 
     def at(self, state: State) -> Evaluation:
         """Values and differences from the exact solution."""

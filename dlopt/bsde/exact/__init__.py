@@ -4,7 +4,7 @@
 |---|---|---|
 | acceptance fixed at probabilities q | `ConstantAcceptance`, closed form | all |
 | no complementarity | `SeparableSolution`, one-dimensional policy iteration | all |
-| complementarity within small blocks | `BlocksSolution`, factors x channels of a block | costs driven by the common shocks |
+| complementarity within small blocks | `BlocksSolution`, factors x channels of a block | costs driven by the shocks |
 | identical destinations | `LumpedSolution`, number of channels x cost | equal costs |
 """
 

@@ -28,7 +28,6 @@ class Option:
         z: nodes, in long-run standard deviations of the cost, `[n]`.
         worth: D, value of an open channel over a closed one, `[J, n]`.
         waiting: V0, value of a closed channel, `[J, n]`.
-        slope: derivative of D, then of V0, in z, by the grid's own differences, each `[J, n]`.
         accept: where an opportunity is taken, `[J, n]` booleans.
     """
 
