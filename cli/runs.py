@@ -87,9 +87,8 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
         if not isinstance(record, RunRecord):
             table.add_row(name, Text("damaged", style="bold red"), str(record), "", "", "")
             continue
-        residual = (record.certificate or {}).get("first_order_residual")
-        if residual is None:
-            residual = (record.certificate or {}).get("equilibrium_residual")
+        kind = "equilibrium_residual" if record.verb == "equilibrium" else "first_order_residual"
+        residual = (record.certificate or {}).get(kind)
         table.add_row(
             name,
             Text(record.status, style=STATUS_STYLE[record.status]),
