@@ -24,6 +24,8 @@ from dlopt.framework.game import (
 )
 from dlopt.framework.outcome import Outcome
 
+_FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral
+
 
 @dataclasses.dataclass(frozen=True)
 class JointNewton:
@@ -229,7 +231,11 @@ def _joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monit
 
 
 def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """Solve with the players' stacked Hessian rows on the free instruments, rows and columns scaled."""
+    """Solve with the players' stacked Hessian rows on the free instruments, rows and columns scaled.
+
+    A direction in which a player's own objective is flat is neutral to everybody (the level of all its subsidies, say):
+    it is held still, which leaves a matrix that can be solved.
+    """
     size = len(point.a)
     matrix = point.a.new_zeros((size, size))
     for player in range(game.players):
@@ -239,13 +245,28 @@ def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], 
     if not bool(matrix.isfinite().all()) or float(diagonal.max()) == 0:
         return None
     scale = diagonal.clamp(min=1e-14 * float(diagonal.max())).rsqrt()
+    matrix = scale[:, None] * matrix * scale
+    neutral = []
+    for player in range(game.players):
+        mine = (game.owner[free] == player).nonzero().squeeze(1)
+        if not len(mine):
+            continue
+        own = matrix[mine[:, None], mine]
+        values, vectors = torch.linalg.eigh((own + own.T) / 2)
+        flat = vectors[:, values.abs() <= _FLAT * float(values.abs().max())]
+        if flat.shape[1]:
+            matrix[mine[:, None], mine] -= flat @ flat.T
+            neutral.append((mine, flat))
     try:
-        lu, pivots = torch.linalg.lu_factor(scale[:, None] * matrix * scale)
+        lu, pivots = torch.linalg.lu_factor(matrix)
     except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
         return None
 
     def solve(rhs: Tensor) -> Tensor:
-        return scale * torch.linalg.lu_solve(lu, pivots, (scale * rhs)[:, None]).squeeze(1)
+        scaled = scale * rhs
+        for mine, flat in neutral:
+            scaled[mine] -= flat @ (flat.T @ scaled[mine])
+        return scale * torch.linalg.lu_solve(lu, pivots, scaled[:, None]).squeeze(1)
 
     return solve
 

@@ -100,17 +100,28 @@ class TradePoint:
         return self.linearisation.factors()
 
     @cached_property
-    def _objective_derivatives(self) -> tuple[Tensor, Tensor]:
-        """Gradient `[player, country]` and Hessian `[player, country, country]` in log welfare."""
-        objective = self.game.objective
-        gradient = torch.func.jacrev(objective)(self.log_welfare)
-        hessian = torch.func.jacfwd(torch.func.jacrev(objective))(self.log_welfare)
-        return gradient, hessian
+    def _welfare_gradient(self) -> Tensor:
+        """Derivative of the objectives with respect to log welfare, `[player, country]`."""
+        return torch.stack([gradient.detach() for gradient in self._objective_gradients(False)[1]])
+
+    def _objective_gradients(self, graph: bool) -> tuple[Tensor, list[Tensor]]:
+        """Log welfare as a variable, and each objective's gradient in it (plain autograd: torch.func loads slowly)."""
+        variable = self.log_welfare.clone().requires_grad_()
+        values = self.game.objective(variable)
+        return variable, [
+            torch.autograd.grad(value, variable, retain_graph=True, create_graph=graph)[0] for value in values
+        ]
+
+    def _welfare_hessian(self, player: int) -> Tensor:
+        """Second derivative of an objective with respect to log welfare, `[country, country]`."""
+        variable, gradients = self._objective_gradients(True)
+        rows = [torch.autograd.grad(entry, variable, retain_graph=True)[0] for entry in gradients[player]]
+        return torch.stack(rows)
 
     @cached_property
     def multipliers(self) -> Tensor:
         """mu with F_u' mu_p = dW_p/du, `[unknown, player]`: one transposed solve for all players."""
-        rows = self._objective_derivatives[0] @ self.game.welfare_rows
+        rows = self._welfare_gradient @ self.game.welfare_rows
         return self.factorisation.solve_transposed(rows.T)
 
     @cached_property
@@ -177,7 +188,7 @@ class TradePoint:
         mine = everyone[:, own] if joint else everyone
         curvature = Curvature(self.linearisation, self.multipliers[:, player])
         mixed = curvature.mixed(instruments, columns)
-        outer = self._objective_derivatives[1][player] @ (rows @ mine)
+        outer = self._welfare_hessian(player) @ (rows @ mine)
         left = rows.T @ outer - curvature.along(mine) - (mixed[:, own] if joint else mixed)
         direct = curvature.direct(instruments, own)
         return left.T @ everyone - mine.T @ mixed - (direct if joint else direct[:, own])
