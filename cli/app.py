@@ -15,6 +15,7 @@ from dlopt.errors import DloptError
 
 from . import DEBUG, data, runs
 from .completion import complete_override
+from .landscape import landscape
 from .verbs import KEYS, VERBS
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ solve_app = typer.Typer(help="Solve for equilibria and optimal policies.", no_ar
 app.add_typer(solve_app, name="solve")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
+app.command()(landscape)
 
 
 def _version(asked: bool) -> None:

@@ -274,9 +274,12 @@ def policy_of_run(folder: Path, calibration: Calibration) -> Policy:
         DloptError: not a run, no policies in it, or not those of these economies and sectors.
     """
     from dlopt.calibrations import read_policy
+    from dlopt.runs.tables import read_table
 
     status = read_run(folder).status
     path = folder / "policies.parquet"
     if not path.is_file():
         raise DloptError(f"{folder} ({status}) has no policies to start from. Give another run, or init=baseline.")
+    if read_table(folder, "policies").empty:
+        return Policy.of(calibration)
     return read_policy(path, calibration)

@@ -1,0 +1,94 @@
+"""A result again, from the folder of a run: the same model, instruments and policies."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dlopt import SolveResult
+from dlopt.errors import DloptError
+from dlopt.framework.outcome import Outcome
+from dlopt.runs import RunReadError, RunRecord, read_run
+from dlopt.runs.tables import read_table
+from dlopt.trade.api import build_model
+from dlopt.trade.certificate import Certificate
+from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.instruments import Instruments, build_instruments
+from dlopt.trade.model import TradeModel
+
+from .config import Config
+from .jobs import Job, build_job, policy_of_run
+
+_SAME_PCT = 1e-6
+"""Largest difference of real income, per cent, between the rebuilt equilibrium and the one on file."""
+
+
+class RebuildError(DloptError):
+    """A run whose result cannot be had again."""
+
+
+def rebuild(folder: Path) -> SolveResult:
+    """The result of a run: its model from config and calibration, its policies from `policies.parquet`.
+
+    Nothing is optimised; the equilibrium is solved once. Iterations and further solutions are not restored.
+
+    Raises:
+        RunReadError: not a run, or a damaged one.
+        RebuildError: it has no result, its calibration has changed, or its equilibrium is not the one on file.
+    """
+    record = read_run(folder)
+    if not (folder / "policies.parquet").is_file():
+        raise RebuildError(f"{folder} ({record.status}) has no result. Give a run that reached one.")
+    job = job_of_run(folder, record)
+    arguments = job.arguments
+    model = build_model(job.calibration, job.accounting, arguments["deficits"], arguments["psi_scale"])
+    wedges = policy_of_run(folder, model.calibration).log_wedges()
+    found = find_equilibrium(model, wedges)
+    before = read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]
+    now = 100 * model.log_welfare(found.u).expm1()
+    gap = max(abs(float(value) - before[name]) for name, value in zip(job.calibration.economies, now, strict=True))
+    if found.outcome is not Outcome.CONVERGED or not gap <= _SAME_PCT:
+        raise RebuildError(
+            f"The equilibrium of {folder} was not found again (real income differs by {gap:.1e} %). Run it again."
+        )
+    certificate = Certificate(**(record.certificate or {}))
+    return SolveResult(record.status, record.message, certificate, model, found.u, wedges, _instruments(model, job))
+
+
+def job_of_run(folder: Path, record: RunRecord) -> Job:
+    """What a run was asked to solve, checked like a new command; never where it started from.
+
+    Raises:
+        RunReadError: its config is missing or damaged.
+        RebuildError: its calibration has changed.
+    """
+    try:
+        saved, hydra = (OmegaConf.load(folder / ".hydra" / name) for name in ("config.yaml", "hydra.yaml"))
+        cfg = OmegaConf.merge(OmegaConf.structured(Config), saved)
+        choices, origin = dict(hydra.hydra.runtime.choices), Path(hydra.hydra.runtime.cwd)
+    except (OSError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        raise RunReadError(f"The config of {folder} cannot be read: {error}.") from error
+    assert isinstance(cfg, DictConfig)
+    cfg.init, cfg.resume, cfg.policy, cfg.draws.player = "baseline", None, None, None
+    if (origin / cfg.calibration).is_dir():
+        cfg.calibration = str(origin / cfg.calibration)
+    job = build_job(cfg, {str(key): str(value) for key, value in choices.items()})
+    if job.calibration.sha256 != record.calibration["sha256"]:
+        raise RebuildError(
+            f"Calibration {record.calibration['name']!r} has changed since {folder} was run. Run it again."
+        )
+    return dataclasses.replace(job, accounting=record.accounting)
+
+
+def _instruments(model: TradeModel, job: Job) -> Instruments | None:
+    """Who could choose what; under a planner, each economy its own."""
+    given = job.arguments
+    if "instruments" not in given:
+        return None
+    players = (given["player"],) if "player" in given else given.get("players", "all")
+    unions = {"unions": given["unions"]} if "unions" in given else {}
+    partners = given.get("partners", "all")
+    return build_instruments(model, given["instruments"], given["bounds"], players, partners, **unions)

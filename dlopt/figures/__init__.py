@@ -1,0 +1,1 @@
+"""Pictures of results; matplotlib is an optional dependency (`pip install 'dlopt[plot]'`)."""
