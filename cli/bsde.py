@@ -186,7 +186,8 @@ class _Job:
             if not 0 <= cfg[key] < 2**62:
                 raise CommandError(f"{key}={cfg[key]} is not possible: it must be a whole number, 0 or more.")
         for section in ("method", "budget", "analysis"):
-            for key, value in (OmegaConf.to_container(cfg[section]) or {}).items():  # type: ignore[union-attr]
+            options: Any = OmegaConf.to_container(cfg[section]) or {}
+            for key, value in options.items():
                 if isinstance(value, float) and not math.isfinite(value):
                     raise CommandError(f"{section}.{key}={value} is not possible: it must be finite.")
         model = load_model(cfg.model)
@@ -196,10 +197,10 @@ class _Job:
             resume = Path(cfg.resume) / CHECKPOINT
             if not resume.is_file():
                 raise CommandError(f"{cfg.resume} has no {CHECKPOINT}: it ended before a checkpoint. Start a new run.")
-        options = None if method == "exact" else MethodOptions(**cfg.method)
+        method_options = None if method == "exact" else MethodOptions(**cfg.method)
         return cls(
             model,
-            options,
+            method_options,
             Budget(**cfg.budget),
             AnalysisOptions(**cfg.analysis),
             None if cfg.evaluate is None else read_states(Path(cfg.evaluate), model),
@@ -234,7 +235,7 @@ class _Job:
 
 def _task(cfg: DictConfig) -> None:
     """Solve one job and write its run folder."""
-    settings = HydraConfig.get()
+    settings: Any = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     job = _Job.of(cfg, str(settings.runtime.choices.method))
     threads = job.threads or usable_cores()

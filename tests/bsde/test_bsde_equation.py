@@ -1,0 +1,95 @@
+"""The pieces of the equation: derivatives, neighbours, sensitivities, baselines, the residual."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from dlopt.bsde import PAPER, ConstantAcceptance, MethodOptions, State, hjb_residual, preset
+from dlopt.bsde.baseline import ConstantBaseline, MeanFieldBaseline
+from dlopt.bsde.value import build_value
+
+
+@pytest.fixture(params=["default", "paper", "constant"])
+def trained_like(request):
+    """A value function with random weights everywhere, in float64, and states."""
+    options = {
+        "default": MethodOptions(hidden=8, layers=3, conditional=8),
+        "paper": dataclasses.replace(PAPER, hidden=8),
+        "constant": MethodOptions(hidden=8, layers=1, conditional=0, baseline="constant"),
+    }[request.param]
+    model = preset("gravity_strong", 13).on("cpu", torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    value = build_value(model, options, generator)
+    with torch.no_grad():
+        for weight in value.parameters():
+            weight.add_(0.3 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
+    return value, model, model.draw(6, generator, off_manifold=0.5)
+
+
+def test_generator_equals_double_backward(trained_like):
+    value, model, state = trained_like
+    x = state.x.clone().requires_grad_(True)
+
+    def output(x):
+        return sum(part.evaluate(model, State(state.y, x)).value for part in (value.network, value.conditional) if part)
+
+    gradient = torch.autograd.grad(output(x).sum(), x, create_graph=True)[0]
+    expected = (gradient * model.drift(x)).sum(1)
+    for direction in model.volatility:
+        along = (gradient * direction).sum()
+        second = torch.autograd.grad(along, x, retain_graph=True)[0]
+        expected = expected + 0.5 * (second * direction).sum(1)
+    jets = sum(part.evaluate(model, state).generator for part in (value.network, value.conditional) if part)
+    assert torch.allclose(jets, expected, rtol=1e-9, atol=1e-10)
+
+
+def test_marginals_equal_naive_evaluation(trained_like):
+    value, _, state = trained_like
+    at = value.at(state)
+    for j in range(state.y.shape[1]):
+        other = value.at(state.flipped(j)).value
+        naive = (other - at.value) * (1 - 2 * state.y[:, j])
+        assert torch.allclose(at.marginal[:, j], naive, rtol=1e-8, atol=1e-8)
+
+
+def test_sensitivity_is_the_slope_along_the_shock(trained_like):
+    value, model, state = trained_like
+    at, h = value.at(state), 1e-4
+    for m, direction in enumerate(model.volatility):
+        up = value.evaluate_value(State(state.y, state.x + h * direction))
+        down = value.evaluate_value(State(state.y, state.x - h * direction))
+        assert torch.allclose(at.sensitivity[:, m], (up - down) / (2 * h), rtol=1e-4, atol=1e-4)
+
+
+def test_constant_baseline_solves_the_equation_of_its_policy():
+    model = preset("gravity_strong", 100).on("cpu", torch.float64)
+    q = np.random.default_rng(0).random(100)
+    baseline = ConstantBaseline(model, q)
+    state = model.draw(50, torch.Generator().manual_seed(0), width=1.5, off_manifold=0.5)
+    at = baseline.evaluate(state)
+    residual = hjb_residual(model, state, at, acceptance=torch.tensor(q))
+    assert residual.abs().max() < 1e-10 * at.value.abs().max()
+    exact = ConstantAcceptance(model.parameters, q)
+    assert at.value.numpy() == pytest.approx(exact.value(state.y.numpy(), state.x.numpy()), rel=1e-12)
+
+
+def test_mean_field_is_exact_without_complementarity():
+    model = preset("separable", 20).on("cpu", torch.float64)
+    state = model.draw(200, torch.Generator().manual_seed(0), off_manifold=0.5)
+    at = MeanFieldBaseline(model).evaluate(state)
+    assert hjb_residual(model, state, at).abs().max() < 1e-3 * model.rho * at.value.abs().mean()
+
+
+def test_value_of_independent_destinations_is_a_sum():
+    whole = preset("separable", 6)
+    state = whole.on("cpu", torch.float64).draw(20, torch.Generator().manual_seed(1))
+    total = MeanFieldBaseline(whole.on("cpu", torch.float64)).evaluate(state).value
+    parts = 0.0
+    for j in range(6):
+        alone = MeanFieldBaseline(whole.subset([j]).on("cpu", torch.float64))
+        parts = parts + alone.evaluate(State(state.y[:, [j]], state.x[:, [j]])).value
+    assert torch.allclose(total, parts, rtol=1e-9)
