@@ -37,6 +37,8 @@ class BestResponse:
         rounds: rounds of all players.
         eta: fraction of the way to the best response (equation 10).
         sequence: `random_shuffle`, `cyclic` or `random`.
+        compare: also solve the game by the joint Newton, so that the distance of the path from the certified
+            equilibrium can be told; whoever plays the game does both.
     """
 
     optimizer: str = "adam"
@@ -46,6 +48,7 @@ class BestResponse:
     rounds: int = 20
     eta: float = 1.0
     sequence: str = "random_shuffle"
+    compare: bool = False
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:

@@ -34,6 +34,7 @@ class Iteration:
         player: economy whose turn it was; None when all move together.
         first_order_residual: largest projected own derivative; None without instruments.
         welfare: real-income change of every economy, per cent.
+        instruments: log rates there, `[instrument]`; None without instruments.
     """
 
     iteration: int
@@ -42,6 +43,7 @@ class Iteration:
     player: str | None
     first_order_residual: float | None
     welfare: dict[str, float]
+    instruments: Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,7 @@ class SolveResult:
         solutions: equilibria found from all starts that were tried, the result first.
         moves: welfare after each move of a sequence.
         draws: welfare when one economy's subsidies are drawn at random.
+        reference: the equilibrium that the iterations are measured against; None if that was not asked for.
     """
 
     status: str
@@ -99,6 +102,7 @@ class SolveResult:
     solutions: Sequence[Solution] = ()
     moves: Sequence[Move] = ()
     draws: Draws | None = None
+    reference: SolveResult | None = None
 
     @property
     def calibration(self) -> Calibration:

@@ -17,6 +17,7 @@ from dlopt.framework.nash import JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
+from dlopt.trade.distance import compared
 from dlopt.trade.game import Objective, TradeGame, TradePoint
 from dlopt.trade.instruments import KINDS, Instruments, free_trade_inside
 from dlopt.trade.model import TradeModel
@@ -74,7 +75,11 @@ class Run:
         found = [self._play(game, _start(game, self.init, self.generator), self._others(), solver)]
         while len(found) < self.starts and found[-1].outcome is not Outcome.INTERRUPTED:
             found.append(self._play(game, _start(game, "random", self.generator), self._others(), solver))
-        return _result(self.model, self.instruments, found, self.iterations)
+        result = _result(self.model, self.instruments, found, self.iterations)
+        if isinstance(solver, BestResponse) and solver.compare and result.status != "interrupted":
+            again = dataclasses.replace(self, starts=min(self.starts, 1), iterations=[])
+            result = compared(result, again.solve(objective, JointNewton()))
+        return result
 
     def bargain(self, weight: Tensor) -> SolveResult:
         """Maximise the product of gains, from points where everybody gains."""
@@ -129,6 +134,7 @@ class Run:
             self.model, len(self.iterations) + 1, progress.phase, self.started, player,
             progress.first_order_residual, progress.point.log_welfare,
         )  # fmt: skip
+        step = dataclasses.replace(step, instruments=progress.point.a)
         self.iterations.append(step)
         return bool(self.on_iteration and self.on_iteration(step))
 

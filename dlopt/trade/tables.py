@@ -11,13 +11,14 @@ from torch import Tensor
 from dlopt.trade.accounting import importer_share
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.decomposition import DecompositionError, decompose
+from dlopt.trade.distance import distance_table
 from dlopt.trade.instruments import KINDS
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import SolveResult
 
 
 def tables(result: SolveResult) -> dict[str, pd.DataFrame]:
-    """Welfare and its parts, policies, sectors, trade, iterations, equilibria; moves and draws if there were any."""
+    """Welfare and its parts, policies, sectors, trade, iterations, equilibria; moves, draws, distances if any."""
     out = {
         "welfare": welfare_table(result),
         "decomposition": decomposition_table(result),
@@ -29,6 +30,8 @@ def tables(result: SolveResult) -> dict[str, pd.DataFrame]:
     }
     if result.moves:
         out["moves"] = move_table(result)
+    if result.reference is not None:
+        out["distance"] = distance_table(result)
     if result.draws is not None:
         out["draws"] = result.draws.table()
         out["draws_summary"] = result.draws.summary()
@@ -140,7 +143,12 @@ def iteration_table(result: SolveResult) -> pd.DataFrame:
         for step in result.iterations
     ]
     frame = pd.DataFrame(rows, columns=[*columns, *(f"welfare_{e}" for e in result.calibration.economies)])
-    return frame.astype({"player": "object", "phase": "object", "first_order_residual": "float64"})
+    frame = frame.astype({"player": "object", "phase": "object", "first_order_residual": "float64"})
+    if result.reference is None:
+        return frame
+    distance = distance_table(result).set_index("iteration")
+    columns = [name for name in map(str, distance) if name.endswith(("_max", "_mean"))]
+    return frame.join(distance[columns].add_prefix("distance_"), on="iteration")
 
 
 def move_table(result: SolveResult) -> pd.DataFrame:
