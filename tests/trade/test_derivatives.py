@@ -38,9 +38,7 @@ def with_gaps() -> Calibration:
     assert world.final_share is not None
     final = world.final_share.clone()
     final[1, 0] = 0.0
-    return dataclasses.replace(
-        world, trade=trade, input_share=inputs, final_share=final / final.sum(1, keepdim=True)
-    )
+    return dataclasses.replace(world, trade=trade, input_share=inputs, final_share=final / final.sum(1, keepdim=True))
 
 
 def models() -> list[object]:

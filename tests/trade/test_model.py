@@ -116,9 +116,7 @@ def test_labels_do_not_matter() -> None:
     other = world.relabelled(economies, sectors)
     policy = random_policy(world, 6)
     e, s = torch.tensor(economies), torch.tensor(sectors)
-    moved = Policy(
-        policy.tariff[e][:, e][:, :, s], policy.export_tax[e][:, e][:, :, s], policy.subsidy[e][:, s]
-    )
+    moved = Policy(policy.tariff[e][:, e][:, :, s], policy.export_tax[e][:, e][:, :, s], policy.subsidy[e][:, s])
     a, b = solve_equilibrium(world, policy), solve_equilibrium(other, moved)
     assert torch.allclose(a.real_income_change_pct[e], b.real_income_change_pct, rtol=0, atol=1e-7)
     assert torch.allclose(a.state.labour[e][:, s], b.state.labour, rtol=0, atol=1e-9)
