@@ -91,10 +91,14 @@ class Config:
     player: str | None = None
     players: Any = "all"
     partners: str = "all"
+    unions: Any = dataclasses.field(default_factory=list)
+    moves: Any = dataclasses.field(default_factory=list)
     instruments: InstrumentChoiceSchema = dataclasses.field(default_factory=InstrumentChoiceSchema)  # type: ignore[valid-type]
     bounds: BoundsSchema = dataclasses.field(default_factory=BoundsSchema)  # type: ignore[valid-type]
     draws: DrawsSchema = dataclasses.field(default_factory=DrawsSchema)
     weights: Any = "income"
+    objective: str = "welfare"
+    no_losers: bool = False
     psi_scale: float = 1.0
     accounting: str = "standard"
     deficits: str = "none"

@@ -26,6 +26,7 @@ _CHOICES = {
     "accounting": ("standard", "paper"),
     "deficits": ("none", "constant"),
     "partners": ("all", "players"),
+    "objective": ("welfare", "bargain"),
     "instruments.tariff": TARIFF_MODES,
     "instruments.export_tax": MODES,
     "instruments.subsidy": MODES,
@@ -66,7 +67,8 @@ class Job:
 
     def solve(self, on_iteration: Callable[[Any], bool | None]) -> SolveResult:
         """Run the solver; `on_iteration` returns True to stop it."""
-        result: SolveResult = getattr(dlopt, f"solve_{self.verb}")(
+        name = "moves" if "moves" in self.arguments else self.verb
+        result: SolveResult = getattr(dlopt, f"solve_{name}")(
             self.calibration, on_iteration=on_iteration, **self.arguments
         )
         if self.draws is None or result.status == "interrupted":
@@ -98,14 +100,20 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
         "player": lambda: _player(cfg.player, calibration, choices["scenario"], list(cfg.scenario.verbs)),
         "players": lambda: _players(cfg.players, calibration),
         "partners": lambda: cfg.partners,
+        "unions": lambda: _unions(cfg.unions, calibration),
+        "moves": lambda: _moves(cfg.moves, calibration),
         "instruments": lambda: _instruments(cfg.instruments, calibration),
         "bounds": lambda: _bounds(cfg.bounds),
         "weights": lambda: _weights(cfg.weights, calibration),
+        "objective": lambda: cfg.objective,
+        "no_losers": lambda: cfg.no_losers,
         "starts": lambda: cfg.starts,
         "init": lambda: _init(cfg, calibration),
         "solver": lambda: SOLVERS[choices["solver"]](**_options(cfg.solver)),
     }
-    own = {key: build[key]() for key in verb.own_keys if key in build}
+    # A sequence of moves says itself who moves.
+    given = "player" if "moves" in verb.own_keys and len(cfg.moves) else "moves"
+    own = {key: build[key]() for key in verb.own_keys if key in build and key != given}
     if "init" in own:
         own["seed"] = cfg.seed
     draws = _draws(cfg.draws, own, calibration) if "draws" in verb.own_keys else None
@@ -168,6 +176,32 @@ def _players(players: Any, calibration: Calibration) -> str | tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ConfigValueError("players", f"[{','.join(names)}]", "a list that names each economy once")
     return names
+
+
+def _moves(moves: Any, calibration: Calibration) -> tuple[str, ...]:
+    names = _names(moves, "moves", "a list of economies such as [USA,CHN]")
+    for name in names:
+        calibration.economy_index(name)
+    return names
+
+
+def _unions(unions: Any, calibration: Calibration) -> tuple[tuple[str, ...], ...]:
+    rule = "a list of lists of economies such as [[USA,EU],[JPN,IND]], each economy in one of them"
+    if not isinstance(unions, list) and not OmegaConf.is_list(unions):
+        raise ConfigValueError("unions", unions, rule)
+    groups = tuple(_names(union, "unions", rule) for union in unions)
+    everyone = [name for group in groups for name in group]
+    for name in everyone:
+        calibration.economy_index(name)
+    if len(set(everyone)) < len(everyone):
+        raise ConfigValueError("unions", [list(group) for group in groups], rule)
+    return groups
+
+
+def _names(value: Any, key: str, rule: str) -> tuple[str, ...]:
+    if (not isinstance(value, list) and not OmegaConf.is_list(value)) or len(value) == 0:
+        raise ConfigValueError(key, value, rule)
+    return tuple(str(name) for name in value)
 
 
 def _instruments(node: DictConfig, calibration: Calibration) -> InstrumentChoice:

@@ -10,6 +10,8 @@ KEYS = {
     "player": "the economy that optimises",
     "players": "the economies that play: all, or a list such as [USA,CHN]",
     "partners": "all, or players: only tariffs between the players move",
+    "unions": "customs unions among the players: one external policy, none inside, such as [[USA,EU]]",
+    "moves": "economies that move one after the other and keep what they chose, such as [USA,CHN]",
     "instruments.tariff": "false, by_sector, uniform, or mfn: one rate per sector for all partners",
     "instruments.export_tax": "false, by_sector, uniform",
     "instruments.subsidy": "false, by_sector, uniform",
@@ -22,6 +24,8 @@ KEYS = {
     "draws.low": "smallest multiple of the optimum drawn",
     "draws.high": "largest multiple of the optimum drawn",
     "weights": "the planner's: income, equal, or a mapping such as {USA:1,CHN:2}",
+    "objective": "the planner's: welfare (weighted sum), or bargain (product of the gains over the baseline)",
+    "no_losers": "true: the planner keeps every economy at least at its baseline",
     "psi_scale": "factor on all scale elasticities; 0 means no economies of scale",
     "accounting": "standard, or paper: who collects on what base",
     "deficits": "none: trade is balanced first; constant: transfers stay",
@@ -65,12 +69,12 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("equilibrium", "The world under given policies.", ("policy",), default_scenario="given_policy"),
-        Verb("unilateral", "The best policies of one economy while the others stand still.", ("player", *_OPTIMISE)),
+        Verb("unilateral", "The best policies of one economy while the others stand still.", ("player", "moves", *_OPTIMISE)),
         Verb(
             "nash",
             "Policies from which no economy gains by deviating alone.",
-            ("players", "partners", "solver", "draws", *_OPTIMISE),
+            ("players", "partners", "unions", "solver", "draws", *_OPTIMISE),
         ),
-        Verb("cooperative", "The policies a world planner would choose.", ("weights", *_OPTIMISE)),
+        Verb("cooperative", "The policies a world planner would choose.", ("weights", "objective", "no_losers", *_OPTIMISE)),
     )
 }

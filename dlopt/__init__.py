@@ -24,6 +24,7 @@ _EXPORTS = {
     "solve_unilateral": "dlopt.trade.api",
     "solve_nash": "dlopt.trade.api",
     "solve_cooperative": "dlopt.trade.api",
+    "solve_moves": "dlopt.trade.api",
 }
 """Public name -> module that defines it."""
 
