@@ -69,12 +69,20 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("equilibrium", "The world under given policies.", ("policy",), default_scenario="given_policy"),
-        Verb("unilateral", "The best policies of one economy while the others stand still.", ("player", "moves", *_OPTIMISE)),
+        Verb(
+            "unilateral",
+            "The best policies of one economy while the others stand still.",
+            ("player", "moves", *_OPTIMISE),
+        ),
         Verb(
             "nash",
             "Policies from which no economy gains by deviating alone.",
             ("players", "partners", "unions", "solver", "draws", *_OPTIMISE),
         ),
-        Verb("cooperative", "The policies a world planner would choose.", ("weights", "objective", "no_losers", *_OPTIMISE)),
+        Verb(
+            "cooperative",
+            "The policies a world planner would choose.",
+            ("weights", "objective", "no_losers", *_OPTIMISE),
+        ),
     )
 }
