@@ -44,8 +44,9 @@ def show(run: Annotated[Path | None, typer.Argument(help="A run folder; the newe
     folder = run if run is not None else newest_run(Path("outputs"))
     record = read_run(folder)
     output.print(f"{record.command}\n{record.calibration['name']}, {record.accounting} accounting, {record.started}\n")
-    names = ("welfare", "policies") if (folder / "welfare.parquet").is_file() else ()
-    output.print(summary(record, folder, {name: read_table(folder, name) for name in names}))
+    known = ("welfare", "policies", "draws", "draws_summary")
+    tables = {name: read_table(folder, name) for name in known if (folder / f"{name}.parquet").is_file()}
+    output.print(summary(record, folder, tables))
 
 
 @app.command()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PHASE = "gradient"
 """The phase of best-response dynamics whose player turns are measured."""
 
+_PLURAL = {"tariff": "tariffs", "export_tax": "export taxes", "subsidy": "subsidies"}
+
 
 def compared(result: SolveResult, reference: SolveResult) -> SolveResult:
     """The result with the equilibrium it is measured against, and a message that says how far it is from it."""
@@ -30,13 +32,12 @@ def compared(result: SolveResult, reference: SolveResult) -> SolveResult:
         last = table.iloc[-1]
         kinds = [kind for kind in KINDS if f"{kind}_max" in table]
         rates = ", ".join(
-            f"{kind.replace('_', ' ')}s up to {100 * last[f'{kind}_max']:.2g} and on average "
-            f"{100 * last[f'{kind}_mean']:.2g}"
+            f"{_PLURAL[kind]} up to {100 * last[f'{kind}_max']:.1f} and on average {100 * last[f'{kind}_mean']:.2f}"
             for kind in kinds
         )
         message += (
-            f"After {last['round']} rounds, percentage points from {quality}: {rates}, "
-            f"real income up to {last['welfare_max']:.2g}."
+            f"Percentage points from {quality} after round {last['round']}: {rates}, "
+            f"real income up to {last['welfare_max']:.2f}."
         )
     return dataclasses.replace(measured, message=message)
 

@@ -25,7 +25,7 @@ def test_the_reference_is_certified(slow: SolveResult) -> None:
     assert slow.reference.status == "converged"
     alone = play(JointNewton())
     assert slow.reference.real_income_change_pct.tolist() == pytest.approx(alone.real_income_change_pct.tolist())
-    assert "After 2 rounds, percentage points from the certified equilibrium: tariffs up to" in slow.message
+    assert "Percentage points from the certified equilibrium after round 2: tariffs up to" in slow.message
 
 
 def test_one_row_per_player_turn(slow: SolveResult) -> None:
