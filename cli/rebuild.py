@@ -84,11 +84,13 @@ def job_of_run(folder: Path, record: RunRecord) -> Job:
 
 
 def _instruments(model: TradeModel, job: Job) -> Instruments | None:
-    """Who could choose what; under a planner, each economy its own."""
+    """Who could choose what; under a planner, each economy its own; in a sequence, everybody who moved."""
     given = job.arguments
     if "instruments" not in given:
         return None
-    players = (given["player"],) if "player" in given else given.get("players", "all")
-    unions = {"unions": given["unions"]} if "unions" in given else {}
-    partners = given.get("partners", "all")
-    return build_instruments(model, given["instruments"], given["bounds"], players, partners, **unions)
+    if "moves" in given:
+        players = tuple(dict.fromkeys(given["moves"]))
+    else:
+        players = (given["player"],) if "player" in given else given.get("players", "all")
+    partners, unions = given.get("partners", "all"), given.get("unions", ())
+    return build_instruments(model, given["instruments"], given["bounds"], players, partners, unions)

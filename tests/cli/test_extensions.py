@@ -85,3 +85,17 @@ def test_a_changed_calibration_is_refused(dlopt: Any) -> None:
 def test_equilibria_have_no_landscape(dlopt: Any) -> None:
     dlopt("solve", "equilibrium", f"calibration={dlopt.world}", "hydra.run.dir=run")
     assert "Nobody chooses" in dlopt("landscape", "run", "--no-picture", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "player"),
+    [
+        ("cooperative", ["scenario=cooperation_tariff"], "E2"),
+        ("unilateral", ["scenario=retaliation", "moves=[E1,E2,E1]"], "E2"),
+        ("nash", ["scenario=trade_war", "unions=[[E1,E2]]"], "E1+E2"),
+    ],
+)
+def test_landscapes_of_other_questions(dlopt: Any, verb: str, words: list[str], player: str) -> None:
+    dlopt("solve", verb, *words, f"calibration={dlopt.world}", "hydra.run.dir=run")
+    done = dlopt("landscape", "run", "--player", player, "--instruments", "1", "--points", "5", "--no-picture")
+    assert "tariff:" in done.stdout
