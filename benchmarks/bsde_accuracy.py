@@ -21,7 +21,7 @@ import torch
 
 from dlopt.bsde import AnalysisOptions, Budget, MethodOptions, preset, solve_bsde
 
-STEPS = {"blocks": 2400, "lumped": 6000, "separable": 1000, "gravity_strong": 2400}
+STEPS = {"blocks": 2000, "lumped": 5000, "separable": 1000, "gravity_strong": 2000}
 SMALL = AnalysisOptions(out_of_sample=500, paths=64, years=8.0, response_paths=16, response_years=2.0)
 
 

@@ -40,7 +40,7 @@ class MethodOptions:
     batch: int = 128
     pool: int = 1024
     pool_years: float = 0.5
-    width: float = 1.25
+    width: float = 1.0
     off_manifold: float = 0.0
     learning_rate: float = 2e-3
     muon_rate: float = 0.02

@@ -144,7 +144,9 @@ def test_exact_method_gives_the_same_tables():
     result = solve_exact(model, analysis=SMALL, states=states)
     evaluation = result.tables()["evaluation"]
     assert list(evaluation.columns) == ["state", "value", *(f"accept_{j}" for j in range(1, 6))]
-    assert evaluation["value"].to_numpy() == pytest.approx(exact_solution(model).value(np.eye(5), states.iloc[:, 6:]))
+    assert evaluation["value"].to_numpy() == pytest.approx(
+        exact_solution(model).value(np.eye(5), states.iloc[:, 6:].to_numpy())
+    )
     with pytest.raises(ModelError, match="no exact solution"):
         solve_exact(preset("gravity", 20))
     bad = states.rename(columns={"y_1": "Y_1"})

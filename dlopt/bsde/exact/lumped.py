@@ -25,7 +25,7 @@ class LumpedSolution:
     method = "lumped"
     covers = "states in which all destinations have the same cost"
 
-    def __init__(self, model: Exporter, points: int = 721) -> None:
+    def __init__(self, model: Exporter, points: int = 961) -> None:
         if not is_lumped(model):
             raise ModelError("The lumped solution needs identical destinations and one complementarity for all pairs.")
         self.model = model
