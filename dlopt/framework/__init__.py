@@ -9,6 +9,7 @@ Bring `G(X, a)` and `W(X, a)`:
 
 from dlopt.framework.ascent import AscentOptions, AscentResult, maximise
 from dlopt.framework.autodiff import FixedPointGame
+from dlopt.framework.batch import BatchOptions, solve_batch
 from dlopt.framework.best_response import BestResponse, best_response_dynamics
 from dlopt.framework.fixed_point import FixedPoint, FixedPointOptions, FixedPointProblem
 from dlopt.framework.game import Game, Monitor, Point, Progress
@@ -17,7 +18,8 @@ from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions, RootResult, solve_root
 
 __all__ = [
-    "AscentOptions", "AscentResult", "BestResponse", "FixedPoint", "FixedPointGame", "FixedPointOptions",
-    "FixedPointProblem", "Game", "JointNewton", "Monitor", "NashResult", "Optimality", "Outcome", "Point", "Progress",
-    "RootOptions", "RootResult", "best_response_dynamics", "maximise", "solve_nash", "solve_root",
+    "AscentOptions", "AscentResult", "BatchOptions", "BestResponse", "FixedPoint", "FixedPointGame",
+    "FixedPointOptions", "FixedPointProblem", "Game", "JointNewton", "Monitor", "NashResult", "Optimality", "Outcome",
+    "Point", "Progress", "RootOptions", "RootResult", "best_response_dynamics", "maximise", "solve_batch",
+    "solve_nash", "solve_root",
 ]  # fmt: skip
