@@ -149,7 +149,7 @@ class NetworkEconomy:
 
 
 class NetworkDynamics:
-    """`SwitchingModel` of the network economy. Shapes: B states, N sectors, J = N (N - 1) links, L = N - 1, 2 shocks."""
+    """`SwitchingModel` of the network economy. B states, N sectors, J = N (N - 1) links, L = N - 1 movable."""
 
     shocks = 2
 

@@ -41,7 +41,7 @@ class FrozenNetwork:
         missing = m.alpha * (1 - links)
         loss = np.minimum(1.0, m.kappa_0 * missing.sum(2) ** 2 + m.kappa * (missing**2).sum(2))
         system = np.eye(m.size) - m.alpha * links
-        domar = np.linalg.solve(system.transpose(0, 2, 1), np.broadcast_to(m.beta[:, None], (len(eps), m.size, 1)))[..., 0]
+        domar = np.linalg.inv(system).transpose(0, 2, 1) @ m.beta  # [B, N]
         level, gap = (domar * (m.eps_bar - loss)).sum(1), (domar * (eps - m.eps_bar)).sum(1)
         keep = np.exp(-m.phi * self.times)
         mean = level[:, None] + gap[:, None] * keep
