@@ -91,6 +91,7 @@ def solve_bsde(
         if checkpoint is not None:
             save_checkpoint(checkpoint, model, method, seed, trainer.state_dict())
 
+    save()
     outcome = trainer.train(on_progress, save, decisions)
     if outcome == "stopped":
         save()
