@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlopt.bsde.evaluation import jump_value
+from dlopt.bsde.evaluation import Evaluation, jump_value
 from dlopt.bsde.model import State, SwitchingModel, gather_movable
 from dlopt.bsde.network import SwitchNetwork
 from dlopt.bsde.options import MethodOptions
@@ -93,7 +93,7 @@ def paper_losses(value, state: State, options: MethodOptions, generator: torch.G
             node = value.evaluate_value(State(state.y, step + noise @ model.volatility, state.z))
             mean = mean + node / len(NODES)
             probabilistic = probabilistic + share * (propagated - delta * drift + sigma @ noise - node).square()
-        expected = _expectation(model, state, at.value, at.marginal, mean, options)
+        expected = _expectation(model, state, at, mean, options)
         analytic = analytic + share * ((1 + model.rho * delta) * at.value - delta * flow - expected).square()
         noise = root * torch.randn(
             len(state), model.shocks, generator=generator, device=state.x.device, dtype=state.x.dtype
@@ -105,15 +105,18 @@ def paper_losses(value, state: State, options: MethodOptions, generator: torch.G
     return PaperLosses(analytic, probabilistic, start)
 
 
-def _expectation(
-    model: SwitchingModel, state: State, v: Tensor, marginal: Tensor, mean: Tensor, options: MethodOptions
-) -> Tensor:
-    """E[V(t + Delta)] by equation (11), or with its division by P_t taken out (which biases all rates)."""
+def _expectation(model: SwitchingModel, state: State, at: Evaluation, mean: Tensor, options: MethodOptions) -> Tensor:
+    """E[V(t + Delta)] by equations (11) and (13), or with their division by P_t taken out (it biases all rates)."""
+    index = model.movable(state)
     opening, closing = (-torch.expm1(-rate * options.delta) for rate in model.rates(state))
-    y = gather_movable(state.y, model.movable(state))
-    gain = (marginal - model.cost).clamp_min(0)
-    changes = (opening * (1 - y) * gain - closing * y * marginal).sum(1)
+    y = gather_movable(state.y, index)
+    gain = (at.marginal - gather_movable(model.cost, index)).clamp_min(0)
+    changes = (opening * (1 - y) * gain - closing * y * at.marginal).sum(1)
+    weight = (opening * (1 - y) + closing * y).sum(1)
+    if at.clock is not None:
+        moving = -math.expm1(-model.clock_rate * options.delta)
+        changes = changes + moving * (at.clock - at.value[:, None]).sum(1)
+        weight = weight + moving * (model.clocks - 1)
     if not options.pt_normalisation:
         return mean + changes
-    weight = (opening * (1 - y) + closing * y).sum(1)
-    return (mean + changes + weight * v) / (1 + weight)
+    return (mean + changes + weight * at.value) / (1 + weight)
