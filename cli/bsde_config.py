@@ -25,7 +25,7 @@ KEYS = {
     "evaluate": "a table of states to evaluate: state, y_1.., nu_1..",
     "resume": "a run folder to go on with, exactly; its settings are taken over",
     "seed": "of every random draw",
-    "threads": "of torch; 0 means all cores this process may use",
+    "threads": "of torch; 1 is best at these sizes, 0 means all cores this process may use",
     "device": "auto, cpu or cuda",
 }
 """Key -> what it means, in the order the help shows them."""
@@ -48,7 +48,7 @@ class BsdeConfig:
     evaluate: str | None = None
     resume: str | None = None
     seed: int = 0
-    threads: int = 0
+    threads: int = 1
     device: str = "auto"
 
 

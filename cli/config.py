@@ -108,7 +108,7 @@ class Config:
     init: str = "baseline"
     resume: str | None = None
     seed: int = 0
-    threads: int = 0
+    threads: int = 1
 
 
 def register() -> None:

@@ -22,7 +22,7 @@ def landscape(
         typer.Option(help="A plane, such as subsidy:18,subsidy:6 or tariff:USA:18,subsidy:18; may be repeated."),
     ] = None,
     points: Annotated[int, typer.Option(help="Points of a cut, an odd number.")] = 41,
-    threads: Annotated[int, typer.Option(help="Of torch; 0 means all cores this process may use.")] = 0,
+    threads: Annotated[int, typer.Option(help="Of torch; 0 means all cores this process may use.")] = 1,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs matplotlib).")] = True,
 ) -> None:
     """Welfare along policies, around the solution of a run.

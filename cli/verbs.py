@@ -35,7 +35,7 @@ KEYS = {
     "resume": "a run folder to go on with; its settings must be the same",
     "tolerance": "residual at which to stop; null is the verb's own",
     "seed": "of every random draw",
-    "threads": "of torch; 0 means all cores this process may use",
+    "threads": "of torch; 1 is best at these sizes, 0 means all cores this process may use",
 }
 """Key -> what it means, in the order the help shows them."""
 

@@ -22,12 +22,14 @@ class RootOptions:
         chord: keep a factorisation as long as a step with it shrinks the residual to this fraction; 0 factorises
             at every step (Newton-Kantorovich).
         max_step: largest change of any unknown in one step.
+        shortest: give up where a Newton step must be shortened below this fraction.
     """
 
     tolerance: float = 1e-11
     max_iterations: int = 100
     chord: float = 0.25
     max_step: float = 2.0
+    shortest: float = 1e-6
 
 
 class LinearSolver(Protocol):
@@ -126,7 +128,7 @@ def solve_root(
         if length != length:
             return result(Outcome.NON_FINITE)
         scale, accepted = min(1.0, options.max_step / max(float(step.abs().max()), 1e-300)), False
-        while not accepted and scale > 1e-6:
+        while not accepted and scale >= options.shortest:
             trial = u + scale * step
             trial_r = residual(trial)
             trial_norm = float(trial_r.abs().max())

@@ -20,7 +20,7 @@ from dlopt.trade.model import LogWedges, TradeModel
 Objective = Callable[[Tensor], Tensor]
 """From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
 
-_NEAR = RootOptions(max_iterations=10)
+_NEAR = RootOptions(max_iterations=10, shortest=0.2)
 
 
 def own_welfare(model: TradeModel, members: Sequence[Sequence[str]]) -> Objective:
