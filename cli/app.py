@@ -16,6 +16,7 @@ from dlopt.errors import DloptError
 from . import DEBUG, data, runs
 from .completion import complete_override
 from .landscape import landscape
+from .reproduce import reproduce
 from .verbs import KEYS, VERBS
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.add_typer(solve_app, name="solve")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command()(landscape)
+app.command()(reproduce)
 
 
 def _version(asked: bool) -> None:

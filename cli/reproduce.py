@@ -1,0 +1,180 @@
+"""`dlopt reproduce TARGET...`: the paper's tables and figures, computed, beside the published numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlopt.errors import DloptError, UnknownNameError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dlopt.reproduce.run import Made, Reproduction
+    from dlopt.reproduce.scenarios import Variant
+
+_KEYS = ("calibration", "accounting", "instruments.sectors")
+_PREFERRED = "icio2017"
+_FOLDER = Path("outputs/reproduce")
+
+
+class ArgumentError(DloptError):
+    """A word of the command that is neither a target nor a key."""
+
+
+def reproduce(
+    words: Annotated[list[str], typer.Argument(metavar="TARGET... [KEY=VALUE]", help="Targets, or all; and keys.")],
+    docs: Annotated[Path | None, typer.Option(help="Also write a page on what matches, as Markdown.")] = None,
+    threads: Annotated[int, typer.Option(help="Of torch; 0 means all cores this process may use.")] = 1,
+) -> None:
+    """Tables and figures of Wang, Xu, Yang and Zhu (2024), published beside computed.
+
+    Targets: table1 to table5, tableA1, tableB1, tableB2, text (numbers in the text), figure4 to figure9, figureB1 to
+    figureB3, claims (findings in words); or all.
+    Keys: calibration= (icio2017 if imported, else the embedded one), accounting= (paper, standard),
+    instruments.sectors= (all, tradable).
+
+    What is solved is kept in outputs/reproduce/cache: the same command after a stop goes on from there.
+    Exit codes: 0 every number certified, 2 some are not, 1 error.
+    """
+    import torch
+
+    from dlopt.calibrations import load_calibration
+    from dlopt.files import write_text
+    from dlopt.reproduce.cache import Cache
+    from dlopt.reproduce.page import page
+    from dlopt.reproduce.run import needed
+    from dlopt.reproduce.run import reproduce as compute
+    from dlopt.reproduce.study import StoppedError, Study
+    from dlopt.reproduce.targets import chosen
+
+    from .interrupt import stopping
+    from .screen import console, output, shown
+    from .task import usable_cores
+
+    keys = _keys([word for word in words if "=" in word])
+    targets = chosen([word for word in words if "=" not in word])
+    if not targets:
+        raise ArgumentError("Which targets? `dlopt reproduce all`, or some of them: see --help.")
+    variants = _variants(keys)
+    name = keys.get("calibration") or _default_calibration()
+    calibration = load_calibration(name)
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(threads or usable_cores())
+    introduction = f"Calibration {calibration.name}: {calibration.source}"
+    if "calibration" not in keys and name != _PREFERRED:
+        introduction = f"{_PREFERRED} is not imported: computed on the embedded, stylised economy. {introduction}"
+    console.print(introduction, soft_wrap=True)
+    folder = _FOLDER / datetime.datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
+    with stopping() as stop, _progress(len(needed(targets, variants)) + len(targets)) as (step, iterate):
+
+        def on_iteration(info: Any) -> bool:
+            iterate(info)
+            return bool(stop)
+
+        def on_step(text: str) -> None:
+            if stop:
+                raise StoppedError
+            step(text)
+
+        study = Study(Cache(_FOLDER / "cache", calibration), variants, on_iteration)
+        try:
+            done = compute(targets, study, folder, on_step)
+        except StoppedError as stopped:
+            console.print(str(stopped), style="yellow")
+            raise typer.Exit(2) from None
+    write_text(folder / "report.html", page(done, introduction))
+    if docs is not None:
+        from dlopt.reproduce.docs import document
+
+        write_text(docs, document(done, calibration, variants))
+    for made in done.made:
+        output.print(_screen(made) if made.layout else f"{made.title} {shown(made.stem)}.pdf")
+    _show_status(done)
+    output.print(f"{shown(folder / 'report.html')}", style="cyan", soft_wrap=True)
+    raise typer.Exit(0 if done.certified else 2)
+
+
+def _keys(words: list[str]) -> dict[str, str]:
+    keys = dict(word.split("=", 1) for word in words)
+    for key in keys:
+        if key not in _KEYS:
+            raise UnknownNameError("key", key, _KEYS)
+    return keys
+
+
+def _variants(keys: dict[str, str]) -> list[Variant]:
+    """The default ones that fit; the one asked for if none does."""
+    from dlopt.reproduce.scenarios import VARIANTS, Variant
+
+    accounting, sectors = keys.get("accounting"), keys.get("instruments.sectors")
+    for key, value, valid in (
+        ("accounting", accounting, ("paper", "standard")), ("instruments.sectors", sectors, ("all", "tradable")),
+    ):  # fmt: skip
+        if value is not None and value not in valid:
+            raise UnknownNameError(f"value of {key}", value, valid)
+    fitting = [v for v in VARIANTS if accounting in (None, v.accounting) and sectors in (None, v.sectors)]
+    return fitting or [Variant(str(accounting), str(sectors))]
+
+
+def _default_calibration() -> str:
+    from dlopt.calibrations.catalog import DEFAULT, list_calibrations
+
+    return _PREFERRED if _PREFERRED in [entry.name for entry in list_calibrations()] else DEFAULT
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
+    """Two functions: one says which step begins, the other shows an iteration of it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from .progress import describe
+    from .screen import console
+
+    columns = (MofNCompleteColumn(), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=total, completed=-1)
+        current = ""
+
+        def step(text: str) -> None:
+            nonlocal current
+            current = text
+            bar.update(task, advance=1, description=text)
+            if not console.is_terminal:
+                console.print(text)
+
+        yield step, lambda info: bar.update(task, description=f"{current} · {describe(info)}")
+
+
+def _screen(made: Made) -> Table:
+    from rich.table import Table
+
+    from dlopt.reproduce import formats
+
+    assert made.table is not None
+    assert made.layout is not None
+    table = Table(title=made.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, name in enumerate(formats.header(made.table)):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    last = None
+    for column, row in formats.lines(made.table, made.layout.digits, made.layout.rms):
+        if column != last:
+            table.add_row(f"[italic]{column}[/]")
+            last = column
+        table.add_row(*row, style="dim" if row[0] == "rms difference" else None)
+    return table
+
+
+def _show_status(done: Reproduction) -> None:
+    from .screen import output
+
+    for line in done.runs.to_dict("records"):
+        if line["status"] != "certified":
+            output.print(f"{line['title']}, {line['variant']}: {line['status']}. {line['message']}", style="yellow")
+    seconds = float(done.runs["seconds"].sum()) if len(done.runs) else 0.0
+    output.print(f"{len(done.runs)} solutions, {seconds / 60:.1f} minutes of solving.")

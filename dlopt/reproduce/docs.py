@@ -1,0 +1,75 @@
+"""A page of documentation from what was made: which reading fits which column, and what of the paper holds."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dlopt.reproduce import cells, formats
+from dlopt.reproduce.run import Reproduction
+from dlopt.reproduce.scenarios import Variant
+from dlopt.trade.calibration import Calibration
+
+STUDIED = "icio2017"
+"""The calibration that the notes in `notes.md` are about."""
+
+
+def document(done: Reproduction, calibration: Calibration, variants: Sequence[Variant]) -> str:
+    """Markdown: fit by column, then every table without the figures; notes where they apply."""
+    names = ", ".join(f"`{variant.name}`" for variant in variants)
+    certified = int((done.runs["status"] == "certified").sum()) if len(done.runs) else 0
+    parts = [
+        "# Published and computed",
+        f"Made by `dlopt reproduce`, calibration `{calibration.name}` ({calibration.source}). Readings of the model "
+        f"(accounting/sectors with instruments): {names}. {certified} of {len(done.runs)} solutions are certified. "
+        "Published numbers are files of the package; computed ones come from solves only.",
+        "## Which reading fits",
+        "Root mean square difference over economies, percentage points of real income; the smallest in bold.",
+        _fits(done),
+        *_notes(calibration),
+    ]
+    for made in done.made:
+        if made.layout is not None and made.table is not None:
+            parts += [f"## {made.layout.title}", formats.markdown(made.table, made.layout.digits, made.layout.rms)]
+            if made.layout.note:
+                parts.append(made.layout.note)
+            if "evidence" in made.table:
+                parts.append(_evidence(made.table))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _fits(done: Reproduction) -> str:
+    rows: list[list[str]] = []
+    heads: list[str] = []
+    for made in done.made:
+        if made.layout is None or not made.layout.rms or made.table is None:
+            continue
+        gap = cells.gaps(made.table)
+        heads = heads or [str(name) for name in gap.columns]
+        for column, values in gap.iterrows():
+            best = min(round(float(v), 4) for v in values)
+            texts = [formats.number(float(v), made.layout.digits) for v in values]
+            marked = [f"**{t}**" if round(float(v), 4) == best else t for t, v in zip(texts, values, strict=True)]
+            name = re.match(r"Table \w+(\.\d)?", made.layout.title)
+            rows.append([name[0] if name else made.target, str(column), *marked])
+    if not rows:
+        return "No table of welfare was asked for."
+    lines = [["table", "column", *heads], ["---", "---", *["---:"] * len(heads)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _evidence(table: pd.DataFrame) -> str:
+    lines = ["| finding | reading | holds | evidence |", "| --- | --- | --- | --- |"]
+    for line in table.to_dict("records"):
+        verdict = "" if pd.isna(line["computed"]) else "yes" if line["computed"] else "no"
+        lines.append(f"| {line['row']} | {line['variant']} | {verdict} | {line['evidence']} |")
+    return "\n".join(lines)
+
+
+def _notes(calibration: Calibration) -> list[str]:
+    if calibration.name != STUDIED:
+        return []
+    return [(importlib.resources.files("dlopt.reproduce") / "notes.md").read_text(encoding="utf-8")]

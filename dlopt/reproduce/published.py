@@ -1,0 +1,16 @@
+"""The numbers printed in the paper, as data files of the package. Nothing computed ever reads them."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+
+import pandas as pd
+
+FOLDER = Path(str(importlib.resources.files("dlopt.reproduce"))) / "published"
+SOURCE = "Wang, Xu, Yang and Zhu (2024), University of Toronto Working Paper 781"
+
+
+def published(name: str) -> pd.DataFrame:
+    """One table of the paper, as its file has it."""
+    return pd.read_csv(FOLDER / f"{name}.csv")
