@@ -1,0 +1,102 @@
+"""The approximate value function of the network economy, exact values in its shape, and errors between the two."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dlopt.bsde.evaluation import Evaluation
+from dlopt.bsde.exact.network_grid import NetworkGridSolution
+from dlopt.bsde.model import State, SwitchingModel
+from dlopt.bsde.network import SwitchNetwork
+from dlopt.bsde.network_baseline import ExpectedLinksBaseline, NoNetworkBaseline, consistent_acceptance
+from dlopt.bsde.network_economy import NetworkDynamics
+from dlopt.bsde.options import MethodOptions
+from dlopt.bsde.paper import PaperNetwork
+from dlopt.bsde.value import Baseline, Solution, ValueFunction
+
+NETWORK_METHOD = MethodOptions(batch=64, pool=256, conditional=0, stop_at=1e-5)
+"""Defaults for the network economy: its states cost more and its control variate leaves less."""
+
+
+def build_network_value(model: NetworkDynamics, options: MethodOptions, generator: torch.Generator) -> ValueFunction:
+    """The untrained value function that the options describe, its weights drawn from `generator`.
+
+    `baseline=meanfield` is the control variate at self-consistent acceptance, `constant` the one that accepts every
+    opportunity; `conditional` has no counterpart here.
+    """
+    baseline: Baseline
+    n = model.factors
+    if options.baseline == "meanfield":
+        baseline = ExpectedLinksBaseline(model, consistent_acceptance(model, generator))
+    elif options.baseline == "constant":
+        baseline = ExpectedLinksBaseline(model, np.ones((n, n)))
+    else:
+        baseline = NoNetworkBaseline(model)
+    kind = PaperNetwork if options.loss == "paper" else SwitchNetwork
+    network = kind(model, options.hidden, options.layers, generator)
+    if isinstance(baseline, ExpectedLinksBaseline):
+        shares = model.alpha.flatten()[model.slots].view(n, n - 1)
+        couplings = torch.block_diag(*(row[:, None] * row for row in shares))  # links of one buyer are substitutes
+        network.look_along(couplings, baseline.p.flatten()[model.slots], generator)
+    return ValueFunction(model, baseline, network, None)
+
+
+class ExactNetworkValue:
+    """An exact solution in the shape of the neural one; its generator and sensitivities are not known (NaN)."""
+
+    def __init__(self, model: NetworkDynamics, exact: NetworkGridSolution) -> None:
+        self.model: SwitchingModel = model
+        self.exact = exact
+
+    def at(self, state: State) -> Evaluation:
+        """Values, differences and values over the clock from the exact solution."""
+        y, eps, z = arrays(state)
+        clock = torch.from_numpy(self.exact.by_clock(y, eps)).to(state.x)
+        marginal = torch.from_numpy(self.exact.marginal(y, eps, z)).to(state.x)
+        nan = state.x.new_full((len(state),), float("nan"))
+        value = clock[torch.arange(len(state)), torch.from_numpy(z)]
+        return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks), clock)
+
+
+def arrays(state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Links `[B, J]`, productivities `[B, N]` and clock `[B]` as arrays."""
+    assert state.z is not None
+    return state.y.double().cpu().numpy(), state.x.double().cpu().numpy(), state.z.cpu().numpy()
+
+
+def network_validation(value: Solution, exact: NetworkGridSolution, states: dict[str, State]) -> pd.DataFrame:
+    """Errors against the exact solution, a row per set of states.
+
+    Returns:
+        `states`, `relative_error` (mean of |V-hat / V - 1|), `max_relative_error`, `decision_accuracy` (share of
+        missing links for which an opportunity would be treated rightly), `value_bias`, `count`, `exact_method`.
+    """
+    rows = []
+    for name, state in states.items():
+        y, eps, z = arrays(state)
+        at = value.at(state)
+        error = at.value.double().cpu().numpy() / exact.value(y, eps, z) - 1
+        right = (at.marginal > 0).cpu().numpy() == (exact.marginal(y, eps, z) > 0)
+        open_ = np.take_along_axis(y, exact.movable[z], axis=1) < 0.5
+        rows.append(
+            {
+                "states": name,
+                "relative_error": np.abs(error).mean(),
+                "max_relative_error": np.abs(error).max(),
+                "decision_accuracy": right[open_].mean() if open_.any() else 1.0,
+                "value_bias": error.mean(),
+                "count": len(error),
+                "exact_method": exact.method,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def with_clock(state: State, sector: int) -> State:
+    """The same states with the clock at one sector."""
+    assert state.z is not None
+    return dataclasses.replace(state, z=torch.full_like(state.z, sector))
