@@ -125,6 +125,18 @@ def import_caliendo_parro_(
     _install(import_caliendo_parro(folder), name, force)
 
 
+@import_app.command("bea37")
+def import_bea37_(
+    folder: Folder, name: Annotated[str, typer.Option("--name", help=_NAME_HELP)] = "bea37", force: Force = False
+) -> None:
+    """The 37-sector US input-output economy: sectors.csv and input_shares.csv, for dlopt solve bsde."""
+    from dlopt.bsde.network_import import import_bea37
+
+    model, target = import_bea37(folder, name, force)
+    _say(f"{name}: a network economy of {model.size} sectors, in {target}.")
+    _say(f"Next: dlopt solve bsde scenario=network model={name}")
+
+
 def _install(imported: Imported, name: str, force: bool) -> None:
     from dlopt.calibrations import calibration_warnings
     from dlopt.calibrations.importing import install
