@@ -11,18 +11,22 @@ import numpy as np
 import torch
 
 from dlopt.bsde.exporter import Exporter
+from dlopt.bsde.network_economy import NetworkEconomy
 from dlopt.bsde.options import MethodOptions
 from dlopt.errors import DloptError
 from dlopt.files import replacing
 
 FORMAT = 1
+KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
 
 
 class CheckpointError(DloptError):
     """A checkpoint that cannot be read, or does not belong to this model and method."""
 
 
-def save_checkpoint(path: Path, model: Exporter, options: MethodOptions, seed: int, training: dict[str, Any]) -> None:
+def save_checkpoint(
+    path: Path, model: Exporter | NetworkEconomy, options: MethodOptions, seed: int, training: dict[str, Any]
+) -> None:
     """Write everything needed to evaluate the value function, and to go on training exactly.
 
     Raises:
@@ -35,6 +39,7 @@ def save_checkpoint(path: Path, model: Exporter, options: MethodOptions, seed: i
     parameters["names"] = list(model.names)
     content = {
         "format": FORMAT,
+        "kind": next(kind for kind, made in KINDS.items() if isinstance(model, made)),
         "model": parameters,
         "method": dataclasses.asdict(options),
         "seed": seed,
@@ -44,10 +49,8 @@ def save_checkpoint(path: Path, model: Exporter, options: MethodOptions, seed: i
         torch.save(content, temporary)
 
 
-def load_checkpoint(
-    path: Path, device: torch.device | str = "cpu"
-) -> tuple[Exporter, MethodOptions, int, dict[str, Any]]:
-    """Model, method, seed and the state of the training.
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Any, MethodOptions, int, dict[str, Any]]:
+    """Model (an `Exporter` or a `NetworkEconomy`), method, seed and the state of the training.
 
     Raises:
         CheckpointError: not a checkpoint of this version.
@@ -62,7 +65,8 @@ def load_checkpoint(
             k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
         }
         parameters["names"] = tuple(parameters["names"])
-        return Exporter(**parameters), MethodOptions(**content["method"]), content["seed"], content["training"]
+        model = KINDS[content.get("kind", "export")](**parameters)
+        return model, MethodOptions(**content["method"]), content["seed"], content["training"]
     except CheckpointError:
         raise
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
@@ -70,15 +74,15 @@ def load_checkpoint(
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
 
 
-def refuse_changes(
-    path: Path, saved: tuple[Exporter, MethodOptions, int], asked: tuple[Exporter, MethodOptions, int]
-) -> None:
+def refuse_changes(path: Path, saved: tuple[Any, MethodOptions, int], asked: tuple[Any, MethodOptions, int]) -> None:
     """Check that a run to be resumed is of the same model, method and seed.
 
     Raises:
         CheckpointError: it is not; the message names every key that differs.
     """
     differing = []
+    if type(saved[0]) is not type(asked[0]):
+        raise CheckpointError(f"{path} was made for another kind of model. Start a new run.")
     for key, value in asked[0].parameters().items():
         if key != "name" and not np.array_equal(np.asarray(value), np.asarray(getattr(saved[0], key))):
             differing.append(f"model.{key}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ import pandas as pd
 from dlopt.bsde.certificate import Certificate
 from dlopt.bsde.checkpoint import load_checkpoint
 from dlopt.bsde.exporter import Array, Exporter
+from dlopt.bsde.network_economy import NetworkEconomy
+from dlopt.bsde.network_value import build_network_value
 from dlopt.bsde.options import Budget, MethodOptions
 from dlopt.bsde.states import checked_states, evaluate_states, to_state
 from dlopt.bsde.value import Solution, build_value
@@ -71,8 +74,8 @@ class BsdeResult:
         return to_state(np.atleast_2d(y), np.atleast_2d(nu), self._dynamics)
 
 
-def load_solution(path: Path, device: str = "cpu") -> tuple[Exporter, Solution]:
-    """The model and the trained value function of a checkpoint (`model.pt`).
+def load_solution(path: Path, device: str = "cpu") -> tuple[Any, Solution]:
+    """The model (an `Exporter` or a `NetworkEconomy`) and the trained value function of a checkpoint (`model.pt`).
 
     Raises:
         CheckpointError: not a checkpoint of this version.
@@ -83,7 +86,8 @@ def load_solution(path: Path, device: str = "cpu") -> tuple[Exporter, Solution]:
 
     model, options, seed, training = load_checkpoint(path, device)
     generator = torch.Generator(device=device).manual_seed(seed)
-    value = build_value(model.on(device), options, generator)
+    build: Any = build_network_value if isinstance(model, NetworkEconomy) else build_value
+    value = build(model.on(device), options, generator)
     trainer = Trainer(value, options, Budget(), generator)
     trainer.load_state_dict(training)
     return model, value
