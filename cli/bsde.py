@@ -30,18 +30,15 @@ from dlopt.bsde import (
     Budget,
     MethodOptions,
     Progress,
-    load_model,
-    read_states,
-    solve_bsde,
-    solve_exact,
 )
-from dlopt.bsde.folder import write_folder
+from dlopt.bsde.network_solve import NetworkResult
 from dlopt.bsde.solve import pick_device
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.runs import RunFolder, RunRecord, find_runs, read_run
 
 from . import DEBUG
 from .bsde_config import KEYS, allowed_keys, register
+from .bsde_problems import PROBLEMS, Problem
 from .composing import CommandError, group_options, parse_overrides, session
 from .interrupt import Aborted, StopRequest, stopping
 from .progress import progress
@@ -50,9 +47,9 @@ from .solve import EXIT_CODES
 from .summary import ending
 from .task import usable_cores
 
-METHODS = ("default", "paper", "exact")
+METHODS = ("default", "network", "paper", "exact")
 CHECKPOINT = "model.pt"
-UNITS = {"units": "values and costs in the model's unit of money, rates per year", "source": "dlopt solve bsde"}
+SOURCE = {"source": "dlopt solve bsde"}
 _log = logging.getLogger("dlopt")
 
 
@@ -93,10 +90,7 @@ _task_codes: list[int] = []
 
 def evaluate(run: Path, states: Path) -> int:
     """Evaluate states with the solution of a run; writes `evaluation.parquet` there."""
-    from dlopt.bsde.folder import read_folder
     from dlopt.bsde.result import load_solution
-    from dlopt.bsde.states import evaluate_states
-    from dlopt.bsde.value import ExactValue
     from dlopt.files import write_table
 
     record = read_run(run)
@@ -104,20 +98,19 @@ def evaluate(run: Path, states: Path) -> int:
         raise DloptError(
             f"{run} is a run of `dlopt solve {record.verb}`; only runs of `dlopt solve bsde` can evaluate."
         )
+    problem = PROBLEMS[record.scenario]
     if (run / CHECKPOINT).is_file():
         model, solution = load_solution(run / CHECKPOINT)
     elif record.status == "converged" and (run / "model").is_dir():
-        from dlopt.bsde import exact_solution
-
-        model = read_folder(run / "model")
-        exact = exact_solution(model)
-        assert exact is not None
-        solution = ExactValue(model.on("cpu", torch.float64), exact)
+        model = problem.read(run / "model")
+        solution = problem.exact_value(model)
     else:
         raise DloptError(f"{run} ({record.status}) holds no solution: it has no {CHECKPOINT}. Run it again.")
-    table = evaluate_states(solution, model.on("cpu", solution.model.centre.dtype), read_states(states, model))
+    table = problem.evaluate(solution, model.on("cpu", solution.model.centre.dtype), problem.read_states(states, model))
     write_table(
-        table, run / "evaluation.parquet", {**UNITS, "states": str(states), "model": record.calibration["name"]}
+        table,
+        run / "evaluation.parquet",
+        {**SOURCE, "units": problem.units, "states": str(states), "model": record.calibration["name"]},
     )
     output.print(f"{len(table)} states in {shown(run / 'evaluation.parquet')}")
     return 0
@@ -149,10 +142,13 @@ def _check_words(words: Sequence[str]) -> None:
             raise CommandError(f"{override.input_line!r}: keys can be neither added nor deleted; write {key}=VALUE.")
         if key == "method" and override.value() not in METHODS and not override.is_sweep_override():
             raise UnknownNameError("method", override.value(), METHODS)
-        if key == "scenario" and override.value() != "export" and not override.is_sweep_override():
+        if key == "scenario" and override.value() not in PROBLEMS and not override.is_sweep_override():
             if override.value() in group_options("scenario"):
-                raise CommandError(f"`dlopt solve bsde` cannot serve scenario {override.value()!r}; it serves export.")
-            raise UnknownNameError("scenario", override.value(), ["export"])
+                served = " and ".join(PROBLEMS)
+                raise CommandError(
+                    f"`dlopt solve bsde` cannot serve scenario {override.value()!r}; it serves {served}."
+                )
+            raise UnknownNameError("scenario", override.value(), list(PROBLEMS))
 
 
 def _check(words: Sequence[str]) -> Path:
@@ -160,7 +156,7 @@ def _check(words: Sequence[str]) -> Path:
     try:
         cfg = compose("bsde", overrides=list(words), return_hydra_config=True)
         folder = Path(str(cfg.hydra.run.dir)).absolute()
-        _Job.of(cfg, str(cfg.hydra.runtime.choices.method))
+        _Job.of(cfg, cfg.hydra.runtime.choices)
     except (HydraException, OmegaConfBaseException) as error:
         raise CommandError(str(error).splitlines()[0]) from error
     return folder
@@ -170,6 +166,7 @@ def _check(words: Sequence[str]) -> Path:
 class _Job:
     """One solve, ready to run."""
 
+    problem: Problem
     model: Any
     method: MethodOptions | None
     budget: Budget
@@ -181,7 +178,8 @@ class _Job:
     device: str
 
     @classmethod
-    def of(cls, cfg: DictConfig, method: str) -> _Job:
+    def of(cls, cfg: DictConfig, choices: Any) -> _Job:
+        method, problem = str(choices.method), PROBLEMS[str(choices.scenario)]
         for key in ("seed", "threads"):
             if not 0 <= cfg[key] < 2**62:
                 raise CommandError(f"{key}={cfg[key]} is not possible: it must be a whole number, 0 or more.")
@@ -190,7 +188,7 @@ class _Job:
             for key, value in options.items():
                 if isinstance(value, float) and not math.isfinite(value):
                     raise CommandError(f"{section}.{key}={value} is not possible: it must be finite.")
-        model = load_model(cfg.model)
+        model = problem.load(cfg.model)
         pick_device(cfg.device)
         resume = None
         if cfg.resume is not None:
@@ -199,20 +197,21 @@ class _Job:
                 raise CommandError(f"{cfg.resume} has no {CHECKPOINT}: it ended before a checkpoint. Start a new run.")
         method_options = None if method == "exact" else MethodOptions(**cfg.method)
         return cls(
+            problem,
             model,
             method_options,
             Budget(**cfg.budget),
             AnalysisOptions(**cfg.analysis),
-            None if cfg.evaluate is None else read_states(Path(cfg.evaluate), model),
+            None if cfg.evaluate is None else problem.read_states(Path(cfg.evaluate), model),
             resume,
             cfg.seed,
             cfg.threads,
             cfg.device,
         )
 
-    def solve(self, checkpoint: Path, show: Any, stop: StopRequest) -> BsdeResult:
+    def solve(self, checkpoint: Path, show: Any, stop: StopRequest) -> BsdeResult | NetworkResult:
         if self.method is None:
-            return solve_exact(self.model, self.seed, self.analysis, self.states)
+            return self.problem.solve_exact(self.model, self.seed, self.analysis, self.states)
 
         def on_progress(p: Progress) -> bool:
             decisions = "" if math.isnan(p.decision_accuracy) else f" · decisions {100 * p.decision_accuracy:.2f} %"
@@ -227,7 +226,7 @@ class _Job:
             )
             return bool(stop)
 
-        return solve_bsde(
+        return self.problem.solve(
             self.model, self.method, self.budget, self.seed, self.device, on_progress, checkpoint, self.resume,
             self.analysis, self.states,
         )  # fmt: skip
@@ -237,26 +236,26 @@ def _task(cfg: DictConfig) -> None:
     """Solve one job and write its run folder."""
     settings: Any = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
-    job = _Job.of(cfg, str(settings.runtime.choices.method))
+    job = _Job.of(cfg, settings.runtime.choices)
     threads = job.threads or usable_cores()
     torch.set_num_threads(threads)
     overrides = [word for word in settings.overrides.task if not word.startswith("hydra.")]
     run = RunFolder.start(
         folder,
         command=shlex.join(["dlopt", "solve", "bsde", *overrides]),
-        scenario="export",
+        scenario=str(settings.runtime.choices.scenario),
         calibration={"name": job.model.name, "sha256": job.model.digest()},
         accounting="",
         seed=job.seed,
         threads=threads,
         dtype="float64" if job.method is None else "float32",
     )
-    write_folder(job.model, folder / "model")
-    _log.info(f"{run.record.command}  ({job.model.name}: {job.model.destinations} destinations)")
+    job.problem.write(job.model, folder / "model")
+    _log.info(f"{run.record.command}  ({job.model.name}: {job.problem.size(job.model)})")
     try:
         with stopping() as stop, progress(live=settings.mode == RunMode.RUN) as show:
             result = job.solve(folder / CHECKPOINT, show, stop)
-        run.write_tables(result.tables(), UNITS)
+        run.write_tables(result.tables(), {**SOURCE, "units": job.problem.units})
         certificate = None if result.certificate is None else dataclasses.asdict(result.certificate)
         run.finish(result.status, message=result.message, certificate=certificate)
     except Aborted:

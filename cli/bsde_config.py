@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from dlopt.bsde.network_value import NETWORK_METHOD
 from dlopt.bsde.options import PAPER, AnalysisOptions, Budget, MethodOptions
 
 from .config import ScenarioSchema, schema_of
@@ -17,12 +18,13 @@ BudgetSchema = schema_of(Budget)
 AnalysisSchema = schema_of(AnalysisOptions)
 
 KEYS = {
-    "model": "a preset (gravity, gravity_strong, lumped, separable, blocks), or a model folder",
-    "method": "default, paper, or exact where the model allows it (method.KEY sets an option)",
+    "model": "a preset (gravity, gravity_strong, lumped, separable, blocks; network: synthetic, synthetic3), an "
+    "imported economy (bea37), or a model folder",
+    "method": "default (network: network), paper, or exact where the model allows it (method.KEY sets an option)",
     "budget.seconds": "time to train for; sets the number of steps",
     "budget.steps": "gradient steps; a run repeats exactly for given steps, seed and threads",
     "analysis": "sizes of the simulations afterwards (analysis.KEY)",
-    "evaluate": "a table of states to evaluate: state, y_1.., nu_1..",
+    "evaluate": "a table of states: state, y_1.., nu_1.. (network: state, z, eps_1.., y_BUYER_SUPPLIER..)",
     "resume": "a run folder to go on with, exactly; its settings are taken over",
     "seed": "of every random draw",
     "threads": "of torch; 1 is best at these sizes, 0 means all cores this process may use",
@@ -57,6 +59,7 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="bsde_schema", node=BsdeConfig)
     store.store(group="method", name="default", node=MethodSchema)
+    store.store(group="method", name="network", node=MethodSchema(**dataclasses.asdict(NETWORK_METHOD)))
     store.store(group="method", name="paper", node=MethodSchema(**dataclasses.asdict(PAPER)))
     store.store(group="method", name="exact", node=ExactSchema)
 
