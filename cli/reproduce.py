@@ -94,7 +94,8 @@ def reproduce(
 
         write_text(docs, document(done, calibration, variants))
     for made in done.made:
-        output.print(_screen(made) if made.layout else f"{made.title} {shown(made.stem)}.pdf")
+        output.print(f"\n{made.title}", style="bold", soft_wrap=True)
+        output.print(_screen(made) if made.layout else f"{shown(made.stem)}.pdf")
     _show_status(done)
     output.print(f"{shown(folder / 'report.html')}", style="cyan", soft_wrap=True)
     raise typer.Exit(0 if done.certified else 2)
@@ -158,7 +159,7 @@ def _screen(made: Made) -> Table:
 
     assert made.table is not None
     assert made.layout is not None
-    table = Table(title=made.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for number, name in enumerate(formats.header(made.table)):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)
     last = None
