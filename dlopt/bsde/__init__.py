@@ -13,6 +13,10 @@ from dlopt.bsde.exact import ConstantAcceptance, ExactSolution, exact_solution
 from dlopt.bsde.exporter import Exporter
 from dlopt.bsde.folder import ModelFolderError, load_model, read_folder, write_folder
 from dlopt.bsde.model import ModelError, State, StateError, SwitchingModel
+from dlopt.bsde.network_economy import NetworkEconomy
+from dlopt.bsde.network_folder import load_network, read_network, write_network
+from dlopt.bsde.network_presets import NETWORK_PRESETS
+from dlopt.bsde.network_solve import NetworkResult, solve_network, solve_network_exact
 from dlopt.bsde.options import PAPER, AnalysisOptions, Budget, MethodOptions
 from dlopt.bsde.presets import PRESETS, preset
 from dlopt.bsde.result import BsdeResult, load_solution
@@ -22,6 +26,7 @@ from dlopt.bsde.training import Progress
 from dlopt.bsde.value import ValueFunction
 
 __all__ = [
+    "NETWORK_PRESETS",
     "PAPER",
     "PRESETS",
     "AnalysisOptions",
@@ -36,6 +41,8 @@ __all__ = [
     "MethodOptions",
     "ModelError",
     "ModelFolderError",
+    "NetworkEconomy",
+    "NetworkResult",
     "Progress",
     "State",
     "StateError",
@@ -46,14 +53,19 @@ __all__ = [
     "hjb_residual",
     "impulse_response",
     "load_model",
+    "load_network",
     "load_solution",
     "long_run",
     "out_of_sample",
     "preset",
     "read_folder",
+    "read_network",
     "read_states",
     "solve_bsde",
     "solve_exact",
+    "solve_network",
+    "solve_network_exact",
     "validation",
     "write_folder",
+    "write_network",
 ]
