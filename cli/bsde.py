@@ -34,6 +34,7 @@ from dlopt.bsde import (
 from dlopt.bsde.network_solve import NetworkResult
 from dlopt.bsde.solve import pick_device
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.figures.canvas import MissingPlotError
 from dlopt.runs import RunFolder, RunRecord, find_runs, read_run
 
 from . import DEBUG
@@ -256,6 +257,11 @@ def _task(cfg: DictConfig) -> None:
         with stopping() as stop, progress(live=settings.mode == RunMode.RUN) as show:
             result = job.solve(folder / CHECKPOINT, show, stop)
         run.write_tables(result.tables(), {**SOURCE, "units": job.problem.units})
+        if job.problem.draw is not None and result.status != "interrupted":
+            try:
+                job.problem.draw(result.tables(), folder)
+            except MissingPlotError as error:
+                _log.info(str(error))
         certificate = None if result.certificate is None else dataclasses.asdict(result.certificate)
         run.finish(result.status, message=result.message, certificate=certificate)
     except Aborted:

@@ -15,6 +15,7 @@ from dlopt.bsde.network_states import evaluate_network_states, read_network_stat
 from dlopt.bsde.network_value import ExactNetworkValue
 from dlopt.bsde.states import evaluate_states
 from dlopt.bsde.value import ExactValue
+from dlopt.figures.network import draw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Problem:
     exact_value: Callable[[Any], Any]
     size: Callable[[Any], str]
     units: str
+    draw: Callable[[dict[str, Any], Path], Any] | None = None
 
 
 def _exact_exporter(model: Any) -> Any:
@@ -58,7 +60,7 @@ PROBLEMS = {
     "network": Problem(
         load_network, read_network, write_network, solve_network, solve_network_exact,
         read_network_states, evaluate_network_states, _exact_network, lambda m: f"{m.size} sectors",
-        "values in utility times years, log GDP in percent, rates per year",
+        "values in utility times years, log GDP in percent, rates per year", draw,
     ),
 }  # fmt: skip
 """Scenario -> problem."""
