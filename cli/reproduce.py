@@ -177,5 +177,7 @@ def _show_status(done: Reproduction) -> None:
     for line in done.runs.to_dict("records"):
         if line["status"] != "certified":
             output.print(f"{line['title']}, {line['variant']}: {line['status']}. {line['message']}", style="yellow")
-    seconds = float(done.runs["seconds"].sum()) if len(done.runs) else 0.0
-    output.print(f"{len(done.runs)} solutions, {seconds / 60:.1f} minutes of solving.")
+    if len(done.runs):
+        solved = done.runs.drop_duplicates("seconds")  # a scenario may serve several variants
+        minutes = float(solved["seconds"].sum()) / 60
+        output.print(f"{len(solved)} problems solved in {minutes:.1f} minutes, now or earlier.")

@@ -11,6 +11,7 @@ import pandas as pd
 from dlopt.reproduce import cells, formats
 from dlopt.reproduce.run import Reproduction
 from dlopt.reproduce.scenarios import Variant
+from dlopt.reproduce.targets import TARGETS
 from dlopt.trade.calibration import Calibration
 
 STUDIED = "icio2017"
@@ -20,12 +21,15 @@ STUDIED = "icio2017"
 def document(done: Reproduction, calibration: Calibration, variants: Sequence[Variant]) -> str:
     """Markdown: fit by column, then every table without the figures; notes where they apply."""
     names = ", ".join(f"`{variant.name}`" for variant in variants)
+    words = "all" if len(done.made) == len(TARGETS) else " ".join(made.target for made in done.made)
+    minutes = float(done.runs.drop_duplicates("seconds")["seconds"].sum()) / 60 if len(done.runs) else 0.0
     certified = int((done.runs["status"] == "certified").sum()) if len(done.runs) else 0
     parts = [
         "# Published and computed",
-        f"Made by `dlopt reproduce`, calibration `{calibration.name}` ({calibration.source}). Readings of the model "
-        f"(accounting/sectors with instruments): {names}. {certified} of {len(done.runs)} solutions are certified. "
-        "Published numbers are files of the package; computed ones come from solves only.",
+        f"Made by `dlopt reproduce {words} calibration={calibration.name} --docs FILE`. {calibration.source}.",
+        f"Readings of the model, accounting/sectors with instruments: {names}. {certified} of {len(done.runs)} "
+        f"solutions are certified; solving took {minutes:.0f} minutes. Published numbers are files of the "
+        "package, computed ones come from solves only.",
         "## Which reading fits",
         "Root mean square difference over economies, percentage points of real income; the smallest in bold.",
         _fits(done),
@@ -50,9 +54,8 @@ def _fits(done: Reproduction) -> str:
         gap = cells.gaps(made.table)
         heads = heads or [str(name) for name in gap.columns]
         for column, values in gap.iterrows():
-            best = min(round(float(v), 4) for v in values)
             texts = [formats.number(float(v), made.layout.digits) for v in values]
-            marked = [f"**{t}**" if round(float(v), 4) == best else t for t, v in zip(texts, values, strict=True)]
+            marked = [f"**{text}**" if text == min(texts, key=float) else text for text in texts]
             name = re.match(r"Table \w+(\.\d)?", made.layout.title)
             rows.append([name[0] if name else made.target, str(column), *marked])
     if not rows:

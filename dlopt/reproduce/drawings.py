@@ -134,10 +134,11 @@ def relative_wages(data: pd.DataFrame) -> Figure:
     """Bars by economy."""
     sheet, parts = _grid(data, [None], 2.3)
     for number, (axis, part) in enumerate(parts):
-        axis.bar(part["group"], part["y"], color=_BLUE)
+        bars = axis.bar(part["group"], part["y"], color=_BLUE)
+        axis.bar_label(bars, fmt="%.1f", fontsize=6)
         axis.axhline(0, color="0.3", linewidth=0.6)
         axis.tick_params(axis="x", labelsize=6)
-        _labels(axis, "", "wage relative to ROW, % change", number == 0)
+        _labels(axis, "", f"wage relative to {part['numeraire'].iloc[0]}, % change", number == 0)
     return sheet
 
 

@@ -123,7 +123,7 @@ def relative_wages(study: Study) -> pd.DataFrame | None:
         if not found:
             return None
         wages = frames.relative_wages(found[0], numeraire)
-        return pd.DataFrame({"group": list(wages), "y": list(wages.values())})
+        return pd.DataFrame({"group": list(wages), "y": list(wages.values()), "numeraire": numeraire})
 
     return _stacked(study, one)
 
