@@ -80,7 +80,7 @@ def transition(
     """Mean paths after a fall of productivity, against the same paths without it.
 
     `aggregate`: eps falls by `options.shock` loadings on the first factor, turned so that GDP falls; `sectoral`: the
-    sector with the largest Domar weight loses `options.shock` of its own long-run standard deviations.
+    sector whose own swings move GDP most loses `options.shock` of its own long-run standard deviations.
 
     Returns:
         `shock`, `year`, `links` and `links_without` (number), `log_gdp_pct` (mean difference, percent),
@@ -90,7 +90,7 @@ def transition(
     start = start.rows(slice(0, options.response_paths))
     domar = torch.linalg.solve((dynamics.identity - dynamics.alpha).T, dynamics.beta)
     first = dynamics.loading[:, 0] * torch.sign(domar @ dynamics.loading[:, 0])
-    largest = int(domar.argmax())
+    largest = int((domar * dynamics.spread).argmax())
     own = dynamics.identity[largest] * dynamics.spread[largest]
     without = _path(solution, dynamics, start, options, seed)
     tables = []

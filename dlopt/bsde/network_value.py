@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
+from torch.nn.utils import parametrize
 
 from dlopt.bsde.evaluation import Evaluation
 from dlopt.bsde.exact.network_grid import NetworkGridSolution
@@ -20,6 +22,8 @@ from dlopt.bsde.value import Baseline, Solution, ValueFunction
 
 NETWORK_METHOD = MethodOptions(batch=64, pool=256, conditional=0, stop_at=1e-5)
 """Defaults for the network economy: its states cost more and its control variate leaves less."""
+
+LARGEST_SIZE = 4.0
 
 
 def build_network_value(model: NetworkDynamics, options: MethodOptions, generator: torch.Generator) -> ValueFunction:
@@ -36,13 +40,32 @@ def build_network_value(model: NetworkDynamics, options: MethodOptions, generato
         baseline = ExpectedLinksBaseline(model, np.ones((n, n)))
     else:
         baseline = NoNetworkBaseline(model)
-    kind = PaperNetwork if options.loss == "paper" else SwitchNetwork
-    network = kind(model, options.hidden, options.layers, generator)
-    if isinstance(baseline, ExpectedLinksBaseline):
-        shares = model.alpha.flatten()[model.slots].view(n, n - 1)
-        couplings = torch.block_diag(*(row[:, None] * row for row in shares))  # links of one buyer are substitutes
-        network.look_along(couplings, baseline.p.flatten()[model.slots], generator)
+    if options.loss == "paper":
+        return ValueFunction(model, baseline, PaperNetwork(model, options.hidden, options.layers, generator), None)
+    network = SwitchNetwork(model, options.hidden, options.layers, generator)
+    parametrize.register_parametrization(network, "switch_weight", LinkSize(model))
     return ValueFunction(model, baseline, network, None)
+
+
+class LinkSize(nn.Module):
+    """First weights of a link in proportion to what it moves GDP by: its buyer's Domar weight times its input share.
+
+    So the network's error in the worth of a link shrinks with the link, and is zero where the share is. Sizes are
+    relative to their root mean square, and at most `LARGEST_SIZE`.
+    """
+
+    def __init__(self, model: NetworkDynamics) -> None:
+        super().__init__()
+        domar = torch.linalg.solve((model.identity - model.alpha).T, model.beta)
+        size = (domar[:, None] * model.alpha).flatten()[model.slots]
+        size = size / size.square().mean().sqrt().clamp_min(1e-12)
+        self.register_buffer("size", size.clamp_max(LARGEST_SIZE)[:, None])
+
+    size: torch.Tensor
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Weights `[J, H]` with each link's row scaled."""
+        return self.size * weight
 
 
 class ExactNetworkValue:

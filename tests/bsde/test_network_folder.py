@@ -65,7 +65,8 @@ def test_faults_are_named(folder, file, old, new, words):
         read_network(folder)
 
 
-def test_unknown_files_and_names_are_refused(folder):
+def test_unknown_files_and_names_are_refused(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("DLOPT_DATA", str(tmp_path))
     (folder / "notes.txt").write_text("x")
     with pytest.raises(ModelFolderError, match=r"notes\.txt"):
         load_network(str(folder))
