@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from dlopt.calibrations import load_calibration
 from dlopt.trade.calibration import Calibration
+
+# The same examples in every run: a test that fails fails again.
+hypothesis.settings.register_profile("seeded", derandomize=True)
+hypothesis.settings.load_profile("seeded")
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -87,7 +87,8 @@ TAX = Rule(
 SUBSIDY = Rule(
     "a subsidy rate is a fraction below 1", "give 0.1 for 10 %; a tax on output is negative", high=1, high_open=True
 )
-SHARE = Rule("a share lies in [0, 1]", "give a fraction, not per cent", low=0, high=1)
+# A share computed as a quotient can be one and a last digit.
+SHARE = Rule("a share lies in [0, 1]", "give a fraction, not per cent", low=0, high=1 + 1e-12)
 
 TABLES: dict[str, Table] = {
     table.name: table

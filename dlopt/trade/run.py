@@ -28,7 +28,7 @@ from dlopt.trade.results import Iteration, Solution, SolveResult
 OnIteration = Callable[[Iteration], bool | None]
 """Called after every iteration; answering True stops the solver, which then returns what it has."""
 
-RANDOM_RATES = {"tariff": 0.5, "export_tax": 0.3, "subsidy": 0.3}
+RANDOM_RATES = {"tariff": 0.5, "export_tax": 0.3, "subsidy": 0.2}
 """Random starts are drawn uniformly in logs between the lower bound and this rate, or the upper bound if lower."""
 
 
