@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from dlopt.errors import DloptError
 from . import DEBUG, data, runs
 from .completion import complete_override
 from .landscape import landscape
+from .loading import load
 from .reproduce import reproduce
 from .verbs import KEYS, VERBS
 
@@ -95,7 +95,7 @@ def _solve(
     if "--debug" in words:
         words.remove("--debug")
         os.environ[DEBUG] = "1"
-    raise typer.Exit(importlib.import_module("dlopt.cli.solve").solve(str(ctx.info_name), words))
+    raise typer.Exit(load("solve").solve(str(ctx.info_name), words))
 
 
 for _verb in VERBS.values():
@@ -127,7 +127,7 @@ def _solve_bsde(
     if "--debug" in words:
         words.remove("--debug")
         os.environ[DEBUG] = "1"
-    raise typer.Exit(importlib.import_module("dlopt.cli.bsde").solve(words))
+    raise typer.Exit(load("bsde").solve(words))
 
 
 @app.command()
@@ -136,7 +136,7 @@ def evaluate(
     states: Annotated[Path, typer.Argument(help="CSV or Parquet: state, y_1..y_J, nu_1..nu_J.")],
 ) -> None:
     """Value and decisions at states of your own, by a solved exporter."""
-    raise typer.Exit(importlib.import_module("dlopt.cli.bsde").evaluate(run, states))
+    raise typer.Exit(load("bsde").evaluate(run, states))
 
 
 def main() -> None:
