@@ -141,16 +141,29 @@ def evaluate(
 
 def main() -> None:
     """Entry point of the `dlopt` command."""
+    code = _run()
+    if "joblib" in sys.modules:  # its processes are told at exit
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # without taking apart all that torch has built, which takes longer than some solves
+
+
+def _run() -> int:
+    """Run the command; an error becomes a message. Returns the exit code."""
     try:
         app()
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
     except DloptError as error:
         if os.environ.get(DEBUG):
             raise
         _say(str(error))
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
         _say("Stopped before anything was solved.")
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _say(message: str) -> None:
