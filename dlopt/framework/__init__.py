@@ -16,10 +16,11 @@ from dlopt.framework.game import Game, Monitor, Point, Progress
 from dlopt.framework.nash import JointNewton, NashResult, Optimality, solve_nash
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions, RootResult, solve_root
+from dlopt.framework.tape import Tape, TapeMismatchError
 
 __all__ = [
     "AscentOptions", "AscentResult", "BatchOptions", "BestResponse", "FixedPoint", "FixedPointGame",
     "FixedPointOptions", "FixedPointProblem", "Game", "JointNewton", "Monitor", "NashResult", "Optimality", "Outcome",
-    "Point", "Progress", "RootOptions", "RootResult", "best_response_dynamics", "maximise", "solve_batch",
-    "solve_nash", "solve_root",
+    "Point", "Progress", "RootOptions", "RootResult", "Tape", "TapeMismatchError", "best_response_dynamics",
+    "maximise", "solve_batch", "solve_nash", "solve_root",
 ]  # fmt: skip

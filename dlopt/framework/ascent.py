@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dlopt.framework.game import Game, Monitor, Point, free_instruments
+from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
 
 
@@ -73,49 +74,56 @@ def maximise(
 
     Returns the last point in any case; its objective is never below that of `start`.
     """
+    monitor = monitor or Monitor()
+    step = Step(float("inf"), start, radius=options.first_step)
+    for iteration in range(options.max_iterations + 1):
+        before, last = step, iteration == options.max_iterations
+        step = monitor.step(game, f"{phase} of {player}", partial(_step, game, player, before, options, last))
+        monitor.report(phase, player, step.residual, before.point)
+        if step.outcome is not None:
+            return AscentResult(step.outcome, step.point, step.residual, iteration)
+    raise AssertionError("the last step has an outcome")
+
+
+def _step(game: Game, player: int, before: Step, options: AscentOptions, last: bool) -> Step:
+    """One iteration of `maximise`; with `last`, only whether the point is a maximum."""
     own = (game.owner == player).nonzero().squeeze(1)
     lower, upper = game.lower[own], game.upper[own]
-    point = start
-    residual, radius = float("inf"), options.first_step
-    for iteration in range(options.max_iterations + 1):
-        gradient = point.gradient()[player, own]
-        a = point.a[own]
-        free = free_instruments(a, gradient, lower, upper)
-        residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
-        if monitor is not None:
-            monitor.report(phase, player, residual, point)
-        if not bool(free.any()):
-            return AscentResult(Outcome.CONVERGED, point, residual, iteration)
-        hessian = point.hessian(player)
-        direction = torch.zeros_like(gradient)
-        direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat)
+    point, radius = before.point, before.radius
+    gradient = point.gradient()[player, own]
+    a = point.a[own]
+    free = free_instruments(a, gradient, lower, upper)
+    residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
+    if not bool(free.any()):
+        return Step(residual, point, Outcome.CONVERGED)
+    hessian = point.hessian(player)
+    direction = torch.zeros_like(gradient)
+    direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat)
+    direction = direction.clamp(-radius, radius)
+    move = (a + direction).clamp(lower, upper) - a
+    if residual <= options.tolerance and float(move.abs().max()) > options.step_tolerance:
+        # Along a flat direction the step is rounding over nothing: what is there stays.
+        direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat, hold_flat=True)
         direction = direction.clamp(-radius, radius)
         move = (a + direction).clamp(lower, upper) - a
-        if residual <= options.tolerance and float(move.abs().max()) > options.step_tolerance:
-            # Along a flat direction the step is rounding over nothing: what is there stays.
-            direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat, hold_flat=True)
-            direction = direction.clamp(-radius, radius)
-            move = (a + direction).clamp(lower, upper) - a
-        if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
-            off = _leave_saddle(game, player, own[free], point, hessian[free][:, free], options.max_step)
-            if off is None:
-                return AscentResult(Outcome.CONVERGED, point, residual, iteration)
-            point = off
-            continue
-        if iteration == options.max_iterations:
-            break
-        better, scale = _line_search(game, player, own, point, direction, gradient, lower, upper)
-        if better is None:
-            # Clipping can turn a Newton direction downhill; each entry of the scaled gradient points uphill.
-            uphill = torch.where(free, gradient / hessian.diagonal().abs().clamp(min=1e-300), 0.0)
-            uphill = uphill.clamp(-radius, radius)
-            better, scale = _line_search(game, player, own, point, uphill, gradient, lower, upper)
-        radius = min(2 * radius, options.max_step) if scale == 1 else max(scale * radius, 0.05)
-        if better is None:
-            small = residual <= max(options.tolerance, 1e-9)
-            return AscentResult(Outcome.CONVERGED if small else Outcome.STALLED, point, residual, iteration)
-        point = better
-    return AscentResult(Outcome.MAX_ITERATIONS, point, residual, options.max_iterations)
+    if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
+        off = _leave_saddle(game, player, own[free], point, hessian[free][:, free], options.max_step)
+        if off is None:
+            return Step(residual, point, Outcome.CONVERGED)
+        return Step(residual, off, Outcome.MAX_ITERATIONS if last else None, radius)
+    if last:
+        return Step(residual, point, Outcome.MAX_ITERATIONS)
+    better, scale = _line_search(game, player, own, point, direction, gradient, lower, upper)
+    if better is None:
+        # Clipping can turn a Newton direction downhill; each entry of the scaled gradient points uphill.
+        uphill = torch.where(free, gradient / hessian.diagonal().abs().clamp(min=1e-300), 0.0)
+        uphill = uphill.clamp(-radius, radius)
+        better, scale = _line_search(game, player, own, point, uphill, gradient, lower, upper)
+    if better is None:
+        small = residual <= max(options.tolerance, 1e-9)
+        return Step(residual, point, Outcome.CONVERGED if small else Outcome.STALLED)
+    radius = min(2 * radius, options.max_step) if scale == 1 else max(scale * radius, 0.05)
+    return Step(residual, better, None, radius)
 
 
 def _line_search(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +43,10 @@ class FixedPointGame:
             return None
         return FixedPointPoint(self, a, found.x, found.residual)
 
+    def restore(self, state: dict[str, Any]) -> FixedPointPoint:
+        """The point of which `state` is."""
+        return FixedPointPoint(self, state["a"], state["x"], state["residual"])
+
 
 class FixedPointPoint:
     """A `Point` of a `FixedPointGame`."""
@@ -49,6 +54,10 @@ class FixedPointPoint:
     def __init__(self, game: FixedPointGame, a: Tensor, x: Tensor, residual: float) -> None:
         self.game, self.a, self.x, self.residual = game, a, x, residual
         self.objectives = game.problem.objectives(x, a).reshape(-1)
+
+    def state(self) -> dict[str, Any]:
+        """What `FixedPointGame.restore` needs."""
+        return {"a": self.a, "x": self.x, "residual": self.residual}
 
     @cached_property
     def _first(self) -> tuple[Factorisation, Tensor, Tensor, Tensor]:

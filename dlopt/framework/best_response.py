@@ -8,11 +8,12 @@ like any other and rarely proven.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import torch
 
 from dlopt.errors import UnknownNameError
-from dlopt.framework.game import Game, Interrupted, Monitor, Point, first_order_residual
+from dlopt.framework.game import Game, Interrupted, Monitor, Point, Step, first_order_residual
 from dlopt.framework.nash import JointNewton, NashResult, assess, verify
 from dlopt.framework.outcome import Outcome
 
@@ -68,10 +69,10 @@ def best_response_dynamics(
     try:
         for _ in range(options.rounds):
             for player in _order(game.players, options.sequence, generator):
-                response = _ascend(game, player, point, options)
-                mixed = point.a + options.eta * (response.a - point.a)
-                point = response if options.eta == 1 else game.point(mixed, near=point) or point
-                monitor.report("gradient", player, first_order_residual(game, point), point)
+                taken = partial(_turn, game, player, point, options, monitor)
+                turn = monitor.step(game, f"gradient of {player}", taken)
+                point = turn.point
+                monitor.report("gradient", player, turn.residual, point)
         gain = None
         proof = JointNewton()
         if first_order_residual(game, point) <= proof.tolerance:
@@ -92,12 +93,22 @@ def _order(players: int, sequence: str, generator: torch.Generator) -> list[int]
     return torch.randperm(players, generator=generator).tolist()
 
 
-def _ascend(game: Game, player: int, point: Point, options: BestResponse) -> Point:
+def _turn(game: Game, player: int, point: Point, options: BestResponse, monitor: Monitor) -> Step:
+    """The player's ascent, and the fraction eta of the way there; the residual is that of the point where it leads."""
+    response = _ascend(game, player, point, options, monitor)
+    if options.eta != 1:
+        mixed = point.a + options.eta * (response.a - point.a)
+        response = game.point(mixed, near=point) or point
+    return Step(first_order_residual(game, response), response)
+
+
+def _ascend(game: Game, player: int, point: Point, options: BestResponse, monitor: Monitor) -> Point:
     """`steps` steps of the optimiser on the player's own instruments, projected on the bounds."""
     own = game.owner == player
     values = torch.nn.Parameter(point.a[own].clone())
     optimizer = OPTIMIZERS[options.optimizer]([values], lr=options.learning_rate, maximize=True)  # type: ignore[call-arg]
     for _ in range(options.steps):
+        monitor.breathe(point)
         values.grad = point.gradient()[player, own].clone()
         torch.nn.utils.clip_grad_norm_([values], options.clip)
         optimizer.step()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
+
+from dlopt.framework.outcome import Outcome
+from dlopt.framework.tape import Tape
 
 
 class Point(Protocol):
@@ -31,6 +34,9 @@ class Point(Protocol):
         With `joint`, columns are all instruments: `[own instrument, instrument]`.
         """
 
+    def state(self) -> dict[str, Any]:
+        """Tensors and numbers from which `Game.restore` makes a point with the very same derivatives."""
+
 
 class Game(Protocol):
     """Instruments, who owns them, their bounds, and points."""
@@ -46,6 +52,9 @@ class Game(Protocol):
 
         With `near`, only close by: an optimiser takes a shorter step instead. Without, by every means.
         """
+
+    def restore(self, state: dict[str, Any]) -> Point:
+        """The point of which `state` is."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +84,34 @@ class Interrupted(Exception):
         self.point = point
 
 
+@dataclass(frozen=True)
+class Step:
+    """What an iteration leads to.
+
+    Attributes:
+        residual: largest projected gradient entry where it began.
+        point: where it leads.
+        outcome: how the iteration as a whole ended; None to go on from `point`.
+        radius: largest change of one instrument allowed next, of methods that adapt it.
+    """
+
+    residual: float
+    point: Point
+    outcome: Outcome | None = None
+    radius: float = 0.0
+
+
 @dataclass
 class Monitor:
-    """Counts iterations, passes them on, and turns a request to stop into `Interrupted`."""
+    """Counts iterations, passes them on, and turns a request to stop into `Interrupted`.
+
+    Attributes:
+        callback: told about every iteration; answering True stops the solver.
+        tape: where the steps are recorded, and taken from; None to record nothing.
+    """
 
     callback: Callable[[Progress], bool | None] | None = None
+    tape: Tape | None = None
     iteration: int = field(default=0, init=False)
 
     def report(self, phase: str, player: int | None, residual: float, point: Point) -> None:
@@ -87,6 +119,31 @@ class Monitor:
         self.iteration += 1
         if self.callback and self.callback(Progress(self.iteration, phase, player, residual, point)):
             raise Interrupted(point)
+
+    def breathe(self, point: Point) -> None:
+        """Inside a long step: raise `Interrupted` if the tape's owner wants to stop."""
+        if self.tape is not None and self.tape.stop():
+            raise Interrupted(point)
+
+    def step(self, game: Game, label: str, compute: Callable[[], Step]) -> Step:
+        """The next step of a solver: from the tape if it is on record, else computed, and recorded."""
+        if self.tape is None:
+            return compute()
+        fresh: list[Step] = []
+
+        def record() -> dict[str, Any]:
+            step = compute()
+            fresh.append(step)
+            outcome = None if step.outcome is None else step.outcome.value
+            return {
+                "residual": step.residual, "outcome": outcome, "radius": step.radius, "point": step.point.state(),
+            }  # fmt: skip
+
+        entry = self.tape.take(label, record)
+        if fresh:
+            return fresh[0]
+        outcome = None if entry["outcome"] is None else Outcome(entry["outcome"])
+        return Step(entry["residual"], game.restore(entry["point"]), outcome, entry["radius"])
 
 
 def free_instruments(a: Tensor, gradient: Tensor, lower: Tensor, upper: Tensor) -> Tensor:

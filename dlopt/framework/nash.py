@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from dlopt.framework.game import (
     Interrupted,
     Monitor,
     Point,
+    Step,
     first_order_residual,
     free_instruments,
     own_gradient,
@@ -192,42 +194,46 @@ def _joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monit
     shorter than the step was (Deuflhard's natural monotonicity).
     """
     for _ in range(options.max_iterations):
-        gradient = own_gradient(game, point)
-        free = free_instruments(point.a, gradient, game.lower, game.upper)
-        residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
-        monitor.report("joint newton", None, residual, point)
-        if not bool(free.any()):
-            return Outcome.CONVERGED, point
-        solve = _joint_solver(game, point, free)
-        if solve is None:
-            return Outcome.STALLED, point
-        step = torch.zeros_like(point.a)
-        step[free] = solve(-gradient[free])
-        longest = float(step.abs().max())
-        move = (point.a + step).clamp(game.lower, game.upper) - point.a
-        settled = residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance
-        if settled and residual <= options.tolerance / 100:
-            return Outcome.CONVERGED, point
-        length = float(move.norm())
-        scale = min(1.0, options.max_step / longest)
-        accepted = None
-        while scale >= 1 / 16:
-            a = (point.a + scale * step).clamp(game.lower, game.upper)
-            trial = game.point(a, near=point)
-            if trial is not None:
-                new_gradient = own_gradient(game, trial)
-                stay = free & free_instruments(a, new_gradient, game.lower, game.upper)
-                correction = torch.zeros_like(a)
-                correction[free] = solve(-torch.where(stay, new_gradient, 0.0)[free])
-                correction = (a + correction).clamp(game.lower, game.upper) - a
-                if float(correction.norm()) <= (1 - scale / 4) * length or longest < 1e-7:
-                    accepted = trial
-                    break
-            scale /= 2
-        if accepted is None:
-            return Outcome.CONVERGED if settled else Outcome.STALLED, point
-        point = accepted
+        before = point
+        step = monitor.step(game, "joint newton", partial(_joint_step, game, before, options))
+        monitor.report("joint newton", None, step.residual, before)
+        point = step.point
+        if step.outcome is not None:
+            return step.outcome, point
     return Outcome.MAX_ITERATIONS, point
+
+
+def _joint_step(game: Game, point: Point, options: JointNewton) -> Step:
+    gradient = own_gradient(game, point)
+    free = free_instruments(point.a, gradient, game.lower, game.upper)
+    residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
+    if not bool(free.any()):
+        return Step(residual, point, Outcome.CONVERGED)
+    solve = _joint_solver(game, point, free)
+    if solve is None:
+        return Step(residual, point, Outcome.STALLED)
+    step = torch.zeros_like(point.a)
+    step[free] = solve(-gradient[free])
+    longest = float(step.abs().max())
+    move = (point.a + step).clamp(game.lower, game.upper) - point.a
+    settled = residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance
+    if settled and residual <= options.tolerance / 100:
+        return Step(residual, point, Outcome.CONVERGED)
+    length = float(move.norm())
+    scale = min(1.0, options.max_step / longest)
+    while scale >= 1 / 16:
+        a = (point.a + scale * step).clamp(game.lower, game.upper)
+        trial = game.point(a, near=point)
+        if trial is not None:
+            new_gradient = own_gradient(game, trial)
+            stay = free & free_instruments(a, new_gradient, game.lower, game.upper)
+            correction = torch.zeros_like(a)
+            correction[free] = solve(-torch.where(stay, new_gradient, 0.0)[free])
+            correction = (a + correction).clamp(game.lower, game.upper) - a
+            if float(correction.norm()) <= (1 - scale / 4) * length or longest < 1e-7:
+                return Step(residual, trial)
+        scale /= 2
+    return Step(residual, point, Outcome.CONVERGED if settled else Outcome.STALLED)
 
 
 def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], Tensor] | None:

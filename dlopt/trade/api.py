@@ -13,6 +13,7 @@ from dlopt.framework.best_response import BestResponse
 from dlopt.framework.nash import JointNewton
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions
+from dlopt.framework.tape import Tape
 from dlopt.trade.accounting import Accounting
 from dlopt.trade.balance import Deficits, balanced
 from dlopt.trade.calibration import Calibration
@@ -69,7 +70,7 @@ def solve_equilibrium(
     found = find_equilibrium(model, wedges, options=options)
     certificate = Certificate(found.residual, model.walras_residual(found.u))
     converged = found.outcome is Outcome.CONVERGED and found.residual <= EQUILIBRIUM_TOLERANCE
-    step = iteration(model, 1, "newton", started, None, None, model.log_welfare(found.u))
+    step = iteration(model, 1, "newton", time.perf_counter() - started, None, None, model.log_welfare(found.u))
     stop = bool(on_iteration and on_iteration(step)) and not converged
     status = "converged" if converged else "interrupted" if stop else "not_converged"
     message = found.outcome.remedy if converged else f"{trouble(model, found.u)} {found.outcome.remedy}"
@@ -80,6 +81,7 @@ def solve_unilateral(
     calibration: Calibration, player: str, *, instruments: InstrumentChoice, bounds: Bounds = Bounds(),
     accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
     init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None,
 ) -> SolveResult:  # fmt: skip
     """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments).
 
@@ -88,7 +90,7 @@ def solve_unilateral(
     return solve_nash(
         calibration, players=(player,), instruments=instruments, bounds=bounds, accounting=accounting,
         deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init, tolerance=tolerance,
-        on_iteration=on_iteration,
+        on_iteration=on_iteration, tape=tape,
     )  # fmt: skip
 
 
@@ -96,6 +98,7 @@ def solve_moves(
     calibration: Calibration, moves: Sequence[str], *, instruments: InstrumentChoice, bounds: Bounds = Bounds(),
     accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
     init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None,
 ) -> SolveResult:  # fmt: skip
     """Economies move one after the other, each choosing what is best for itself and keeping it from then on.
 
@@ -106,11 +109,12 @@ def solve_moves(
         The state after the last move, with the welfare after every move in `moves`; certified if every move was.
         See `solve_nash` for the other arguments.
     """
-    state, done = init, []
+    state, done, tape = init, [], tape or Tape()
     for player in moves:
         result = solve_unilateral(
             calibration, player, instruments=instruments, bounds=bounds, accounting=accounting, deficits=deficits,
             psi_scale=psi_scale, starts=starts, seed=seed, init=state, tolerance=tolerance, on_iteration=on_iteration,
+            tape=tape,
         )  # fmt: skip
         done.append(Move(player, result.status, result.real_income_change_pct))
         state = result.policy
@@ -127,6 +131,7 @@ def solve_nash(
     accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0,
     solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
     init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None,
 ) -> SolveResult:  # fmt: skip
     """Policies from which no player gains by deviating alone.
 
@@ -147,14 +152,16 @@ def solve_nash(
         init: `baseline`, `random`, or a policy: play begins there, and those who do not play keep it.
         tolerance: largest first-order residual; default 1e-8, more does not count as converged.
         on_iteration: called after every iteration.
+        tape: records every step; one with the steps of a solve that was cut off makes this solve go on from there,
+            to the same result to the last bit.
 
     Raises:
         BalanceError, InstrumentError, NoEquilibriumError, UnknownNameError: bad input.
     """
-    started = time.perf_counter()
+    tape = tape or Tape()
     model = build_model(calibration, accounting, deficits, psi_scale)
     chosen = build_instruments(model, instruments, bounds, players, partners, unions)
-    run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, started)
+    run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
     return run.solve(own_welfare(model, chosen.members), solver)
 
 
@@ -163,6 +170,7 @@ def solve_cooperative(
     objective: str = "welfare", no_losers: bool = False, bounds: Bounds = Bounds(), accounting: str = "standard",
     deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: str | Policy = "baseline",
     tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None,
 ) -> SolveResult:  # fmt: skip
     """The policies one planner would choose for all economies.
 
@@ -177,14 +185,14 @@ def solve_cooperative(
 
     See `solve_nash` for the other arguments and errors.
     """
-    started = time.perf_counter()
+    tape = tape or Tape()
     if objective not in OBJECTIVES:
         raise UnknownNameError("value of objective", objective, OBJECTIVES)
     model = build_model(calibration, accounting, deficits, psi_scale)
     chosen = build_instruments(model, instruments, bounds)
     chosen = dataclasses.replace(chosen, owner=torch.zeros_like(chosen.owner))
     weight = planner_weights(model, weights)
-    run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, started)
+    run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
     if objective == "bargain":
         return run.bargain(weight)
     if no_losers:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from dlopt.errors import DloptError
-from dlopt.trade.batch import find_equilibria
+from dlopt.framework.tape import Tape
+from dlopt.trade.batch import BATCH, find_equilibria
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,10 @@ QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
 class DrawError(DloptError):
     """Draws that cannot be made."""
+
+
+class DrawsInterrupted(Exception):
+    """Asked to stop before all draws were solved; those that were are on the tape."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +118,9 @@ class Draws:
         })  # fmt: skip
 
 
-def draw_subsidies(result: SolveResult, player: str, options: DrawOptions = DrawOptions(), seed: int = 0) -> Draws:
+def draw_subsidies(
+    result: SolveResult, player: str, options: DrawOptions = DrawOptions(), seed: int = 0, tape: Tape | None = None
+) -> Draws:
     """Draw the subsidies of `player` around a solution and solve for every equilibrium.
 
     Args:
@@ -120,10 +128,12 @@ def draw_subsidies(result: SolveResult, player: str, options: DrawOptions = Draw
         player: label of an economy.
         options: see `DrawOptions`.
         seed: of the draws; the same seed gives the same draws.
+        tape: records the draws solved so far (see `solve_nash`).
 
     Raises:
         UnknownNameError: no such economy.
         DrawError: the player chose no subsidies.
+        DrawsInterrupted: the tape's owner wants to stop.
     """
     model = result.model
     country = model.calibration.economy_index(player)
@@ -139,12 +149,22 @@ def draw_subsidies(result: SolveResult, player: str, options: DrawOptions = Draw
     multiple = options.low + (options.high - options.low) * unit
     rates = multiple[:, member] * optimum
     possible = (rates < 1).all(1)  # nobody can pay the whole price
-    drawn = sigma.expand(int(possible.sum()), -1, -1).clone()
-    drawn[:, country, chosen] = -(-rates[possible]).log1p()
-    found = find_equilibria(model, (tau, epsilon, drawn), result.u, result.wedges)
-    welfare = sigma.new_full((options.count, model.n), float("nan"))
-    welfare[possible] = 100 * model.log_welfare(found.u).expm1()
+    welfare, alone = sigma.new_full((options.count, model.n), float("nan")), 0
+    tape = tape or Tape()
+
+    def solve(part: Tensor) -> dict[str, Any]:
+        drawn = sigma.expand(len(part), -1, -1).clone()
+        drawn[:, country, chosen] = -(-rates[part]).log1p()
+        found = find_equilibria(model, (tau, epsilon, drawn), result.u, result.wedges)
+        return {"welfare": 100 * model.log_welfare(found.u).expm1(), "alone": found.alone}
+
+    for part in possible.nonzero().squeeze(1).split(BATCH) if bool(possible.any()) else ():
+        if tape.stop():
+            raise DrawsInterrupted
+        solved = tape.take("draws", partial(solve, part))
+        welfare[part] = solved["welfare"]
+        alone += solved["alone"]
     first = torch.stack([(member == g).nonzero()[0, 0] for g in range(len(groups))])
     return Draws(
-        player, model.calibration.economies, welfare, result.real_income_change_pct, rates[:, first], found.alone,
+        player, model.calibration.economies, welfare, result.real_income_change_pct, rates[:, first], alone,
     )  # fmt: skip

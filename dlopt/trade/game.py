@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,6 +76,14 @@ class TradeGame:
             return None
         return TradePoint(self, a, found)
 
+    def restore(self, state: dict[str, Any]) -> TradePoint:
+        """The point of which `state` is."""
+        a, u, residual = state["a"], state["u"], state["residual"]
+        wedges = self.instruments.apply(a, self.fixed)
+        point = TradePoint(self, a, Equilibrium(Outcome.CONVERGED, u, wedges, residual, 0, None))
+        point.jointly = state["jointly"]
+        return point
+
     def adopt(self, point: TradePoint) -> TradePoint:
         """The same equilibrium seen from this game: other objectives, same model and instruments."""
         return TradePoint(self, point.a, point.equilibrium)
@@ -88,6 +97,12 @@ class TradePoint:
         self.residual = equilibrium.residual
         self.log_welfare = game.model.log_welfare(equilibrium.u)
         self.objectives = game.objective(self.log_welfare)
+        self.jointly = False
+        """Whether second derivatives were asked for jointly; those alone are then parts of them, to the last bit."""
+
+    def state(self) -> dict[str, Any]:
+        """What `TradeGame.restore` needs."""
+        return {"a": self.a, "u": self.equilibrium.u, "residual": self.residual, "jointly": self.jointly}
 
     @cached_property
     def linearisation(self) -> Linearisation:
@@ -151,7 +166,7 @@ class TradePoint:
         return -self.factorisation.solve(self._wedge_jacobian)
 
     def _own_sensitivity(self, own: Tensor) -> Tensor:
-        if "sensitivity" in self.__dict__:
+        if self.jointly:
             return self.sensitivity[:, own]
         return -self.factorisation.solve(self._wedge_jacobian[:, own])
 
@@ -173,13 +188,13 @@ class TradePoint:
 
         `Z' (grad^2 L) Z` with L = W - mu'F and Z = [S; I] (implicit function theorem, twice).
         """
+        self.jointly = self.jointly or joint
         cache = self.__dict__.setdefault("_hessians", {})
         own = (self.game.owner == player).nonzero().squeeze(1)
-        if (player, True) in cache:
-            return cache[player, True] if joint else cache[player, True][:, own]
-        if (player, joint) not in cache:
-            cache[player, joint] = self._hessian(player, own, joint)
-        return cache[player, joint]
+        if (player, self.jointly) not in cache:
+            cache[player, self.jointly] = self._hessian(player, own, self.jointly)
+        found: Tensor = cache[player, self.jointly]
+        return found[:, own] if self.jointly and not joint else found
 
     def _hessian(self, player: int, own: Tensor, joint: bool) -> Tensor:
         instruments, rows = self.game.instruments, self.game.welfare_rows

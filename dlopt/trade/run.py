@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from dlopt.framework.game import Interrupted, Monitor, Progress
 from dlopt.framework.nash import JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.tape import Tape
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
 from dlopt.trade.distance import compared
 from dlopt.trade.game import Objective, TradeGame, TradePoint
@@ -56,12 +56,12 @@ class Run:
     init: str | Policy
     tolerance: float | None
     on_iteration: OnIteration | None
-    started: float
+    tape: Tape
     iterations: list[Iteration] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
-        self.monitor = Monitor(self._record)
+        self.monitor = Monitor(self._record, self.tape)
         standing = self.init.log_wedges() if isinstance(self.init, Policy) else self.model.wedges0
         self.fixed = free_trade_inside(self.instruments, self.model.calibration.economies, standing)
 
@@ -131,7 +131,7 @@ class Run:
         alone = progress.player is None or int(self.instruments.owner.max()) == 0
         player = None if alone or progress.player is None else self.instruments.players[progress.player]
         step = iteration(
-            self.model, len(self.iterations) + 1, progress.phase, self.started, player,
+            self.model, len(self.iterations) + 1, progress.phase, self.tape.seconds, player,
             progress.first_order_residual, progress.point.log_welfare,
         )  # fmt: skip
         step = dataclasses.replace(step, instruments=progress.point.a)
@@ -250,8 +250,8 @@ def trouble(model: TradeModel, u: Tensor) -> str:
 
 
 def iteration(
-    model: TradeModel, number: int, phase: str, started: float, player: str | None, residual: float | None,
+    model: TradeModel, number: int, phase: str, seconds: float, player: str | None, residual: float | None,
     log_welfare: Tensor,
 ) -> Iteration:  # fmt: skip
     change: dict[str, Any] = dict(zip(model.calibration.economies, (100 * log_welfare.expm1()).tolist(), strict=True))
-    return Iteration(number, phase, time.perf_counter() - started, player, residual, change)
+    return Iteration(number, phase, seconds, player, residual, change)
