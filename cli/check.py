@@ -68,7 +68,7 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
             return Checked([*options, *words, *extra], None, None, False)
         multirun = parsed.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
-        jobs = _jobs(overrides, words, multirun)
+        jobs = jobs_of(overrides, words, multirun)
         more_places = any(o.key_or_group == "hydra.searchpath" for o in overrides)
         composed = []
         for job in jobs:
@@ -78,9 +78,9 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
             _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
     hydra = composed[0].hydra
     folder = Path(_resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
-    _check_folder(folder)
+    check_folder(folder)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    final = [*options, *words, *extra, f"{key}={_quoted(str(folder))}"]
+    final = [*options, *words, *extra, f"{key}={quoted(str(folder))}"]
     other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
     return Checked(final, folder, None if other_sweeper else len(jobs), multirun)
 
@@ -108,7 +108,7 @@ def _default_scenario(verb: Verb) -> str:
     return verb.default_scenario
 
 
-def _jobs(overrides: Sequence[Override], words: Sequence[str], multirun: bool) -> list[list[str]]:
+def jobs_of(overrides: Sequence[Override], words: Sequence[str], multirun: bool) -> list[list[str]]:
     """The overrides of every job: one list, or the product of all swept values."""
     choices = []
     for override, word in zip(overrides, words, strict=True):
@@ -157,7 +157,7 @@ def _resolved(node: DictConfig, key: str) -> str:
         raise CommandError(f"hydra.*.{key} cannot be resolved: {str(error).splitlines()[0]}") from error
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Writable, as far as can be known without making it, and not in use."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
@@ -171,6 +171,6 @@ def _check_folder(folder: Path) -> None:
         raise FolderInUseError(folder)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -110,14 +110,14 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
     return overrides
 
 
-def compose_words(words: Sequence[str]) -> DictConfig:
+def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
     """The config of one job, Hydra's own part included.
 
     Raises:
         DloptError: Hydra's complaint in one line.
     """
     try:
-        return compose("config", overrides=list(words), return_hydra_config=True)
+        return compose(config, overrides=list(words), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
         raise _explained(error, words) from error
 

@@ -26,11 +26,12 @@ class StopRequest:
 
     Attributes:
         asked: a signal came.
+        at_once: the first signal already stops at once: there is nothing to keep that is not kept.
         marker: a file whose presence asks every job of a sweep to stop, in whichever process it runs.
     """
 
     def __init__(self, marker: Path | None = None) -> None:
-        self.asked, self.marker = False, marker
+        self.asked, self.at_once, self.marker = False, False, marker
 
     def __bool__(self) -> bool:
         return self.asked or (self.marker is not None and self.marker.exists())
@@ -39,7 +40,7 @@ class StopRequest:
         """Record a signal; tell the other jobs of the sweep.
 
         Raises:
-            Aborted: it was asked before.
+            Aborted: it was asked before, or `at_once`.
         """
         if self.asked:
             raise Aborted
@@ -47,6 +48,8 @@ class StopRequest:
         if self.marker is not None:
             with contextlib.suppress(OSError):
                 self.marker.touch()
+        if self.at_once:
+            raise Aborted
         console.print("[yellow]Stopping after this iteration; once more to stop at once.[/]")
 
 

@@ -6,10 +6,11 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
+from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
 from dlopt.runs import RunReadError, RunRecord, find_runs
@@ -29,11 +30,19 @@ def solve(verb: str, arguments: Sequence[str]) -> int:
     Raises:
         DloptError: the command is unsound; nothing was made.
     """
-    checked = check(verb, arguments)
+    return launch(check(verb, arguments), f"dlopt-solve-{verb}", "config", task)
+
+
+def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfig], None]) -> int:
+    """Hand a sound command to Hydra, which runs `job` on each composed `config`; the exit code as for `solve`.
+
+    Raises:
+        DloptError: Hydra or a plugin of it failed.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback and leaving
     logging.raiseExceptions = bool(os.environ.get(DEBUG))  # a full disk must not fill the screen
-    sys.argv = [f"dlopt-solve-{verb}", *checked.arguments]
-    main = hydra.main(version_base="1.3", config_path="pkg://dlopt.conf", config_name="config")(task)
+    sys.argv = [program, *checked.arguments]
+    main = hydra.main(version_base="1.3", config_path="pkg://dlopt.conf", config_name=config)(job)
     if checked.folder is None:
         main()
         return 0

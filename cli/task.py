@@ -96,11 +96,11 @@ def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> Mapping[
         run.finish("interrupted", message="Stopped at once; nothing was kept. Run it again.")
         raise
     except (DloptError, OSError, MemoryError) as error:
-        _fail(run, str(error) or type(error).__name__)
+        fail(run, str(error) or type(error).__name__)
     except Exception as error:
         _log.exception("The solve broke off.", extra={"file_only": True})
         where = shown(run.path / "dlopt.log")
-        _fail(run, f"{type(error).__name__}: {error}. A fault in dlopt: the traceback is in {where}; --debug shows it.")
+        fail(run, f"{type(error).__name__}: {error}. A fault in dlopt: the traceback is in {where}; --debug shows it.")
         if os.environ.get(DEBUG):
             raise
     return {}
@@ -116,7 +116,7 @@ def _finish(run: RunFolder, result: SolveResult) -> Mapping[str, Any]:
     return tables
 
 
-def _fail(run: RunFolder, message: str) -> None:
+def fail(run: RunFolder, message: str) -> None:
     """Say it in run.json and in the log, as far as the disk allows."""
     _log.error(message, extra={"file_only": True})
     with contextlib.suppress(DloptError):

@@ -7,23 +7,23 @@ result.certificate, result.tables()["validation"]
 
 from dlopt.bsde.analysis import impulse_response, long_run, out_of_sample, validation
 from dlopt.bsde.certificate import Certificate, certify
-from dlopt.bsde.checkpoint import CheckpointError
+from dlopt.bsde.checkpoint import CheckpointError, load_checkpoint, refuse_changes
 from dlopt.bsde.evaluation import Evaluation, hjb_residual
 from dlopt.bsde.exact import ConstantAcceptance, ExactSolution, exact_solution
 from dlopt.bsde.exporter import Exporter
 from dlopt.bsde.folder import ModelFolderError, load_model, read_folder, write_folder
+from dlopt.bsde.kinds import check_exact
 from dlopt.bsde.model import ModelError, State, StateError, SwitchingModel
 from dlopt.bsde.network_economy import NetworkEconomy
 from dlopt.bsde.network_folder import load_network, read_network, write_network
 from dlopt.bsde.network_presets import NETWORK_PRESETS
-from dlopt.bsde.network_solve import NetworkResult, solve_network, solve_network_exact
 from dlopt.bsde.options import PAPER, AnalysisOptions, Budget, MethodOptions
 from dlopt.bsde.presets import PRESETS, preset
 from dlopt.bsde.result import BsdeResult, load_solution
-from dlopt.bsde.solve import solve_bsde, solve_exact
-from dlopt.bsde.states import read_states
-from dlopt.bsde.training import Progress
-from dlopt.bsde.value import ValueFunction
+from dlopt.bsde.solve import pick_device, solve_bsde, solve_exact
+from dlopt.bsde.states import checked_states, evaluate_states, read_states
+from dlopt.bsde.training import Progress, Watch
+from dlopt.bsde.value import Solution, ValueFunction
 
 __all__ = [
     "NETWORK_PRESETS",
@@ -42,29 +42,34 @@ __all__ = [
     "ModelError",
     "ModelFolderError",
     "NetworkEconomy",
-    "NetworkResult",
     "Progress",
+    "Solution",
     "State",
     "StateError",
     "SwitchingModel",
     "ValueFunction",
+    "Watch",
     "certify",
+    "check_exact",
+    "checked_states",
+    "evaluate_states",
     "exact_solution",
     "hjb_residual",
     "impulse_response",
+    "load_checkpoint",
     "load_model",
     "load_network",
     "load_solution",
     "long_run",
     "out_of_sample",
+    "pick_device",
     "preset",
     "read_folder",
     "read_network",
     "read_states",
+    "refuse_changes",
     "solve_bsde",
     "solve_exact",
-    "solve_network",
-    "solve_network_exact",
     "validation",
     "write_folder",
     "write_network",

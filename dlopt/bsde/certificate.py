@@ -47,12 +47,13 @@ def set_level(value: ValueFunction, states: State, years: float, generator: torc
 
     In the long run the mean of V^pi - V-hat is the mean residual over rho, so this removes the error of the level.
     """
+    value.level.zero_()
     total, count, at = 0.0, max(1, int(years)), states
     for _ in range(count):
         residual, evaluation = value.residual(at)
         total += float(residual.mean())
         at = advance(value.model, at, evaluation, 1.0, generator)
-    value.shift += total / count / value.model.rho
+    value.level.fill_(total / count / value.model.rho)
 
 
 def certify(

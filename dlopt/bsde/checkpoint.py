@@ -12,11 +12,11 @@ import torch
 
 from dlopt.bsde.exporter import Exporter
 from dlopt.bsde.network_economy import NetworkEconomy
-from dlopt.bsde.options import MethodOptions
+from dlopt.bsde.options import Budget, MethodOptions
 from dlopt.errors import DloptError
 from dlopt.files import replacing
 
-FORMAT = 1
+FORMAT = 2
 KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
 
 
@@ -24,8 +24,24 @@ class CheckpointError(DloptError):
     """A checkpoint that cannot be read, or does not belong to this model and method."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A checkpoint: what was being solved, how, and the state of the training."""
+
+    model: Exporter | NetworkEconomy
+    method: MethodOptions
+    budget: Budget
+    seed: int
+    training: dict[str, Any]
+
+
 def save_checkpoint(
-    path: Path, model: Exporter | NetworkEconomy, options: MethodOptions, seed: int, training: dict[str, Any]
+    path: Path,
+    model: Exporter | NetworkEconomy,
+    method: MethodOptions,
+    budget: Budget,
+    seed: int,
+    training: dict[str, Any],
 ) -> None:
     """Write everything needed to evaluate the value function, and to go on training exactly.
 
@@ -36,12 +52,15 @@ def save_checkpoint(
         key: torch.tensor(np.array(value)) if isinstance(value, np.ndarray) else value
         for key, value in model.parameters().items()
     }
-    parameters["names"] = list(model.names)
+    for key in ("names", "sectors"):
+        if key in parameters:
+            parameters[key] = list(parameters[key])
     content = {
         "format": FORMAT,
         "kind": next(kind for kind, made in KINDS.items() if isinstance(model, made)),
         "model": parameters,
-        "method": dataclasses.asdict(options),
+        "method": dataclasses.asdict(method),
+        "budget": dataclasses.asdict(budget),
         "seed": seed,
         "training": training,
     }
@@ -49,8 +68,8 @@ def save_checkpoint(
         torch.save(content, temporary)
 
 
-def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Any, MethodOptions, int, dict[str, Any]]:
-    """Model (an `Exporter` or a `NetworkEconomy`), method, seed and the state of the training.
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
+    """What `save_checkpoint` wrote.
 
     Raises:
         CheckpointError: not a checkpoint of this version.
@@ -64,9 +83,12 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Any
         parameters: dict[str, Any] = {
             k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
         }
-        parameters["names"] = tuple(parameters["names"])
-        model = KINDS[content.get("kind", "export")](**parameters)
-        return model, MethodOptions(**content["method"]), content["seed"], content["training"]
+        for key in ("names", "sectors"):
+            if key in parameters:
+                parameters[key] = tuple(parameters[key])
+        model = KINDS[content["kind"]](**parameters)
+        method, budget = MethodOptions(**content["method"]), Budget(**content["budget"])
+        return Saved(model, method, budget, content["seed"], content["training"])
     except CheckpointError:
         raise
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
@@ -74,24 +96,28 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> tuple[Any
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
 
 
-def refuse_changes(path: Path, saved: tuple[Any, MethodOptions, int], asked: tuple[Any, MethodOptions, int]) -> None:
-    """Check that a run to be resumed is of the same model, method and seed.
+def refuse_changes(
+    path: Path, saved: Saved, model: Exporter | NetworkEconomy, method: MethodOptions, budget: Budget, seed: int
+) -> None:
+    """Check that a run to be resumed is of the same model, method, budget and seed.
 
     Raises:
         CheckpointError: it is not; the message names every key that differs.
     """
-    differing = []
-    if type(saved[0]) is not type(asked[0]):
+    if type(saved.model) is not type(model):
         raise CheckpointError(f"{path} was made for another kind of model. Start a new run.")
-    for key, value in asked[0].parameters().items():
-        if key != "name" and not np.array_equal(np.asarray(value), np.asarray(getattr(saved[0], key))):
-            differing.append(f"model.{key}")
-    for field in dataclasses.fields(MethodOptions):
-        ours, theirs = getattr(asked[1], field.name), getattr(saved[1], field.name)
-        if ours != theirs:
-            differing.append(f"method.{field.name} (was {theirs}, now {ours})")
-    if asked[2] != saved[2]:
-        differing.append(f"seed (was {saved[2]}, now {asked[2]})")
+    differing = [
+        f"model.{key}"
+        for key, value in model.parameters().items()
+        if key != "name" and not np.array_equal(np.asarray(value), np.asarray(getattr(saved.model, key)))
+    ]
+    for section, ours, theirs in (("method", method, saved.method), ("budget", budget, saved.budget)):
+        for field in dataclasses.fields(ours):
+            now, was = getattr(ours, field.name), getattr(theirs, field.name)
+            if now != was and field.name != "checkpoint_seconds":
+                differing.append(f"{section}.{field.name} (was {was}, now {now})")
+    if seed != saved.seed:
+        differing.append(f"seed (was {saved.seed}, now {seed})")
     if differing:
         raise CheckpointError(
             f"{path} was made with other settings, so it cannot be resumed: {', '.join(differing)}. "

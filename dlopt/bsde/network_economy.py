@@ -14,20 +14,18 @@ Source: Huang and Yu (2024), section 3, with the Leontief system solved exactly.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dlopt.bsde.model import ModelError, State
-
-Array = np.ndarray
+from dlopt.bsde.factors import Array, FactorDynamics, FactorModel
+from dlopt.bsde.model import State
 
 
 @dataclasses.dataclass(frozen=True)
-class NetworkEconomy:
+class NetworkEconomy(FactorModel):
     """Parameters of the network economy, in float64.
 
     Attributes:
@@ -45,6 +43,9 @@ class NetworkEconomy:
         name: name of the model.
     """
 
+    arrays: ClassVar = ("beta", "alpha", "eps_bar", "sigma")
+    factor_symbol: ClassVar = "eps"
+
     beta: Array
     alpha: Array
     eps_bar: Array
@@ -61,25 +62,13 @@ class NetworkEconomy:
     name: str = "network"
 
     def __post_init__(self) -> None:
-        for key in ("beta", "alpha", "eps_bar", "sigma"):
-            array = np.array(getattr(self, key), dtype=np.float64)
-            array.setflags(write=False)
-            object.__setattr__(self, key, array)
+        self._freeze()
         n = len(self.beta)
         if not self.sectors:
             object.__setattr__(self, "sectors", tuple(str(k + 1) for k in range(n)))
         if not self.names:
             object.__setattr__(self, "names", self.sectors)
-        faults = [
-            f"{key} has shape {getattr(self, key).shape}, expected {shape}"
-            for key, shape in (("alpha", (n, n)), ("eps_bar", (n,)), ("sigma", (n, 2)))
-            if getattr(self, key).shape != shape
-        ]
-        faults += [
-            f"{key} has entries that are not finite"
-            for key in ("beta", "alpha", "eps_bar", "sigma")
-            if not np.isfinite(getattr(self, key)).all()
-        ]
+        faults = self._array_faults(alpha=(n, n), eps_bar=(n,), sigma=(n, 2))
         for key, least in (("phi", "positive"), ("rho", "positive"), ("gamma", "positive"), ("kappa_0", ""),
                            ("kappa", ""), ("link_rate", ""), ("clock_rate", "")):  # fmt: skip
             value = getattr(self, key)
@@ -96,8 +85,7 @@ class NetworkEconomy:
                 faults.append("a sector has no productivity shock (both sigmas 0): give it a small one")
             if len(self.sectors) != n or len(set(self.sectors)) != n or len(self.names) != n:
                 faults.append("labels of sectors must be as many as sectors, and different")
-        if faults:
-            raise ModelError(f"The network economy {self.name!r} is not valid: " + "; ".join(faults) + ".")
+        self._refuse("network economy", faults)
 
     @property
     def size(self) -> int:
@@ -115,60 +103,43 @@ class NetworkEconomy:
         return np.nonzero(~np.eye(self.size, dtype=bool))[1]
 
     @property
-    def loading(self) -> Array:
-        """Log productivity per long-run standard deviation of each factor, `[N, 2]`."""
-        return self.sigma / np.sqrt(2 * self.phi)
+    def centre(self) -> Array:
+        return self.eps_bar
 
     @property
-    def spread(self) -> Array:
-        """Long-run standard deviation of log productivity, `[N]`."""
-        return np.sqrt((self.loading**2).sum(1))
+    def reversion(self) -> float:
+        return self.phi
 
-    def factors(self, eps: Array) -> tuple[Array, Array]:
-        """Factors `[B, 2]` that generate the productivities `[B, N]`, and the largest misfit in standard deviations."""
-        delta = eps - self.eps_bar
-        z = delta @ np.linalg.pinv(self.loading).T
-        return z, np.abs((delta - z @ self.loading.T) / self.spread).max(1, initial=0.0)
+    @property
+    def switch_labels(self) -> tuple[str, ...]:
+        pairs = zip(self.buyers, self.suppliers, strict=True)
+        return tuple(f"{self.sectors[i]}_{self.sectors[j]}" for i, j in pairs)
 
-    def parameters(self) -> dict[str, Any]:
-        """Every parameter by name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-    def digest(self) -> str:
-        """SHA-256 of all parameters but the name."""
-        sha = hashlib.sha256()
-        for key, value in self.parameters().items():
-            if key != "name":
-                sha.update(key.encode())
-                sha.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-        return sha.hexdigest()
+    @property
+    def clock_labels(self) -> tuple[str, ...]:
+        return self.sectors
 
     def on(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> NetworkDynamics:
         """The model as the solver sees it, on a device."""
         return NetworkDynamics(self, torch.device(device), dtype)
 
 
-class NetworkDynamics:
+class NetworkDynamics(FactorDynamics):
     """`SwitchingModel` of the network economy. B states, N sectors, J = N (N - 1) links, L = N - 1 movable."""
 
-    shocks = 2
+    parameters: NetworkEconomy
 
     def __init__(self, model: NetworkEconomy, device: torch.device, dtype: torch.dtype) -> None:
-        def tensor(a: Any) -> Tensor:
-            return torch.tensor(np.asarray(a), device=device, dtype=dtype)
-
+        super().__init__(model, device, dtype)
         n = model.size
-        self.parameters, self.device, self.dtype = model, device, dtype
-        self.switches, self.factors, self.clocks = n * (n - 1), n, n
-        self.rho, self.phi, self.gamma, self.clock_rate = model.rho, model.phi, model.gamma, model.clock_rate
+        self.parameters, self.switches, self.clocks = model, n * (n - 1), n
+        self.gamma, self.clock_rate = model.gamma, model.clock_rate
         self.cost = torch.zeros(self.switches, device=device, dtype=dtype)
-        self.centre, self.spread, self.loading = tensor(model.eps_bar), tensor(model.spread), tensor(model.loading)
-        self.volatility = tensor(model.sigma.T)
-        self.alpha, self.beta = tensor(model.alpha), tensor(model.beta)
+        self.alpha, self.beta = self.tensor(model.alpha), self.tensor(model.beta)
         self.identity = torch.eye(n, device=device, dtype=dtype)
         self.slots = torch.tensor(model.buyers * n + model.suppliers, device=device)
         self.supplier = torch.tensor(model.suppliers, device=device).view(n, n - 1)
-        self._rate = tensor([model.link_rate])
+        self._rate = self.tensor([model.link_rate])
         self._row = torch.arange(n - 1, device=device)
 
     def links(self, y: Tensor, own: float = 1.0) -> Tensor:
@@ -232,31 +203,9 @@ class NetworkDynamics:
         new = m.kappa_0 * (total - a * change) ** 2 + m.kappa * (squares + after**2 - gone**2)
         return new.clamp_max(1.0) - (m.kappa_0 * total**2 + m.kappa * squares).clamp_max(1.0)
 
-    def drift(self, x: Tensor) -> Tensor:
-        return -self.phi * (x - self.centre)
-
     def movable(self, state: State) -> Tensor:
         assert state.z is not None
         return state.z[:, None] * (self.factors - 1) + self._row
 
     def rates(self, state: State) -> tuple[Tensor, Tensor]:
         return self._rate, self._rate
-
-    def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:
-        keep = float(np.exp(-self.phi * years))
-        return self.centre + keep * (x - self.centre) + float(np.sqrt(1 - keep**2)) * (noise @ self.loading.T)
-
-    def draw(self, n: int, generator: torch.Generator, width: float = 1.0, off_manifold: float = 0.0) -> State:
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, device=self.device, dtype=self.dtype)
-
-        def uniform(*shape: int) -> Tensor:
-            return torch.rand(shape, generator=generator, device=self.device, dtype=self.dtype)
-
-        delta = normal(n, 2) @ self.loading.T
-        if off_manifold > 0:
-            away = uniform(n, 1) < off_manifold
-            delta = torch.where(away, normal(n, self.factors) * self.spread, delta)
-        y = (uniform(n, self.switches) < uniform(n, 1)).to(self.dtype)
-        z = torch.randint(self.clocks, (n,), generator=generator, device=self.device)
-        return State(y, self.centre + width * delta, z)

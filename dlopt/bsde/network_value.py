@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -18,7 +17,7 @@ from dlopt.bsde.network_baseline import ExpectedLinksBaseline, NoNetworkBaseline
 from dlopt.bsde.network_economy import NetworkDynamics
 from dlopt.bsde.options import MethodOptions
 from dlopt.bsde.paper import PaperNetwork
-from dlopt.bsde.value import Baseline, Solution, ValueFunction
+from dlopt.bsde.value import Baseline, ValueFunction
 
 NETWORK_METHOD = MethodOptions(batch=64, pool=256, conditional=0, stop_at=1e-5)
 """Defaults for the network economy: its states cost more and its control variate leaves less."""
@@ -69,18 +68,18 @@ class LinkSize(nn.Module):
 
 
 class ExactNetworkValue:
-    """An exact solution in the shape of the neural one; its generator and sensitivities are not known (NaN)."""
+    """An exact solution in the shape of the neural one, in float64; generator and sensitivities are not known (NaN)."""
 
     def __init__(self, model: NetworkDynamics, exact: NetworkGridSolution) -> None:
         self.model: SwitchingModel = model
-        self.exact = exact
+        self.exact, self.method, self.covers = exact, exact.method, exact.covers
 
     def at(self, state: State) -> Evaluation:
         """Values, differences and values over the clock from the exact solution."""
         y, eps, z = arrays(state)
-        clock = torch.from_numpy(self.exact.by_clock(y, eps)).to(state.x)
-        marginal = torch.from_numpy(self.exact.marginal(y, eps, z)).to(state.x)
-        nan = state.x.new_full((len(state),), float("nan"))
+        nan = state.x.new_full((len(state),), float("nan"), dtype=torch.float64)
+        clock = torch.from_numpy(self.exact.by_clock(y, eps)).to(nan)
+        marginal = torch.from_numpy(self.exact.marginal(y, eps, z)).to(nan)
         value = clock[torch.arange(len(state)), torch.from_numpy(z)]
         return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks), clock)
 
@@ -89,34 +88,6 @@ def arrays(state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Links `[B, J]`, productivities `[B, N]` and clock `[B]` as arrays."""
     assert state.z is not None
     return state.y.double().cpu().numpy(), state.x.double().cpu().numpy(), state.z.cpu().numpy()
-
-
-def network_validation(value: Solution, exact: NetworkGridSolution, states: dict[str, State]) -> pd.DataFrame:
-    """Errors against the exact solution, a row per set of states.
-
-    Returns:
-        `states`, `relative_error` (mean of |V-hat / V - 1|), `max_relative_error`, `decision_accuracy` (share of
-        missing links for which an opportunity would be treated rightly), `value_bias`, `count`, `exact_method`.
-    """
-    rows = []
-    for name, state in states.items():
-        y, eps, z = arrays(state)
-        at = value.at(state)
-        error = at.value.double().cpu().numpy() / exact.value(y, eps, z) - 1
-        right = (at.marginal > 0).cpu().numpy() == (exact.marginal(y, eps, z) > 0)
-        open_ = np.take_along_axis(y, exact.movable[z], axis=1) < 0.5
-        rows.append(
-            {
-                "states": name,
-                "relative_error": np.abs(error).mean(),
-                "max_relative_error": np.abs(error).max(),
-                "decision_accuracy": right[open_].mean() if open_.any() else 1.0,
-                "value_bias": error.mean(),
-                "count": len(error),
-                "exact_method": exact.method,
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def with_clock(state: State, sector: int) -> State:

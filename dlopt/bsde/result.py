@@ -1,22 +1,22 @@
-"""What a solved exporter gives back."""
+"""What a solved model gives back."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from dlopt.bsde.certificate import Certificate
 from dlopt.bsde.checkpoint import load_checkpoint
-from dlopt.bsde.exporter import Array, Exporter
-from dlopt.bsde.network_economy import NetworkEconomy
-from dlopt.bsde.network_value import build_network_value
-from dlopt.bsde.options import Budget, MethodOptions
-from dlopt.bsde.states import checked_states, evaluate_states, to_state
-from dlopt.bsde.value import Solution, build_value
+from dlopt.bsde.factors import Array
+from dlopt.bsde.kinds import Dynamics, Model, kind_of
+from dlopt.bsde.model import State, gather_movable
+from dlopt.bsde.options import MethodOptions
+from dlopt.bsde.states import checked_states, evaluate_states
+from dlopt.bsde.value import Solution, ValueFunction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class BsdeResult:
     """A solution with its accuracy.
 
     Attributes:
-        model: the exporter that was solved.
+        model: what was solved.
         method: how; None for an exact solution.
         solution: the value function.
         status: `converged` (residual at or below the method's target), `not_converged` or `interrupted`.
@@ -35,7 +35,7 @@ class BsdeResult:
         frames: the tables by name, see `tables`.
     """
 
-    model: Exporter
+    model: Model
     method: MethodOptions | None
     solution: Solution
     status: str
@@ -49,45 +49,43 @@ class BsdeResult:
         """Tables by name.
 
         `losses` (per evaluation while training), `out_of_sample`, `validation` (where an exact solution exists),
-        `marginal_values`, `simulation`, `impulse_response`, `evaluation` (where states were given).
+        `marginal_values`, `evaluation` (where states were given); of an exporter `simulation`, `impulse_response`; of
+        a network `harmful_links`, `transition`, `decentralised`.
         """
         return dict(self.frames)
 
-    def value(self, y: Array, nu: Array) -> Array:
-        """V, `[B]`, at channels `y` and costs `nu`, both `[B, J]`."""
-        return self.solution.at(self._state(y, nu)).value.double().cpu().numpy()
+    def value(self, y: Array, x: Array, z: Array | None = None) -> Array:
+        """V, `[B]`, at switches `y` `[B, J]`, continuous states `x` `[B, K]` and positions of the clock `z` `[B]`."""
+        return self.solution.at(self._state(y, x, z)).value.double().cpu().numpy()
 
-    def accept(self, y: Array, nu: Array) -> Array:
-        """Whether an opportunity to open j would be taken, `[B, J]` booleans."""
-        at = self.solution.at(self._state(y, nu))
-        return (at.marginal > self.solution.model.cost).cpu().numpy()
+    def accept(self, y: Array, x: Array, z: Array | None = None) -> Array:
+        """Whether an opportunity to turn a movable switch on would be taken, `[B, L]` booleans."""
+        state = self._state(y, x, z)
+        cost = gather_movable(self._dynamics.cost, self._dynamics.movable(state))
+        return (self.solution.at(state).marginal > cost).cpu().numpy()
 
     def evaluate(self, states: pd.DataFrame) -> pd.DataFrame:
-        """`state`, `value`, `accept_1..accept_J` for a table with `state`, `y_1..y_J`, `nu_1..nu_J`."""
-        return evaluate_states(self.solution, self._dynamics, checked_states(states, self.model))  # type: ignore[arg-type]
+        """`state`, `value` and `accept_...` for a table of states, see `checked_states`."""
+        return evaluate_states(self.solution, self._dynamics, checked_states(states, self.model))
 
     @property
-    def _dynamics(self):  # type: ignore[no-untyped-def]
+    def _dynamics(self) -> Dynamics:
         return self.solution.model
 
-    def _state(self, y: Array, nu: Array):  # type: ignore[no-untyped-def]
-        return to_state(np.atleast_2d(y), np.atleast_2d(nu), self._dynamics)
+    def _state(self, y: Array, x: Array, z: Array | None) -> State:
+        tensor = self._dynamics.tensor
+        clock = None if z is None else torch.tensor(np.atleast_1d(z), device=self._dynamics.device)
+        return State(tensor(np.atleast_2d(y)), tensor(np.atleast_2d(x)), clock)
 
 
-def load_solution(path: Path, device: str = "cpu") -> tuple[Any, Solution]:
-    """The model (an `Exporter` or a `NetworkEconomy`) and the trained value function of a checkpoint (`model.pt`).
+def load_solution(path: Path, device: str = "cpu") -> tuple[Model, ValueFunction]:
+    """The model and the trained value function of a checkpoint (`model.pt`).
 
     Raises:
         CheckpointError: not a checkpoint of this version.
     """
-    import torch
-
-    from dlopt.bsde.training import Trainer
-
-    model, options, seed, training = load_checkpoint(path, device)
-    generator = torch.Generator(device=device).manual_seed(seed)
-    build: Any = build_network_value if isinstance(model, NetworkEconomy) else build_value
-    value = build(model.on(device), options, generator)
-    trainer = Trainer(value, options, Budget(), generator)
-    trainer.load_state_dict(training)
-    return model, value
+    saved = load_checkpoint(path, device)
+    generator = torch.Generator(device=device).manual_seed(saved.seed)
+    value = kind_of(saved.model).build(saved.model.on(device), saved.method, generator)
+    value.load_state_dict(saved.training["value"])
+    return saved.model, value

@@ -1,4 +1,4 @@
-"""The way in: solve an exporter's problem by training, or exactly where that is possible."""
+"""The way in: solve a model by training, or exactly where that is possible."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
-from dlopt.bsde.analysis import impulse_response, long_run, out_of_sample, validation
+from dlopt.bsde.analysis import out_of_sample, right_decisions, validation
 from dlopt.bsde.certificate import Certificate, certify, long_run_states, set_level
 from dlopt.bsde.checkpoint import load_checkpoint, refuse_changes, save_checkpoint
-from dlopt.bsde.exact import ExactSolution, exact_solution
-from dlopt.bsde.exporter import Exporter, ExporterDynamics
+from dlopt.bsde.kinds import Model, check_exact, kind_of
 from dlopt.bsde.model import ModelError, State
 from dlopt.bsde.options import AnalysisOptions, Budget, MethodOptions
 from dlopt.bsde.result import BsdeResult
 from dlopt.bsde.states import checked_states, evaluate_states
-from dlopt.bsde.training import Progress, Trainer
-from dlopt.bsde.value import ExactValue, Solution, build_value
+from dlopt.bsde.training import Trainer, Watch
+from dlopt.bsde.value import ExactlySolved
+
+YEARS_TO_REST = 10.0  # simulated under the final policy before states count as long-run ones
+LEVEL_YEARS = 40.0  # over which the mean residual that fixes the constant in V is taken
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -41,12 +42,12 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def solve_bsde(
-    model: Exporter,
+    model: Model,
     method: MethodOptions | None = None,
     budget: Budget | None = None,
     seed: int = 0,
     device: str = "auto",
-    on_progress: Callable[[Progress], bool] | None = None,
+    watch: Watch | None = None,
     checkpoint: Path | None = None,
     resume: Path | None = None,
     analysis: AnalysisOptions | None = None,
@@ -55,83 +56,87 @@ def solve_bsde(
     """Train a value function, certify it, and compute what it says.
 
     Args:
-        model: the exporter.
-        method: how; the default is a control variate with small networks trained on the equation's residual.
+        model: an exporter or a network economy.
+        method: how; by default a control variate with small networks trained on the equation's residual.
         budget: how long to train.
         seed: of every random draw. One seed, thread count and number of steps give one result.
         device: `auto`, `cpu`, `cuda`.
-        on_progress: told how training stands; returns True to stop.
+        watch: told how it goes; may stop the training.
         checkpoint: where to save the training, every `budget.checkpoint_seconds` and at the end.
         resume: a checkpoint to go on from: the result is that of a run never interrupted.
         analysis: sizes of what is computed afterwards.
-        states: user states to evaluate: columns `state`, `y_1..y_J`, `nu_1..nu_J`.
+        states: states to evaluate, see `checked_states`.
 
     Raises:
-        CheckpointError: `resume` is not readable, or of another model, method or seed.
+        CheckpointError: `resume` is not readable, or of another model, method, budget or seed.
         StateError: `states` are not states of this model.
         ModelError: the device cannot be used.
     """
-    method, budget, analysis = method or MethodOptions(), budget or Budget(), analysis or AnalysisOptions()
+    kind, watch = kind_of(model), watch or Watch()
+    method, budget, analysis = method or kind.method, budget or Budget(), analysis or kind.analysis
     if states is not None:
         states = checked_states(states, model)
     place = pick_device(device)
-    saved = None
-    if resume is not None:
-        saved_model, saved_method, saved_seed, saved = load_checkpoint(resume, place)
-        refuse_changes(resume, (saved_model, saved_method, saved_seed), (model, method, seed))
+    saved = None if resume is None else load_checkpoint(resume, place)
+    if resume is not None and saved is not None:
+        refuse_changes(resume, saved, model, method, budget, seed)
+    watch.phase("control variate")
     dynamics = model.on(place)
     generator = torch.Generator(device=place).manual_seed(seed)
-    trainer = Trainer(build_value(dynamics, method, generator), method, budget, generator)
-    exact = exact_solution(model)
-    decisions = None if exact is None else _decision_check(trainer, exact)
+    trainer = Trainer(kind.build(dynamics, method, generator), method, budget, generator)
+    exact, decisions = None, None
+    solve_exactly = kind.exact(model)
+    if solve_exactly is not None:
+        watch.phase("exact solution")
+        exact = solve_exactly(dynamics)
+        decisions = _decision_check(trainer, exact)
     if saved is not None:
-        trainer.load_state_dict(saved)
+        trainer.load_state_dict(saved.training)
 
     def save() -> None:
         if checkpoint is not None:
-            save_checkpoint(checkpoint, model, method, seed, trainer.state_dict())
+            save_checkpoint(checkpoint, model, method, budget, seed, trainer.state_dict())
 
     save()
-    outcome = trainer.train(on_progress, save, decisions)
+    watch.phase("training")
+    outcome = trainer.train(watch, save, decisions)
+    save()
+    frames = {"losses": pd.DataFrame([dataclasses.asdict(row) for row in trainer.history]).drop(columns="steps")}
     if outcome == "stopped":
-        save()
         message = f"Stopped after {trainer.step} of {trainer.steps} steps. Resume the run to go on exactly from there."
-        frames = {"losses": _losses(trainer)}
         return BsdeResult(
             model, method, trainer.value, "interrupted", message, None, trainer.step, trainer.seconds, frames
         )
+    watch.phase("long run")
     value, later = trainer.value, torch.Generator(device=place).manual_seed(seed + 1)
-    resting = long_run_states(value, trainer.pool, 10, later)
-    set_level(value, resting, 40, later)
+    resting = long_run_states(value, trainer.pool.rows(slice(0, kind.sample)), YEARS_TO_REST, later)
+    set_level(value, resting, LEVEL_YEARS, later)
     save()
-    resting = long_run_states(value, resting, 5, later)
-    many = State(resting.y, resting.x, resting.z)
-    certificate = certify(value, many.rows(slice(0, analysis.certificate_paths)), analysis.certificate_years, later)
-    frames = {
-        "losses": _losses(trainer),
-        "out_of_sample": out_of_sample(value, method, analysis.out_of_sample, later),
-    }
+    resting = long_run_states(value, resting, YEARS_TO_REST / 2, later)
+    watch.phase("certificate")
+    start = resting.rows(slice(0, analysis.certificate_paths))
+    certificate = certify(value, start, analysis.certificate_years, later)
+    watch.phase("losses out of sample")
+    frames["out_of_sample"] = out_of_sample(value, method, analysis.out_of_sample, later)
     if exact is not None:
-        spread = _on_domain(dynamics, exact, analysis.validation, later)
-        sets = {"long_run": resting.rows(slice(0, analysis.validation)), **spread}
-        frames["validation"] = validation(value, exact, sets)
-    frames |= _analysis(value, dynamics, resting, analysis, seed, states)
+        watch.phase("errors against the exact solution")
+        sets = {"long_run": resting.rows(slice(0, analysis.validation))}
+        frames["validation"] = validation(value, exact, sets | kind.drawn(dynamics, exact, analysis.validation, later))
+    watch.phase("simulations")
+    frames |= kind.analyse(value, dynamics, resting, analysis, seed + 2)
+    if states is not None:
+        frames["evaluation"] = evaluate_states(value, dynamics, states)
     converged = outcome != "diverged" and certificate.hjb_residual_rel <= method.target
-    return BsdeResult(
-        model,
-        method,
-        value,
-        "converged" if converged else "not_converged",
-        _message(certificate, method, converged),
-        certificate,
-        trainer.step,
-        trainer.seconds,
-        frames,
-    )
+    status, message = "converged" if converged else "not_converged", _message(certificate, method, converged)
+    return BsdeResult(model, method, value, status, message, certificate, trainer.step, trainer.seconds, frames)
 
 
 def solve_exact(
-    model: Exporter, seed: int = 0, analysis: AnalysisOptions | None = None, states: pd.DataFrame | None = None
+    model: Model,
+    seed: int = 0,
+    analysis: AnalysisOptions | None = None,
+    states: pd.DataFrame | None = None,
+    watch: Watch | None = None,
 ) -> BsdeResult:
     """The exact solution in the same shape, where the model has one.
 
@@ -139,72 +144,28 @@ def solve_exact(
         ModelError: it has none.
         StateError: `states` are not states of this model, or lie where the exact solution does not reach.
     """
-    analysis = analysis or AnalysisOptions()
+    kind, watch = kind_of(model), watch or Watch()
+    analysis, solve_exactly = analysis or kind.analysis, check_exact(model)
     if states is not None:
         states = checked_states(states, model)
-    exact = exact_solution(model)
-    if exact is None:
-        raise ModelError(
-            f"The model {model.name!r} has no exact solution: its destinations are neither independent, nor in small "
-            "blocks, nor identical. Use method=default; its certificate needs no exact solution."
-        )
+    watch.phase("exact solution")
     dynamics = model.on("cpu", torch.float64)
-    solution = ExactValue(dynamics, exact)
+    solution = solve_exactly(dynamics)
+    frames = {} if states is None else {"evaluation": evaluate_states(solution, dynamics, states)}
+    watch.phase("simulations")
     generator = torch.Generator().manual_seed(seed + 1)
-    resting = dynamics.draw(analysis.paths, generator)
-    frames = _analysis(solution, dynamics, resting, analysis, seed, states)
-    message = f"Exact solution by method '{exact.method}'; it covers {exact.covers}."
+    resting = long_run_states(solution, dynamics.draw(kind.sample, generator), 25, generator)
+    frames |= kind.analyse(solution, dynamics, resting, analysis, seed + 2)
+    message = f"Exact solution by method '{solution.method}'; it covers {solution.covers}."
     return BsdeResult(model, None, solution, "converged", message, None, 0, 0.0, frames)
 
 
-def _analysis(
-    solution: Solution,
-    dynamics: ExporterDynamics,
-    resting: State,
-    analysis: AnalysisOptions,
-    seed: int,
-    states: pd.DataFrame | None,
-) -> dict[str, pd.DataFrame]:
-    """The tables any solution has."""
-    generator = torch.Generator(device=dynamics.device).manual_seed(seed + 2)
-    copies = -(-analysis.paths // len(resting))
-    start = resting.rows(torch.arange(len(resting)).repeat(copies)[: analysis.paths])
-    frames = {}
-    frames["marginal_values"], frames["simulation"] = long_run(
-        solution, dynamics.parameters, start, analysis, generator
-    )
-    frames["impulse_response"] = impulse_response(solution, dynamics, resting, analysis, seed + 3)
-    if states is not None:
-        frames["evaluation"] = evaluate_states(solution, dynamics, states)
-    return frames
-
-
-def _losses(trainer: Trainer) -> pd.DataFrame:
-    return pd.DataFrame([dataclasses.asdict(row) for row in trainer.history]).drop(columns="steps")
-
-
-def _on_domain(
-    dynamics: ExporterDynamics, exact: ExactSolution, count: int, generator: torch.Generator
-) -> dict[str, State]:
-    """States drawn at random rather than visited, where the exact solution covers them."""
-    sets = {"drawn": dynamics.draw(count, generator)}
-    if exact.method == "separable":
-        sets["off_manifold"] = dynamics.draw(count, generator, 1.0, 1.0)
-    return sets
-
-
-def _decision_check(trainer: Trainer, exact: ExactSolution) -> Callable[[], float]:
+def _decision_check(trainer: Trainer, exact: ExactlySolved) -> Callable[[], float]:
     """Share of right decisions at fixed states of the first pool."""
-    state = trainer.pool.rows(slice(0, 256))
-    state = State(state.y.clone(), state.x.clone(), state.z)
-    y = state.y.double().cpu().numpy()
-    right = exact.accept(y, state.x.double().cpu().numpy())
-
-    def share() -> float:
-        decided = (trainer.value.at(state).marginal > trainer.model.cost).cpu().numpy()
-        return float(np.mean((decided == right)[y < 0.5]))
-
-    return share
+    pool = trainer.pool.rows(slice(0, 256))
+    state = State(pool.y.clone(), pool.x.clone(), None if pool.z is None else pool.z.clone())
+    truth = exact.at(state)
+    return lambda: right_decisions(trainer.model, state, trainer.value.at(state), truth)
 
 
 def _message(certificate: Certificate, method: MethodOptions, converged: bool) -> str:
@@ -216,5 +177,5 @@ def _message(certificate: Certificate, method: MethodOptions, converged: bool) -
         return f"Solved: {size}."
     return (
         f"Not accurate enough: {size}; the target for the residual is {method.target:g}. Train longer "
-        "(budget.seconds), use baseline=meanfield, or a larger network (method.hidden, method.conditional)."
+        "(budget.steps), use method.baseline=meanfield, or a larger network (method.hidden, method.conditional)."
     )

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
-from dlopt.bsde.exporter import Array, Exporter, ExporterDynamics
-from dlopt.bsde.model import State, StateError
+from dlopt.bsde.factors import FactorDynamics, FactorModel
+from dlopt.bsde.model import State, StateError, gather_movable
 from dlopt.bsde.value import Solution
 
 SHOWN = 20
 
 
-def read_states(path: Path, model: Exporter) -> pd.DataFrame:
-    """Read a CSV or Parquet file with the columns `state`, `y_1..y_J`, `nu_1..nu_J`, in any order.
+def switch_columns(model: FactorModel, prefix: str = "y") -> list[str]:
+    """A column for each switch, in order: `y_1..y_J`, or `y_BUYER_SUPPLIER` in a network."""
+    return [f"{prefix}_{label}" for label in model.switch_labels]
+
+
+def factor_columns(model: FactorModel) -> list[str]:
+    """A column for each continuous state: `nu_1..nu_J`, or `eps_1..eps_N` in a network."""
+    return [f"{model.factor_symbol}_{k + 1}" for k in range(len(model.centre))]
+
+
+def read_states(path: Path, model: FactorModel) -> pd.DataFrame:
+    """Read a CSV or Parquet file of states, its columns in any order: see `checked_states`.
 
     Raises:
         StateError: with every fault found.
     """
+    text = {"state": str, "z": str}
     try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"state": str})
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=text)
     except (OSError, ValueError) as error:
         raise StateError(
             f"{path} cannot be read as a table of states: {error}. Give a .csv or .parquet file."
@@ -31,54 +42,65 @@ def read_states(path: Path, model: Exporter) -> pd.DataFrame:
     return checked_states(frame, model, str(path))
 
 
-def checked_states(frame: pd.DataFrame, model: Exporter, source: str = "the states") -> pd.DataFrame:
+def checked_states(frame: pd.DataFrame, model: FactorModel, source: str = "the states") -> pd.DataFrame:
     """The same table with its columns in order and numbers as floats.
+
+    Columns: `state` (a label), `z` (position of the clock, where there is one), then `switch_columns` and
+    `factor_columns`.
 
     Raises:
         StateError: with every fault found.
     """
-    count = model.destinations
-    wanted = ["state", *(f"y_{j}" for j in range(1, count + 1)), *(f"nu_{j}" for j in range(1, count + 1))]
+    switches, factors = switch_columns(model), factor_columns(model)
+    labels, numbers = ["state", *(["z"] if model.clock_labels else [])], [*switches, *factors]
+    wanted = [*labels, *numbers]
+    form = ", ".join([*labels, f"{switches[0]}..{switches[-1]}", f"{factors[0]}..{factors[-1]}"])
     faults = [f"column {c} is missing" for c in wanted if c not in frame.columns]
-    faults += [f"column {c} is not one of state, y_1..y_{count}, nu_1..nu_{count}" for c in frame if c not in wanted]
+    faults += [f"column {c} is not one of {form}" for c in frame.columns if c not in wanted]
     if not faults and len(frame) == 0:
         faults.append("there are no rows")
+    values = np.empty((0, len(numbers)))
     if not faults:
-        numbers = frame[wanted[1:]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-        raw = frame[wanted[1:]].to_numpy()
-        bad = ~np.isfinite(numbers)
-        bad[:, :count] |= ~np.isin(numbers[:, :count], (0.0, 1.0))
+        raw = frame[numbers].to_numpy()
+        values = frame[numbers].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+        bad = ~np.isfinite(values)
+        bad[:, : len(switches)] |= ~np.isin(values[:, : len(switches)], (0.0, 1.0))
         for row, column in np.argwhere(bad):
-            rule = "is neither 0 nor 1" if column < count else "is not a finite number"
-            faults.append(f"row {row + 1}, {wanted[1 + column]}: {raw[row, column]!r} {rule}")
+            rule = "is neither 0 nor 1" if column < len(switches) else "is not a finite number"
+            faults.append(f"row {row + 1}, {numbers[column]}: {raw[row, column]!r} {rule}")
+        for row, label in enumerate(frame["z"].astype(str) if model.clock_labels else ()):
+            if label not in model.clock_labels:
+                faults.append(f"row {row + 1}, z: {label!r} is not a sector")
         if frame["state"].duplicated().any():
             faults.append("the labels in column state must differ")
     if faults:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise StateError(f"{source} cannot be evaluated: " + "; ".join(faults[:SHOWN]) + more + ".")
-    out = frame[wanted].copy()
-    out[wanted[1:]] = numbers
-    return out
+    return pd.concat([frame[labels].astype(str), pd.DataFrame(values, columns=numbers, index=frame.index)], axis=1)
 
 
-def evaluate_states(solution: Solution, dynamics: ExporterDynamics, states: pd.DataFrame) -> pd.DataFrame:
-    """Value and decisions at checked states: `state`, `value`, `accept_1..accept_J`.
+def evaluate_states(solution: Solution, dynamics: FactorDynamics, states: pd.DataFrame) -> pd.DataFrame:
+    """Value and decisions at checked states: `state`, `value`, and `accept_...` for each switch.
 
-    `accept_j` says whether an opportunity in j would be taken; where channel j is open already, whether it would be
-    opened if it were closed.
+    `accept` says whether an opportunity would be taken: with the clock where the switch can move, and where it is on
+    already, as if it were off.
     """
-    count = dynamics.parameters.destinations
-    numbers = states.iloc[:, 1:].to_numpy(dtype=float)
-    state = to_state(numbers[:, :count], numbers[:, count:], dynamics)
-    at = solution.at(state)
-    accept = (at.marginal > dynamics.cost).cpu().numpy()
-    table = pd.DataFrame(accept, columns=[f"accept_{j}" for j in range(1, count + 1)])
-    table.insert(0, "value", at.value.double().cpu().numpy())
+    model = dynamics.parameters
+    numbers = dynamics.tensor(states[[*switch_columns(model), *factor_columns(model)]].to_numpy(dtype=float))
+    y, x = numbers[:, : dynamics.switches], numbers[:, dynamics.switches :]
+    position = {label: k for k, label in enumerate(model.clock_labels)}
+    z = torch.tensor([position[label] for label in states["z"]], device=x.device) if position else None
+    value = solution.at(State(y, x, z)).value
+    if z is None:
+        accept = _accepted(solution, dynamics, State(y, x))
+    else:
+        clocks = (State(y, x, torch.full_like(z, k)) for k in position.values())
+        accept = torch.cat([_accepted(solution, dynamics, state) for state in clocks], 1)
+    table = pd.DataFrame(accept.cpu().numpy(), columns=switch_columns(model, "accept"))
+    table.insert(0, "value", value.double().cpu().numpy())
     table.insert(0, "state", states["state"].to_numpy())
     return table
 
 
-def to_state(y: Array, nu: Array, dynamics: ExporterDynamics) -> State:
-    """Arrays `[B, J]` as a batch of states on the model's device."""
-    options: dict[str, Any] = {"device": dynamics.device, "dtype": dynamics.dtype}
-    return State(torch.tensor(y, **options), torch.tensor(nu, **options))
+def _accepted(solution: Solution, dynamics: FactorDynamics, state: State) -> Tensor:
+    return solution.at(state).marginal > gather_movable(dynamics.cost, dynamics.movable(state))

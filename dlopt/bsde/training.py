@@ -54,6 +54,20 @@ class Progress:
     decision_accuracy: float = math.nan
 
 
+class Watch:
+    """Somebody who follows a solve; this one does nothing."""
+
+    def phase(self, name: str) -> None:
+        """A part of the work begins; `training` is the one that can be stopped and gone on with."""
+
+    def progress(self, progress: Progress) -> None:
+        """Training was measured."""
+
+    def stop(self) -> bool:
+        """Whether training should stop; asked after each step."""
+        return False
+
+
 class Trainer:
     """A value function under training: everything needed to go on exactly is in `state_dict`.
 
@@ -72,6 +86,7 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self.steps = budget.steps or (None if budget.seconds else DEFAULT_STEPS)
         self.history: list[Progress] = []
+        self.outcome = ""  # how training ended, once it has
         matrices = list(value.network.hidden)
         if value.conditional is not None:
             matrices += list(value.conditional.hidden)
@@ -112,24 +127,24 @@ class Trainer:
 
     def train(
         self,
-        on_progress: Callable[[Progress], bool] | None = None,
-        on_checkpoint: Callable[[], None] | None = None,
+        watch: Watch,
+        on_checkpoint: Callable[[], None],
         decisions: Callable[[], float] | None = None,
     ) -> str:
-        """Train until the budget is spent, the residual is at `options.stop_at`, or the callback says stop.
+        """Train until the budget is spent, the residual is at `options.stop_at`, or `watch` says stop.
 
         Args:
-            on_progress: told how training stands; returns True to stop.
+            watch: told how training stands, and asked whether to stop.
             on_checkpoint: called every `budget.checkpoint_seconds`.
             decisions: measures the share of right decisions, for the progress reports.
 
         Returns:
-            `finished`, `target` or `stopped`.
+            `finished`, `target`, `diverged` or `stopped`.
         """
         last_checkpoint = time.monotonic()
-        if self.step == 0 and self._report(decisions).hjb_residual_rel <= self.options.stop_at:
-            return "target"
-        while self.steps is None or self.step < self.steps:
+        if self.step == 0 and not self.outcome:
+            self._measure(watch, decisions)
+        while not self.outcome:
             started = time.monotonic()
             self._one_step()
             self.step += 1
@@ -139,17 +154,24 @@ class Trainer:
             if self.steps is not None and (
                 self.step % max(1, self.steps // self.budget.evaluations) == 0 or self.step == self.steps
             ):
-                progress = self._report(decisions)
-                if not math.isfinite(progress.loss):
-                    return "diverged"
-                if on_progress is not None and on_progress(progress):
-                    return "stopped"
-                if progress.hjb_residual_rel <= self.options.stop_at:
-                    return "target"
-            if on_checkpoint is not None and time.monotonic() - last_checkpoint > self.budget.checkpoint_seconds:
+                self._measure(watch, decisions)
+            if watch.stop() and not self.outcome:
+                return "stopped"
+            if time.monotonic() - last_checkpoint > self.budget.checkpoint_seconds:
                 on_checkpoint()
                 last_checkpoint = time.monotonic()
-        return "finished"
+        return self.outcome
+
+    def _measure(self, watch: Watch, decisions: Callable[[], float] | None) -> None:
+        """Report how training stands, and whether it has ended."""
+        progress = self._report(decisions)
+        watch.progress(progress)
+        if not math.isfinite(progress.loss):
+            self.outcome = "diverged"
+        elif progress.hjb_residual_rel <= self.options.stop_at:
+            self.outcome = "target"
+        elif self.step == self.steps:
+            self.outcome = "finished"
 
     def _affordable_steps(self) -> int:
         """Steps that fit in the budget, rounded down to two digits so that equal machines agree."""
@@ -249,6 +271,7 @@ class Trainer:
             "seconds": self.seconds,
             "unit": self.unit,
             "loss": self._loss,
+            "outcome": self.outcome,
             "history": [dataclasses.asdict(p) for p in self.history],
         }
 
@@ -262,5 +285,5 @@ class Trainer:
         device = self.pool.x.device
         self.pool = State(**{key: tensor.to(device) for key, tensor in saved["pool"].items()})
         self.step, self.steps, self.seconds = saved["step"], saved["steps"], saved["seconds"]
-        self.unit, self._loss = saved["unit"], saved["loss"]
+        self.unit, self._loss, self.outcome = saved["unit"], saved["loss"], saved["outcome"]
         self.history = [Progress(**row) for row in saved["history"]]

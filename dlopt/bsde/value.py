@@ -38,24 +38,33 @@ class Solution(Protocol):
         ...
 
 
+class ExactlySolved(Solution, Protocol):
+    """An exact solution, and which one it is."""
+
+    method: str
+    covers: str
+
+
 class ExactValue:
-    """An exact solution in the shape of the neural one; its generator and sensitivities are not known (NaN)."""
+    """An exact solution in the shape of the neural one, in float64; generator and sensitivities are not known (NaN)."""
 
     def __init__(self, model: ExporterDynamics, exact: ExactSolution) -> None:
         self.model: SwitchingModel = model
-        self.exact = exact
+        self.exact, self.method, self.covers = exact, exact.method, exact.covers
 
     def at(self, state: State) -> Evaluation:
         """Values and differences from the exact solution."""
         y, nu = state.y.double().cpu().numpy(), state.x.double().cpu().numpy()
-        nan = state.x.new_full((len(state),), float("nan"))
-        value = torch.from_numpy(self.exact.value(y, nu)).to(state.x)
-        marginal = torch.from_numpy(self.exact.marginal(y, nu)).to(state.x)
+        nan = state.x.new_full((len(state),), float("nan"), dtype=torch.float64)
+        value = torch.from_numpy(self.exact.value(y, nu)).to(nan)
+        marginal = torch.from_numpy(self.exact.marginal(y, nu)).to(nan)
         return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks))
 
 
 class ValueFunction(nn.Module):
-    """V = baseline + shift + scale * (network + conditional network).
+    """V = baseline + shift + level + scale * (network + conditional network).
+
+    `shift` is set while training, `level` once, afterwards, from longer simulations.
 
     Args:
         model: the problem on a device.
@@ -72,9 +81,11 @@ class ValueFunction(nn.Module):
         self.network, self.conditional = network, conditional
         self.register_buffer("scale", model.centre.new_ones(()))
         self.register_buffer("shift", model.centre.new_zeros(()))
+        self.register_buffer("level", model.centre.new_zeros(()))
 
     scale: Tensor
     shift: Tensor
+    level: Tensor
 
     def evaluate(self, state: State) -> Evaluation:
         """V and what the equation needs of it, with gradients to the networks' weights."""
@@ -84,8 +95,9 @@ class ValueFunction(nn.Module):
         if self.conditional is not None:
             correction = correction.plus(self.conditional.evaluate(self.model, state))
         at = base.plus(correction, self.scale)
-        clock = None if at.clock is None else at.clock + self.shift
-        return Evaluation(at.value + self.shift, at.marginal, at.generator, at.sensitivity, clock)
+        constant = self.shift + self.level
+        clock = None if at.clock is None else at.clock + constant
+        return Evaluation(at.value + constant, at.marginal, at.generator, at.sensitivity, clock)
 
     def evaluate_value(self, state: State) -> Tensor:
         """V alone, `[B]`, with gradients: no neighbours, no derivatives."""
@@ -94,7 +106,7 @@ class ValueFunction(nn.Module):
         correction = self.network(state)
         if self.conditional is not None:
             correction = correction + self.conditional.evaluate(self.model, state).value
-        return base + self.scale * correction + self.shift
+        return base + self.scale * correction + (self.shift + self.level)
 
     def at(self, state: State) -> Evaluation:
         """`evaluate` without gradients, in parts that fit in memory."""

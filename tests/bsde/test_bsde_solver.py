@@ -17,6 +17,7 @@ from dlopt.bsde import (
     MethodOptions,
     ModelError,
     StateError,
+    Watch,
     exact_solution,
     load_solution,
     preset,
@@ -27,6 +28,17 @@ from dlopt.bsde import (
 SMALL = AnalysisOptions(
     certificate_years=40.0, out_of_sample=300, paths=64, years=10.0, validation=500, response_years=4.0
 )
+
+
+class Until(Watch):
+    """Stops training after some steps."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def stop(self):
+        self.left -= 1
+        return self.left <= 0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,9 +89,7 @@ def test_tables_are_complete(blocks):
 def test_resumed_run_equals_the_straight_one(blocks, tmp_path):
     model, straight, _ = blocks
     path = tmp_path / "model.pt"
-    first = solve_bsde(
-        model, budget=Budget(steps=400), analysis=SMALL, checkpoint=path, on_progress=lambda p: p.step >= 200
-    )
+    first = solve_bsde(model, budget=Budget(steps=400), analysis=SMALL, checkpoint=path, watch=Until(200))
     assert first.status == "interrupted"
     resumed = solve_bsde(model, budget=Budget(steps=400), analysis=SMALL, resume=path)
     assert resumed.certificate == straight.certificate

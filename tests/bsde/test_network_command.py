@@ -13,7 +13,7 @@ import pytest
 
 from dlopt.bsde.network_folder import write_network
 from dlopt.bsde.network_presets import synthetic
-from dlopt.bsde.network_states import link_columns
+from dlopt.bsde.states import switch_columns
 
 MAIN = "import sys; from dlopt.cli.app import main; sys.argv[0] = 'dlopt'; main()"
 
@@ -25,7 +25,7 @@ def place(tmp_path_factory):
     model = synthetic(2)
     rng = np.random.default_rng(0)
     table = pd.DataFrame(model.eps_bar + 0.02 * rng.normal(size=(4, 2)), columns=["eps_1", "eps_2"])
-    table[link_columns(model, "y")] = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    table[switch_columns(model)] = [[0, 0], [0, 1], [1, 0], [1, 1]]
     table["z"], table["state"] = "s01", list("abcd")
     table.to_csv(place / "states.csv", index=False)
     return place

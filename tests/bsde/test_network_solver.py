@@ -9,19 +9,37 @@ import pandas as pd
 import pytest
 import torch
 
-from dlopt.bsde import AnalysisOptions, Budget, CheckpointError, StateError
+from dlopt.bsde import (
+    AnalysisOptions,
+    Budget,
+    CheckpointError,
+    StateError,
+    Watch,
+    load_solution,
+    solve_bsde,
+    solve_exact,
+)
 from dlopt.bsde.exact.network_frozen import FrozenNetwork
 from dlopt.bsde.model import State
 from dlopt.bsde.network_presets import synthetic
-from dlopt.bsde.network_solve import solve_network, solve_network_exact
-from dlopt.bsde.network_states import link_columns
 from dlopt.bsde.network_value import NETWORK_METHOD
-from dlopt.bsde.result import load_solution
+from dlopt.bsde.states import switch_columns
 
 SMALL = AnalysisOptions(
     certificate_paths=64, certificate_years=40.0, out_of_sample=200, paths=64, validation=500, response_years=4.0,
     response_paths=32,
 )  # fmt: skip
+
+
+class Until(Watch):
+    """Stops training after some steps."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def stop(self):
+        self.left -= 1
+        return self.left <= 0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +59,7 @@ def model():
 def states(model):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(model.eps_bar + rng.normal(size=(5, 2)) @ model.loading.T, columns=["eps_1", "eps_2", "eps_3"])
-    table[link_columns(model, "y")] = (rng.random((5, 6)) < 0.5).astype(int)
+    table[switch_columns(model)] = (rng.random((5, 6)) < 0.5).astype(int)
     table["z"], table["state"] = ["s01", "s02", "s03", "s01", "s02"], list("abcde")
     return table
 
@@ -49,12 +67,12 @@ def states(model):
 @pytest.fixture(scope="module")
 def solved(model, states, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "model.pt"
-    return solve_network(model, budget=Budget(steps=400), analysis=SMALL, checkpoint=path, states=states), path
+    return solve_bsde(model, budget=Budget(steps=400), analysis=SMALL, checkpoint=path, states=states), path
 
 
 @pytest.fixture(scope="module")
 def exact(model, states):
-    return solve_network_exact(model, analysis=SMALL, states=states)
+    return solve_exact(model, analysis=SMALL, states=states)
 
 
 def test_three_sectors_meet_their_bounds(solved):
@@ -100,7 +118,7 @@ def test_a_shock_lowers_gdp_and_fades(solved):
 
 def test_frozen_links_reproduce_the_closed_form():
     model = dataclasses.replace(synthetic(5), link_rate=0.0, clock_rate=0.0)
-    result = solve_network(model, budget=Budget(steps=20), analysis=SMALL)
+    result = solve_bsde(model, budget=Budget(steps=20), analysis=SMALL)
     dynamics = result.solution.model
     state = dynamics.draw(200, torch.Generator().manual_seed(3))
     links = dynamics.links(state.y).double().numpy()
@@ -110,15 +128,15 @@ def test_frozen_links_reproduce_the_closed_form():
 
 def test_resuming_gives_the_same_numbers(tmp_path):
     model = synthetic(2)
-    whole = solve_network(model, budget=Budget(steps=40, evaluations=2), analysis=SMALL)
+    whole = solve_bsde(model, budget=Budget(steps=40, evaluations=2), analysis=SMALL)
     path = tmp_path / "model.pt"
-    part = solve_network(model, budget=Budget(steps=40, evaluations=2), analysis=SMALL, checkpoint=path,
-                         on_progress=lambda p: p.step >= 20)  # fmt: skip
+    part = solve_bsde(model, budget=Budget(steps=40, evaluations=2), analysis=SMALL, checkpoint=path,
+                         watch=Until(20))  # fmt: skip
     assert part.status == "interrupted"
-    rest = solve_network(model, budget=Budget(steps=40, evaluations=2), analysis=SMALL, resume=path)
+    rest = solve_bsde(model, budget=Budget(steps=40, evaluations=2), analysis=SMALL, resume=path)
     assert rest.certificate == whole.certificate
     with pytest.raises(CheckpointError, match="seed"):
-        solve_network(model, seed=1, resume=path)
+        solve_bsde(model, seed=1, resume=path)
     loaded_model, value = load_solution(path)
     assert loaded_model.digest() == model.digest()
     state = State(*(t[:4] for t in (lambda s: (s.y, s.x, s.z))(value.model.draw(8, torch.Generator().manual_seed(0)))))
@@ -127,13 +145,13 @@ def test_resuming_gives_the_same_numbers(tmp_path):
 
 def test_states_are_checked(model, states):
     with pytest.raises(StateError, match="'s09' is not a sector"):
-        solve_network(model, states=states.assign(z="s09"))
+        solve_bsde(model, states=states.assign(z="s09"))
     with pytest.raises(StateError, match="y_s01_s02 is missing"):
-        solve_network(model, states=states.drop(columns="y_s01_s02"))
+        solve_bsde(model, states=states.drop(columns="y_s01_s02"))
 
 
 def test_papers_losses_train():
     method = dataclasses.replace(NETWORK_METHOD, loss="paper", baseline="none", hidden=16, batch=8)
-    result = solve_network(synthetic(2), method, Budget(steps=10), analysis=SMALL)
+    result = solve_bsde(synthetic(2), method, Budget(steps=10), analysis=SMALL)
     assert result.status == "not_converged"
     assert np.isfinite(result.tables()["losses"]["loss"]).all()

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "ExactSolution",
     "LumpedSolution",
     "SeparableSolution",
+    "exact_method",
     "exact_solution",
 ]
 
@@ -49,12 +51,18 @@ class ExactSolution(Protocol):
         ...
 
 
+def exact_method(model: Exporter) -> Callable[[Exporter], ExactSolution] | None:
+    """The cheapest method that covers a model; None where there is none."""
+    if not np.any(model.pair):
+        return SeparableSolution
+    if is_lumped(model):
+        return LumpedSolution
+    if max(len(block) for block in find_blocks(model)) <= LARGEST_BLOCK:
+        return BlocksSolution
+    return None
+
+
 def exact_solution(model: Exporter) -> ExactSolution | None:
     """The exact solution of a model, by the cheapest method that covers it; None where there is none."""
-    if not np.any(model.pair):
-        return SeparableSolution(model)
-    if is_lumped(model):
-        return LumpedSolution(model)
-    if max(len(block) for block in find_blocks(model)) <= LARGEST_BLOCK:
-        return BlocksSolution(model)
-    return None
+    method = exact_method(model)
+    return None if method is None else method(model)
