@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _KEYS = ("calibration", "accounting", "instruments.sectors")
 _PREFERRED = "icio2017"
 _FOLDER = Path("outputs/reproduce")
+_MOST = 8
+"""Processes at once, unless asked for: each takes a gigabyte of memory."""
 
 
 class ArgumentError(DloptError):
@@ -30,12 +33,15 @@ class ArgumentError(DloptError):
 def reproduce(
     words: Annotated[list[str], typer.Argument(metavar="TARGET... [KEY=VALUE]", help="Targets, or all; and keys.")],
     docs: Annotated[Path | None, typer.Option(help="Also write a page on what matches, as Markdown.")] = None,
-    threads: Annotated[int, typer.Option(help="Of torch; 0 means all cores this process may use.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Problems solved at once, a core each; 0: all cores, at most 8.")
+    ] = 0,
 ) -> None:
-    """Tables and figures of Wang, Xu, Yang and Zhu (2024), published beside computed.
+    """Tables and figures of Wang, Xu, Yang and Zhu (2024) and of Huang and Yu (2024), published beside computed.
 
-    Targets: table1 to table5, tableA1, tableB1, tableB2, text (numbers in the text), figure4 to figure9, figureB1 to
-    figureB3, claims (findings in words); or all.
+    Targets: table1 to table5, tableA1, tableB1, tableB2, text (numbers in the text), figure3 to figure9, figureB1 to
+    figureB3, claims (findings in words); of the second paper bsde-table1, bsde-table2, bsde-figure1, bsde-figure2
+    (these take no keys); or all.
     Keys: calibration= (icio2017 if imported, else the embedded one), accounting= (paper, standard),
     instruments.sectors= (all, tradable).
 
@@ -46,12 +52,12 @@ def reproduce(
 
     from dlopt.calibrations import load_calibration
     from dlopt.files import write_text
+    from dlopt.reproduce import parallel
     from dlopt.reproduce.cache import Cache
     from dlopt.reproduce.page import page
-    from dlopt.reproduce.run import needed
     from dlopt.reproduce.run import reproduce as compute
     from dlopt.reproduce.study import StoppedError, Study
-    from dlopt.reproduce.targets import chosen
+    from dlopt.reproduce.targets import chosen, needed
 
     from .interrupt import stopping
     from .screen import console, output, shown
@@ -65,30 +71,34 @@ def reproduce(
     name = keys.get("calibration") or _default_calibration()
     calibration = load_calibration(name)
     torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(threads or usable_cores())
+    torch.set_num_threads(1)
     introduction = f"Calibration {calibration.name}: {calibration.source}"
     if "calibration" not in keys and name != _PREFERRED:
         introduction = f"{_PREFERRED} is not imported: computed on the embedded, stylised economy. {introduction}"
     console.print(introduction, soft_wrap=True)
     folder = _FOLDER / datetime.datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
-    with stopping() as stop, _progress(len(needed(targets, variants)) + len(targets)) as (step, iterate):
+    tasks = needed(targets, variants)
+    began = time.perf_counter()
+    with stopping() as stop, _progress(len(tasks) + len(targets)) as (step, iterate):
 
         def on_iteration(info: Any) -> bool:
             iterate(info)
             return bool(stop)
 
-        def on_step(text: str) -> None:
+        def on_step(text: str, done: int) -> None:
             if stop:
                 raise StoppedError
-            step(text)
+            step(text, done)
 
         study = Study(Cache(_FOLDER / "cache", calibration), variants, on_iteration)
         try:
+            parallel.solve(tasks, study, processes or min(usable_cores(), _MOST), step, lambda: bool(stop))
             done = compute(targets, study, folder, on_step)
         except StoppedError as stopped:
             console.print(str(stopped), style="yellow")
             raise typer.Exit(2) from None
-    write_text(folder / "report.html", page(done, introduction))
+    minutes = (time.perf_counter() - began) / 60
+    write_text(folder / "report.html", page(done, f"{introduction} Made in {minutes:.1f} minutes."))
     if docs is not None:
         from dlopt.reproduce.docs import document
 
@@ -130,8 +140,8 @@ def _default_calibration() -> str:
 
 
 @contextlib.contextmanager
-def _progress(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
-    """Two functions: one says which step begins, the other shows an iteration of it."""
+def _progress(total: int) -> Iterator[tuple[Callable[[str, int], None], Callable[[Any], None]]]:
+    """Two functions: one says what is being done and how many steps are done, the other shows an iteration of it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from .progress import describe
@@ -139,15 +149,16 @@ def _progress(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[Any
 
     columns = (MofNCompleteColumn(), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=total, completed=-1)
-        current = ""
+        task = bar.add_task("starting", total=total)
+        current, finished = "", -1
 
-        def step(text: str) -> None:
-            nonlocal current
+        def step(text: str, done: int) -> None:
+            nonlocal current, finished
             current = text
-            bar.update(task, advance=1, description=text)
-            if not console.is_terminal:
-                console.print(text)
+            bar.update(task, completed=done, description=text)
+            if not console.is_terminal and done > finished:
+                finished = done
+                console.print(f"{done}/{total} {text}", soft_wrap=True)
 
         yield step, lambda info: bar.update(task, description=f"{current} · {describe(info)}")
 
@@ -163,7 +174,7 @@ def _screen(made: Made) -> Table:
     for number, name in enumerate(formats.header(made.table)):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)
     last = None
-    for column, row in formats.lines(made.table, made.layout.digits, made.layout.rms):
+    for column, row in formats.lines(made.table, made.layout.form, made.layout.rms):
         if column != last:
             table.add_row(f"[italic]{column}[/]")
             last = column
@@ -172,12 +183,14 @@ def _screen(made: Made) -> Table:
 
 
 def _show_status(done: Reproduction) -> None:
+    from dlopt.reproduce.study import CERTIFIED, cost
+
     from .screen import output
 
     for line in done.runs.to_dict("records"):
-        if line["status"] != "certified":
-            output.print(f"{line['title']}, {line['variant']}: {line['status']}. {line['message']}", style="yellow")
-    if len(done.runs):
-        solved = done.runs.drop_duplicates("seconds")  # a scenario may serve several variants
-        minutes = float(solved["seconds"].sum()) / 60
-        output.print(f"{len(solved)} problems solved in {minutes:.1f} minutes, now or earlier.")
+        if line["status"] != CERTIFIED:
+            where = f", {line['variant']}" if line["variant"] else ""
+            output.print(f"{line['title']}{where}: {line['status']}. {line['message']}", style="yellow")
+    count, minutes = cost(done.runs)
+    if count:
+        output.print(f"{count} problems solved in {minutes:.1f} minutes of processor time, now or earlier.")

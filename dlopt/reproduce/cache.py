@@ -1,24 +1,21 @@
-"""Solved equilibria, kept by what they depend on: calibration, definition of the problem, and code."""
+"""Solved problems, kept by what they depend on: calibration or model, definition of the problem, and code."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import importlib.resources
-import json
 import time
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
-import dlopt
 from dlopt.calibrations.bundle import digest
-from dlopt.files import replacing
+from dlopt.errors import DloptError
+from dlopt.reproduce import store
 from dlopt.reproduce.scenarios import Scenario, Variant, check, definition, setting, solve
 from dlopt.trade.api import OnIteration
 from dlopt.trade.calibration import Calibration
@@ -26,34 +23,46 @@ from dlopt.trade.certificate import Certificate
 from dlopt.trade.draws import DrawOptions, draw_subsidies
 from dlopt.trade.results import SolveResult
 
-_SOURCES = {
-    "dlopt.trade": (
-        "accounting", "api", "balance", "calibration", "certificate", "curvature", "derivatives", "equilibrium",
-        "factors", "game", "instruments", "model", "planner", "policy", "run",
-    ),
-    "dlopt.framework": ("ascent", "autodiff", "game", "nash", "outcome", "root"),
-}  # fmt: skip
-"""The modules that make a solution; the others only read solutions, or are other methods."""
+CODE = ("dlopt.trade", "dlopt.framework")
+"""What a solution of the trade model depends on."""
+
+
+class KeptFailureError(DloptError):
+    """A problem that could not be solved, here or earlier; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Solved:
-    """A solution and what it took.
+    """What solving left.
 
     Attributes:
-        result: the solution, as good as new except for its iterations.
-        seconds: wall time of the solve, whenever that was.
+        status: the solver's: `converged`, `not_converged` or `interrupted`.
+        message: what that means.
+        certificate: errors by name.
+        seconds: processor time of the solve, whenever that was.
         cached: whether it was solved earlier.
+        key: digest of everything it depends on; equal for one solution under two names.
+        result: the solution of a trade problem, as good as new except for its iterations.
+        tables: those of any other.
     """
 
-    result: SolveResult
+    status: str
+    message: str
+    certificate: dict[str, Any]
     seconds: float
     cached: bool
+    key: str
+    result: SolveResult | None = None
+    tables: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
+
+
+Made = tuple[str, str, dict[str, Any], dict[str, pd.DataFrame]]
+"""Status, message, certificate and tables."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cache:
-    """A folder of solutions for one calibration."""
+    """A folder of solutions, those of the trade model for one calibration."""
 
     folder: Path
     calibration: Calibration
@@ -63,83 +72,93 @@ class Cache:
         return digest(self.calibration)
 
     def key(self, given: Mapping[str, Any]) -> str:
-        """Digest of everything that the numbers depend on."""
-        content = [dlopt.__version__, code_digest(), self._world, given]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+        """Digest of everything that the numbers of a trade problem depend on."""
+        return store.key([store.code_digest(package) for package in CODE], self._world, given)
 
-    def has(self, scenario: Scenario, variant: Variant) -> bool:
-        """Whether `solved` would find it."""
-        return self._path(definition(scenario, variant, self.calibration)).is_file()
+    def has(self, key: str) -> bool:
+        """Whether something is kept under the key."""
+        return self._path(key).is_file()
 
     def solved(self, scenario: Scenario, variant: Variant, on_iteration: OnIteration | None = None) -> Solved:
         """From the cache, or solved and put there unless interrupted.
 
         Raises:
             UnavailableError: the calibration lacks what the scenario names.
-            DloptError: as the solvers.
+            KeptFailureError: the solvers refused.
         """
         check(scenario, self.calibration)
         given = definition(scenario, variant, self.calibration)
-        stored = self._load(self._path(given))
-        if stored is not None:
-            return Solved(self._rebuilt(given, stored), stored["seconds"], True)
-        started = time.perf_counter()
-        result = solve(given, self.calibration, on_iteration)
-        seconds = time.perf_counter() - started
+        key = self.key(given)
+        kept = store.load(self._path(key))
+        if kept is not None:
+            return self._rebuilt(key, given, kept)
+        started = time.process_time()
+        try:
+            result = solve(given, self.calibration, on_iteration)
+        except DloptError as error:
+            store.save(self._path(key), {"definition": given, "failure": str(error)})
+            raise KeptFailureError(str(error)) from error
+        seconds = time.process_time() - started
+        certificate = dataclasses.asdict(result.certificate)
         if result.status != "interrupted":
             tau, epsilon, sigma = (wedge.numpy() for wedge in result.wedges)
             about = {
                 "definition": given, "seconds": seconds, "status": result.status, "message": result.message,
-                "certificate": dataclasses.asdict(result.certificate),
+                "certificate": certificate,
             }  # fmt: skip
-            self._store(self._path(given), about, u=result.u.numpy(), tau=tau, epsilon=epsilon, sigma=sigma)
-        return Solved(result, seconds, False)
+            store.save(self._path(key), about, u=result.u.numpy(), tau=tau, epsilon=epsilon, sigma=sigma)
+        return Solved(result.status, result.message, certificate, seconds, False, key, result)
 
     def drawn(self, scenario: Scenario, variant: Variant, player: str) -> np.ndarray:
         """Real income of `player`, per cent, under randomly drawn subsidies of its own, `[draw]`; NaN if unsolvable."""
         options = DrawOptions()
         given = definition(scenario, variant, self.calibration)
-        path = self._path({**given, "draws": [player, dataclasses.asdict(options), _source("dlopt.trade", "draws")]})
-        stored = self._load(path)
-        if stored is not None:
-            return np.asarray(stored["values"])
+        path = self._path(self.key({**given, "draws": [player, dataclasses.asdict(options)]}))
+        kept = store.load(path)
+        if kept is not None:
+            return np.asarray(kept["values"])
         result = self.solved(scenario, variant).result
+        assert result is not None
         found = draw_subsidies(result, player, options).real_income_change_pct
         values = found[:, self.calibration.economy_index(player)].numpy()
-        self._store(path, {"definition": given, "player": player}, values=values)
+        store.save(path, {"definition": given, "player": player}, values=values)
         return values
 
-    def _path(self, given: Mapping[str, Any]) -> Path:
-        return self.folder / f"{self.key(given)}.npz"
+    def made(self, key: str, make: Callable[[], Made]) -> Solved:
+        """What is kept under the key, or what `make` makes, put there unless interrupted.
 
-    def _store(self, path: Path, about: Mapping[str, Any], **arrays: np.ndarray) -> None:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+        Raises:
+            KeptFailureError: it cannot be made.
+        """
+        kept = store.load(self._path(key))
+        if kept is None:
+            started = time.process_time()
+            try:
+                status, message, certificate, tables = make()
+            except DloptError as error:
+                store.save(self._path(key), {"failure": str(error)})
+                raise KeptFailureError(str(error)) from error
+            seconds = time.process_time() - started
+            about = {"status": status, "message": message, "certificate": certificate, "seconds": seconds}
+            if status != "interrupted":
+                packed = {name: store.packed(table) for name, table in tables.items()}
+                store.save(self._path(key), {**about, "tables": list(tables)}, **packed)
+            return Solved(status, message, certificate, seconds, False, key, tables=tables)
+        if "failure" in kept:
+            raise KeptFailureError(kept["failure"])
+        read = {name: store.unpacked(kept[name]) for name in kept["tables"]}
+        return Solved(kept["status"], kept["message"], kept["certificate"], kept["seconds"], True, key, tables=read)
 
-    def _load(self, path: Path) -> dict[str, Any] | None:
-        """What was stored; a damaged file counts as missing."""
-        try:
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
-            return {**content, **json.loads(str(content.pop("about")))}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            return None
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
 
-    def _rebuilt(self, given: dict[str, Any], stored: Mapping[str, Any]) -> SolveResult:
+    def _rebuilt(self, key: str, given: dict[str, Any], kept: Mapping[str, Any]) -> Solved:
+        if "failure" in kept:
+            raise KeptFailureError(kept["failure"])
         model, instruments = setting(given, self.calibration)
-        u, *wedges = (torch.from_numpy(stored[name]) for name in ("u", "tau", "epsilon", "sigma"))
-        certificate = Certificate(**stored["certificate"])
-        return SolveResult(
-            stored["status"], stored["message"], certificate, model, u, (wedges[0], wedges[1], wedges[2]), instruments
-        )
-
-
-@functools.cache
-def code_digest() -> str:
-    """Of the sources that make a solution."""
-    parts = (_source(package, name) for package, names in _SOURCES.items() for name in names)
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-def _source(package: str, name: str) -> str:
-    return hashlib.sha256((importlib.resources.files(package) / f"{name}.py").read_bytes()).hexdigest()
+        u, *wedges = (torch.from_numpy(kept[name]) for name in ("u", "tau", "epsilon", "sigma"))
+        result = SolveResult(
+            kept["status"], kept["message"], Certificate(**kept["certificate"]), model, u,
+            (wedges[0], wedges[1], wedges[2]), instruments,
+        )  # fmt: skip
+        return Solved(kept["status"], kept["message"], kept["certificate"], kept["seconds"], True, key, result)

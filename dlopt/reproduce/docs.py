@@ -11,6 +11,7 @@ import pandas as pd
 from dlopt.reproduce import cells, formats
 from dlopt.reproduce.run import Reproduction
 from dlopt.reproduce.scenarios import Variant
+from dlopt.reproduce.study import cost
 from dlopt.reproduce.targets import TARGETS
 from dlopt.trade.calibration import Calibration
 
@@ -22,14 +23,16 @@ def document(done: Reproduction, calibration: Calibration, variants: Sequence[Va
     """Markdown: fit by column, then every table without the figures; notes where they apply."""
     names = ", ".join(f"`{variant.name}`" for variant in variants)
     words = "all" if len(done.made) == len(TARGETS) else " ".join(made.target for made in done.made)
-    minutes = float(done.runs.drop_duplicates("seconds")["seconds"].sum()) / 60 if len(done.runs) else 0.0
-    certified = int((done.runs["status"] == "certified").sum()) if len(done.runs) else 0
+    count, minutes = cost(done.runs)
+    statuses = done.runs.drop_duplicates("key")["status"].value_counts() if count else pd.Series(dtype=int)
+    states = ", ".join(f"{number} {status}" for status, number in statuses.items())
     parts = [
         "# Published and computed",
         f"Made by `dlopt reproduce {words} calibration={calibration.name} --docs FILE`. {calibration.source}.",
-        f"Readings of the model, accounting/sectors with instruments: {names}. {certified} of {len(done.runs)} "
-        f"solutions are certified; solving took {minutes:.0f} minutes. Published numbers are files of the "
-        "package, computed ones come from solves only.",
+        f"Readings of the model, accounting/sectors with instruments: {names}. {count} problems "
+        f"were solved ({states}) in {minutes:.0f} minutes of processor time, each on one core. Published numbers "
+        "are files of the package, computed ones come from solves only; `measured` is a published algorithm, shown "
+        "for what it is.",
         "## Which reading fits",
         "Root mean square difference over economies, percentage points of real income; the smallest in bold.",
         _fits(done),
@@ -37,7 +40,7 @@ def document(done: Reproduction, calibration: Calibration, variants: Sequence[Va
     ]
     for made in done.made:
         if made.layout is not None and made.table is not None:
-            parts += [f"## {made.layout.title}", formats.markdown(made.table, made.layout.digits, made.layout.rms)]
+            parts += [f"## {made.layout.title}", formats.markdown(made.table, made.layout.form, made.layout.rms)]
             if made.layout.note:
                 parts.append(made.layout.note)
             if "evidence" in made.table:
@@ -54,7 +57,7 @@ def _fits(done: Reproduction) -> str:
         gap = cells.gaps(made.table)
         heads = heads or [str(name) for name in gap.columns]
         for column, values in gap.iterrows():
-            texts = [formats.number(float(v), made.layout.digits) for v in values]
+            texts = [formats.number(float(v), made.layout.form) for v in values]
             marked = [f"**{text}**" if text == min(texts, key=float) else text for text in texts]
             name = re.match(r"Table \w+(\.\d)?", made.layout.title)
             rows.append([name[0] if name else made.target, str(column), *marked])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BLUE, _ORANGE, _GREY = "#1f4e79", "#c55a11", "0.6"
+_BLUE, _ORANGE, _GREY, _GREEN, _RED = "#1f4e79", "#c55a11", "0.6", "#3a7d44", "#c00000"
 
 
 def _grid(data: pd.DataFrame, rows: list[str | None], height: float) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
@@ -40,6 +40,22 @@ def _labels(axis: Axes, x: str, y: str, first: bool) -> None:
     axis.set_xlabel(x, fontsize=7)
     if first:
         axis.set_ylabel(y, fontsize=7)
+
+
+def learning_paths(data: pd.DataFrame) -> Figure:
+    """A panel for each economy and one for the distance; a line for each learning rate, dashed the equilibrium."""
+    names = list(dict.fromkeys(data["panel"]))
+    sheet, axes = panels(len(names), 4, 1.8)
+    for number, (axis, name) in enumerate(zip(axes, names, strict=True)):
+        part = data[data["panel"] == name]
+        axis.axhline(part["certified"].iloc[0], linestyle="--", color=_GREY, linewidth=0.8)
+        for (rate, path), color in zip(part.groupby("learning_rate"), (_GREEN, _BLUE, _RED), strict=False):
+            axis.plot(path["x"], path["y"], color=color, linewidth=1.1, label=f"learning rate {rate:g}")
+        axis.set_title(name, fontsize=8)
+        last = number == len(names) - 1
+        _labels(axis, "optimiser steps", "points" if last else "real income, % change", last or number % 4 == 0)
+    sheet.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7, frameon=False)
+    return sheet
 
 
 def landscape(data: pd.DataFrame) -> Figure:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import pandas as pd
 
 from dlopt.reproduce import frames, regressions
+from dlopt.reproduce.paths import GAME, PATHS
 from dlopt.reproduce.scenarios import Variant
 from dlopt.reproduce.study import Study
 from dlopt.trade.landscape import landscape
 from dlopt.trade.results import SolveResult
 
 PLAYER = "CHN"
+DISTANCE = "tariffs, mean distance"
 
 
 def _stacked(study: Study, one: Callable[[Variant], pd.DataFrame | None]) -> pd.DataFrame | None:
@@ -25,6 +27,30 @@ def _results(study: Study, variant: Variant, *names: str) -> list[SolveResult] |
     found = [study.get(name, variant).result for name in names]
     known = [result for result in found if result is not None]
     return known if len(known) == len(found) else None
+
+
+def learning_paths(study: Study) -> pd.DataFrame | None:
+    """Figure 3: real income after each turn of the published algorithm, and distance of tariffs.
+
+    `panel` is an economy, or `DISTANCE`; `x` the optimiser steps of each player, `y` the quantity (per cent, or
+    points), `certified` its value in the equilibrium. First variant.
+    """
+    variant = study.variants[0]
+    truth = _results(study, variant, GAME)
+    parts = []
+    for name, options in PATHS.items():
+        distance = study.get(name, variant).tables.get("distance")
+        if distance is None or not truth:
+            return None
+        steps = [0.0, *(options.steps * distance["turns"])]
+        for economy, level in frames.welfare(truth[0]).items():
+            y = [0.0, *(level + distance[f"welfare_{economy}"])]
+            parts.append(pd.DataFrame({"panel": economy, "x": steps, "y": y, "certified": level}))
+        away = {"x": steps[1:], "y": 100 * distance["tariff_mean"]}
+        parts.append(pd.DataFrame({"panel": DISTANCE, **away, "certified": 0.0}))
+        for part in parts[-1 - len(study.calibration.economies) :]:
+            part["learning_rate"] = options.learning_rate
+    return pd.concat(parts, ignore_index=True).assign(variant=variant.name)
 
 
 def around_the_solution(study: Study) -> pd.DataFrame | None:

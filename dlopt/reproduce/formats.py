@@ -12,23 +12,23 @@ _COUNTS = ("observations", "dropped, log undefined", "players")
 _ESCAPES = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#"}
 
 
-def number(value: float, digits: int) -> str:
-    """As printed; empty where there is none."""
-    text = "" if pd.isna(value) else f"{value:.{digits}f}"
+def number(value: float, form: str) -> str:
+    """As printed, `form` as in `format`; empty where there is none."""
+    text = "" if pd.isna(value) else f"{value:{form}}"
     return text.removeprefix("-") if text.strip("-0.") == "" else text
 
 
-def lines(table: pd.DataFrame, digits: int, rms: bool) -> Iterator[tuple[str, list[str]]]:
+def lines(table: pd.DataFrame, form: str, rms: bool) -> Iterator[tuple[str, list[str]]]:
     """Every row as `(column of the paper, [row, published, variants...])`, and with `rms` the differences below."""
     read = cells.wide(table)
     variants = [name for name in read.columns if name not in ("column", "row", "published")]
     gap = cells.gaps(table) if rms else pd.DataFrame()
     for column, part in read.groupby("column", sort=False):
         for row in part.to_dict("records"):
-            places = 0 if row["row"] in _COUNTS else digits
-            yield str(column), [str(row["row"]), *(number(row[name], places) for name in ("published", *variants))]
+            shape = ".0f" if row["row"] in _COUNTS else form
+            yield str(column), [str(row["row"]), *(number(row[name], shape) for name in ("published", *variants))]
         if column in gap.index:
-            values = [number(gap[name].loc[column], digits) for name in variants]
+            values = [number(gap[name].loc[column], form) for name in variants]
             yield str(column), ["rms difference", "", *values]
 
 
@@ -37,12 +37,12 @@ def header(table: pd.DataFrame) -> list[str]:
     return ["", "published", *dict.fromkeys(table["variant"])]
 
 
-def markdown(table: pd.DataFrame, digits: int, rms: bool) -> str:
+def markdown(table: pd.DataFrame, form: str, rms: bool) -> str:
     """A Markdown table, each column of the paper below the other."""
     heads = header(table)
     out = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
     last = None
-    for column, row in lines(table, digits, rms):
+    for column, row in lines(table, form, rms):
         if column != last:
             out.append(_row([f"**{column}**", *[""] * (len(heads) - 1)]))
             last = column
@@ -50,7 +50,7 @@ def markdown(table: pd.DataFrame, digits: int, rms: bool) -> str:
     return "\n".join(out) + "\n"
 
 
-def latex(table: pd.DataFrame, digits: int, rms: bool, caption: str, note: str) -> str:
+def latex(table: pd.DataFrame, form: str, rms: bool, caption: str, note: str) -> str:
     """A LaTeX longtable with booktabs rules."""
     heads = header(table)
     out = [
@@ -63,7 +63,7 @@ def latex(table: pd.DataFrame, digits: int, rms: bool, caption: str, note: str) 
         r"\bottomrule\endfoot",
     ]
     last = None
-    for column, row in lines(table, digits, rms):
+    for column, row in lines(table, form, rms):
         if column != last:
             space = r"\addlinespace " if last else ""
             out.append(rf"{space}\multicolumn{{{len(heads)}}}{{l}}{{\emph{{{_escaped(column)}}}}} \\")

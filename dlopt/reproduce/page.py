@@ -9,6 +9,7 @@ import pandas as pd
 
 from dlopt.reproduce import formats
 from dlopt.reproduce.run import Made, Reproduction
+from dlopt.reproduce.study import CERTIFIED, NOT_SOLVED
 from dlopt.reproduce.targets import Table
 
 _STYLE = """
@@ -51,7 +52,7 @@ def _section(made: Made) -> str:
     if made.layout is None:
         image = base64.b64encode(made.stem.with_suffix(".png").read_bytes()).decode()
         return f'{head}<figure><img alt="{escape(made.title)}" src="data:image/png;base64,{image}"></figure>{note}'
-    marked = made.table[~made.table["status"].isin(["certified", "data"])]
+    marked = made.table[~made.table["status"].isin([CERTIFIED, NOT_SOLVED])]
     words = [f"{s}: {', '.join(sorted(set(part['variant'])))}" for s, part in marked.groupby("status")]
     warning = f'<p class="bad">{escape("; ".join(words))}</p>' if words else ""
     return f"{head}{_table(made.table, made.layout)}{_evidence(made.table)}{warning}{note}"
@@ -60,7 +61,7 @@ def _section(made: Made) -> str:
 def _table(table: pd.DataFrame, layout: Table) -> str:
     heads = formats.header(table)
     rows, last = [], None
-    for column, row in formats.lines(table, layout.digits, layout.rms):
+    for column, row in formats.lines(table, layout.form, layout.rms):
         if column != last:
             rows.append(f'<tr class="group"><td colspan="{len(heads)}">{escape(column)}</td></tr>')
             last = column

@@ -11,10 +11,8 @@ import pandas as pd
 from dlopt.figures.canvas import save
 from dlopt.files import write_table, write_text
 from dlopt.reproduce import formats
-from dlopt.reproduce.published import SOURCE
-from dlopt.reproduce.scenarios import SCENARIOS, Scenario, Variant
-from dlopt.reproduce.study import CERTIFIED, NOT_SOLVED, Study
-from dlopt.reproduce.targets import TARGETS, Picture, Table
+from dlopt.reproduce.study import CERTIFIED, MEASURED, NOT_SOLVED, Study
+from dlopt.reproduce.targets import TARGETS, Picture, Table, needed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Made:
 
     Attributes:
         target: its name.
-        title: caption, the calibration named.
+        title: caption, which says what it was computed on.
         note: what to print below it.
         table: cells of a table, or what a figure shows; None where the calibration cannot show it.
         stem: its files, without suffix.
@@ -52,24 +50,18 @@ class Reproduction:
 
     @property
     def certified(self) -> bool:
-        """Whether every number comes from a certified solution, or from none."""
+        """Whether every number comes from a certified solution, from none, or from a published algorithm measured."""
         statuses = set(self.runs["status"]) if len(self.runs) else set()
         for each in self.made:
             if each.layout and each.table is not None:
                 statuses |= set(each.table["status"])
             elif each.table is None:
                 return False
-        return statuses <= {CERTIFIED, NOT_SOLVED}
-
-
-def needed(targets: Sequence[str], variants: Sequence[Variant]) -> list[tuple[Scenario, Variant]]:
-    """All solutions that the targets rest on, each once, in the order of the targets."""
-    names = dict.fromkeys(name for target in targets for name in TARGETS[target].scenarios)
-    return [(SCENARIOS[name], variant) for name in names for variant in variants]
+        return statuses <= {CERTIFIED, NOT_SOLVED, MEASURED}
 
 
 def reproduce(
-    targets: Sequence[str], study: Study, folder: Path, on_step: Callable[[str], None] = lambda _: None
+    targets: Sequence[str], study: Study, folder: Path, on_step: Callable[[str, int], None] = lambda _text, _done: None
 ) -> Reproduction:
     """Compute the targets and write them into `folder`: tables in three formats, figures in two beside their data.
 
@@ -77,17 +69,18 @@ def reproduce(
         targets: names, see `dlopt.reproduce.targets`.
         study: where solutions come from.
         folder: made if missing.
-        on_step: told what is done next.
+        on_step: told what is done next, and how many solutions and targets are done.
 
     Raises:
         StoppedError: asked to stop; solutions so far are in the cache.
     """
-    for scenario, variant in needed(targets, study.variants):
-        on_step(f"{scenario.title}, {variant.name}")
-        study.get(scenario.name, variant)
+    tasks = needed(targets, study.variants)
+    for done, task in enumerate(tasks):
+        on_step(task.about, done)
+        study.get(task.name, task.variant)
     made = []
-    for name in targets:
-        on_step(name)
+    for done, name in enumerate(targets, start=len(tasks)):
+        on_step(name, done)
         made.append(_make(name, TARGETS[name], study, folder))
     runs = study.runs()
     write_table(runs, folder / "runs.parquet", {"calibration": study.calibration.name})
@@ -95,18 +88,17 @@ def reproduce(
 
 
 def _make(name: str, target: Table | Picture, study: Study, folder: Path) -> Made:
-    calibration = study.calibration
-    title, stem = f"{target.title}. Calibration: {calibration.name}.", folder / name
+    title, stem = target.caption(study), folder / name
     about = {
-        "title": title, "note": target.note, "calibration": calibration.name,
-        "calibration_sha256": calibration.sha256, "published": SOURCE,
+        "title": title, "note": target.note, "calibration": study.calibration.name,
+        "calibration_sha256": study.calibration.sha256, "published": target.source,
     }  # fmt: skip
     if isinstance(target, Table):
         table = target.build(study)
         write_table(table, stem.with_suffix(".parquet"), about)
-        body = formats.markdown(table, target.digits, target.rms)
+        body = formats.markdown(table, target.form, target.rms)
         write_text(stem.with_suffix(".md"), f"# {title}\n\n{body}\n{target.note}\n")
-        write_text(stem.with_suffix(".tex"), formats.latex(table, target.digits, target.rms, title, target.note))
+        write_text(stem.with_suffix(".tex"), formats.latex(table, target.form, target.rms, title, target.note))
         return Made(name, title, target.note, table, stem)
     data = target.data(study)
     if data is not None:

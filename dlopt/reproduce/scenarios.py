@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any
 
 from dlopt.errors import DloptError
+from dlopt.framework.best_response import BestResponse
+from dlopt.framework.nash import JointNewton
 from dlopt.trade.api import OnIteration, build_model, solve_cooperative, solve_nash, solve_unilateral
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import InstrumentChoice, Instruments, build_instruments
@@ -125,8 +127,11 @@ def check(scenario: Scenario, calibration: Calibration) -> None:
         raise UnavailableError(f"{calibration.name} has no {what}, so there is no {scenario.title}.")
 
 
-def solve(given: dict[str, Any], calibration: Calibration, on_iteration: OnIteration | None = None) -> SolveResult:
-    """Solve what `definition` defines."""
+def solve(
+    given: dict[str, Any], calibration: Calibration, on_iteration: OnIteration | None = None,
+    solver: JointNewton | BestResponse = JointNewton(),
+) -> SolveResult:  # fmt: skip
+    """Solve what `definition` defines; `solver` is that of games."""
     common: dict[str, Any] = {
         "instruments": _choice(given), "accounting": given["accounting"], "psi_scale": given["psi_scale"],
         "on_iteration": on_iteration,
@@ -135,7 +140,7 @@ def solve(given: dict[str, Any], calibration: Calibration, on_iteration: OnItera
         return solve_cooperative(calibration, **common)
     if given["kind"] == "unilateral":
         return solve_unilateral(calibration, given["players"][0], **common)
-    return solve_nash(calibration, players=_players(given), partners=given["partners"], **common)
+    return solve_nash(calibration, players=_players(given), partners=given["partners"], solver=solver, **common)
 
 
 def setting(given: dict[str, Any], calibration: Calibration) -> tuple[TradeModel, Instruments]:

@@ -31,13 +31,13 @@ _WORDS = {
     _TWO: "China and US", _ALL: "World", "planner": "Cooperation", "tariff": "tariffs", "dual": "dual",
     "subsidy": "subsidies", "uniform_subsidy": "one subsidy rate",
 }  # fmt: skip
-_Regression = tuple[str, str, Callable[[SolveResult], regressions.Fit]]
-TABLE2: tuple[_Regression, ...] = (
+Regression = tuple[str, str, Callable[[SolveResult], regressions.Fit]]
+TABLE2: tuple[Regression, ...] = (
     ("log 1/(1-s), dual", "dual", regressions.subsidies_on_elasticities),
     ("log t, dual", "dual", regressions.tariffs_on_elasticities),
     ("log t, trade war", "trade_war", regressions.tariffs_on_elasticities),
 )
-TABLE4: tuple[_Regression, ...] = (
+TABLE4: tuple[Regression, ...] = (
     ("log t, cooperative tariffs", "cooperation_tariff", regressions.tariffs_on_elasticities),
     ("log t, cooperative dual", "cooperation", regressions.tariffs_on_elasticities),
     ("log 1/(1-s), cooperative dual", "cooperation", regressions.subsidies_on_elasticities),
@@ -68,7 +68,7 @@ def welfare(study: Study, name: str, columns: Mapping[tuple[str, str], str]) -> 
     return cells.frame(rows)
 
 
-def regression(study: Study, name: str, columns: Sequence[_Regression]) -> pd.DataFrame:
+def regression(study: Study, name: str, columns: Sequence[Regression]) -> pd.DataFrame:
     """Slopes, standard errors and counts, one column for each regression."""
     printed = published(name)
     rows: list[dict[str, Any]] = []
@@ -151,10 +151,8 @@ def computation(study: Study) -> pd.DataFrame:
     for variant in study.variants:
         for item, (scenario, limit) in hours.items():
             entry = study.get(scenario, variant)
-            seconds = entry.solved.seconds / 60 if entry.solved else None
-            row = cells.cell(
-                f"{entry.scenario.title}, minutes", "time", variant.name, 60 * limit, seconds, entry.status
-            )
+            minutes = entry.solved.seconds / 60 if entry.solved else None
+            row = cells.cell(f"{entry.task.title}, minutes", "time", variant.name, 60 * limit, minutes, entry.status)
             rows.append(row | {"as_printed": printed[item]})
         rows.append(_players(study, variant, float(printed["players"])))
     return cells.frame(rows)

@@ -17,10 +17,12 @@ from dlopt.reproduce import cells, formats, published, regressions, tables
 from dlopt.reproduce.cache import Cache
 from dlopt.reproduce.docs import document
 from dlopt.reproduce.page import page
+from dlopt.reproduce.paths import PATHS
 from dlopt.reproduce.run import reproduce
 from dlopt.reproduce.scenarios import SCENARIOS, VARIANTS, Variant, definition
 from dlopt.reproduce.study import StoppedError, Study
 from dlopt.reproduce.targets import TARGETS, Table, chosen
+from dlopt.reproduce.trainings import TRAININGS
 
 StudyOf = Callable[..., Study]
 VARIANT = Variant("standard", "tradable")
@@ -152,10 +154,10 @@ def test_files_page_and_document(world: Calibration, study_of: StudyOf, tmp_path
 def test_layout_of_a_table() -> None:
     rows = [cells.cell("USA", "dual_x", v, 1.0, value, "certified") for v, value in (("a", 1.5), ("b", -0.001))]
     table = cells.frame(rows)
-    assert formats.markdown(table, 2, True).splitlines()[2:] == [
+    assert formats.markdown(table, ".2f", True).splitlines()[2:] == [
         "| **dual_x** |  |  |  |", "| USA | 1.00 | 1.50 | 0.00 |", "| rms difference |  | 0.50 | 1.00 |",
     ]  # fmt: skip
-    assert r"dual\_x" in formats.latex(table, 2, True, "T & U", "")
+    assert r"dual\_x" in formats.latex(table, ".2f", True, "T & U", "")
 
 
 def test_targets() -> None:
@@ -163,5 +165,6 @@ def test_targets() -> None:
     assert chosen(["all"]) == list(TARGETS)
     with pytest.raises(UnknownNameError, match="table3"):
         chosen(["tabel3"])
-    assert all(name in SCENARIOS for target in TARGETS.values() for name in target.scenarios)
+    known = {*SCENARIOS, *PATHS, *TRAININGS}
+    assert all(name in known for target in TARGETS.values() for name in target.needs)
     assert any(isinstance(target, Table) for target in TARGETS.values())
