@@ -27,6 +27,7 @@ from .composing import (
 )
 from .config import allowed_keys, unknown_keys
 from .jobs import build_job
+from .resume import with_resumed
 from .scenarios import scenarios
 from .verbs import VERBS, Verb
 
@@ -61,6 +62,10 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
     options, words = options_of(parsed), list(parsed.overrides)
     with session(parsed.config_dir):
         overrides = parse_overrides(words)
+        resumed = next((o for o in overrides if o.key_or_group == "resume" and isinstance(o.value(), str)), None)
+        if resumed is not None and "resume" in verb.own_keys:
+            words = with_resumed(words, str(resumed.value()), verb.name)
+            overrides = parse_overrides(words)
         _check_keys(overrides, verb)
         extra = [f"verb={verb.name}"]
         if not any(o.key_or_group == "scenario" for o in overrides):
@@ -78,7 +83,8 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
             _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
     hydra = composed[0].hydra
     folder = Path(_resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
-    check_folder(folder)
+    again = resumed is not None and Path(str(resumed.value())).expanduser().absolute() == folder
+    check_folder(folder, again)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     final = [*options, *words, *extra, f"{key}={quoted(str(folder))}"]
     other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
@@ -157,8 +163,8 @@ def _resolved(node: DictConfig, key: str) -> str:
         raise CommandError(f"hydra.*.{key} cannot be resolved: {str(error).splitlines()[0]}") from error
 
 
-def check_folder(folder: Path) -> None:
-    """Writable, as far as can be known without making it, and not in use."""
+def check_folder(folder: Path, again: bool = False) -> None:
+    """Writable, as far as can be known without making it, and not in use (unless the run there goes on)."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise CommandError(f"Cannot write to {folder}: {existing} is a file. Choose another hydra.run.dir.")
@@ -167,7 +173,7 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise CommandError(f"Cannot write to {folder}: {error.strerror}. Choose another hydra.run.dir.") from error
-    if (folder / FILE).exists():
+    if (folder / FILE).exists() and not again:
         raise FolderInUseError(folder)
 
 

@@ -107,6 +107,7 @@ class Config:
     starts: int = 1
     init: str = "baseline"
     resume: str | None = None
+    checkpoint_seconds: float = 10.0
     seed: int = 0
     threads: int = 1
 

@@ -17,6 +17,9 @@ _SIGNALS = tuple(
 )  # Slurm's warning arrives as SIGUSR2
 
 
+_WARNING = int(getattr(signal, "SIGUSR2", 0))
+
+
 class Aborted(KeyboardInterrupt):
     """The second signal."""
 
@@ -28,10 +31,11 @@ class StopRequest:
         asked: a signal came.
         at_once: the first signal already stops at once: there is nothing to keep that is not kept.
         marker: a file whose presence asks every job of a sweep to stop, in whichever process it runs.
+        spread: whether a signal to this process stops the whole sweep.
     """
 
-    def __init__(self, marker: Path | None = None) -> None:
-        self.asked, self.at_once, self.marker = False, False, marker
+    def __init__(self, marker: Path | None = None, spread: bool = True) -> None:
+        self.asked, self.at_once, self.marker, self.spread = False, False, marker, spread
 
     def __bool__(self) -> bool:
         return self.asked or (self.marker is not None and self.marker.exists())
@@ -45,7 +49,7 @@ class StopRequest:
         if self.asked:
             raise Aborted
         self.asked = True
-        if self.marker is not None:
+        if self.marker is not None and self.spread:
             with contextlib.suppress(OSError):
                 self.marker.touch()
         if self.at_once:
@@ -54,12 +58,18 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stopping(marker: Path | None = None) -> Iterator[StopRequest]:
-    """Turn signals into a `StopRequest` while the block runs (in the main thread; elsewhere only the marker counts)."""
-    request = StopRequest(marker)
-    previous: dict[int, Any] = {}
+def stopping(marker: Path | None = None, spread: bool = True) -> Iterator[StopRequest]:
+    """Turn signals into a `StopRequest` while the block runs (in the main thread; elsewhere only the marker counts).
 
-    def handle(_signal: int, _frame: FrameType | None) -> None:
+    Afterwards Slurm's warning goes on to whoever listened before: submitit then puts the job into the queue again.
+    """
+    request = StopRequest(marker, spread)
+    previous: dict[int, Any] = {}
+    warned = False
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal warned
+        warned = warned or number == _WARNING
         request.ask()
 
     if threading.current_thread() is threading.main_thread():
@@ -69,3 +79,6 @@ def stopping(marker: Path | None = None) -> Iterator[StopRequest]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+    listener = previous.get(_WARNING)
+    if warned and callable(listener) and getattr(listener, "__module__", None) != __name__:
+        listener(_WARNING, None)

@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 import dlopt
 from dlopt import Bounds, Calibration, InstrumentChoice, Policy, SolveResult
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.framework.tape import Tape
 from dlopt.runs import read_run
-from dlopt.trade.draws import DrawOptions, draw_subsidies
+from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
 from dlopt.trade.instruments import KINDS, MODES, TARIFF_MODES
 
 from .config import SOLVERS
-from .resume import check_same_settings
+from .resume import check_resumable, settings_of
 from .verbs import VERBS
 
 _CHOICES = {
@@ -35,6 +36,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "psi_scale": (lambda v: v >= 0, "a finite number, 0 or more"),
     "tolerance": (lambda v: v > 0, "a finite number above 0, or null"),
     "starts": (lambda v: v >= 0, "a whole number, 0 or more"),
+    "checkpoint_seconds": (lambda v: v >= 0, "a finite number, 0 or more"),
     "seed": (lambda v: 0 <= v < 2**63, "a whole number from 0 to 2^63-1"),
     "threads": (lambda v: 0 <= v <= 4096, "a whole number from 0 (all cores) to 4096"),
 }
@@ -54,7 +56,9 @@ class Job:
     Attributes:
         verb: `dlopt.solve_<verb>` does the work.
         arguments: what it is given besides the calibration.
+        settings: what the result depends on besides calibration and version, as `section.key: value`.
         draws: whose subsidies are drawn afterwards, and how; None for nobody's.
+        resume: the run to go on with.
     """
 
     verb: str
@@ -63,18 +67,29 @@ class Job:
     seed: int
     threads: int
     arguments: Mapping[str, Any]
+    settings: Mapping[str, Any]
     draws: tuple[str, DrawOptions] | None = None
+    resume: Path | None = None
 
-    def solve(self, on_iteration: Callable[[Any], bool | None]) -> SolveResult:
-        """Run the solver; `on_iteration` returns True to stop it."""
+    @property
+    def resumable(self) -> bool:
+        """Whether its steps can be recorded."""
+        return "init" in self.arguments
+
+    def solve(self, on_iteration: Callable[[Any], bool | None], tape: Tape) -> SolveResult:
+        """Run the solver; `on_iteration` returns True to stop it. Its steps go on the tape."""
         name = "moves" if "moves" in self.arguments else self.verb
+        recorded = {"tape": tape} if self.resumable else {}
         result: SolveResult = getattr(dlopt, f"solve_{name}")(
-            self.calibration, on_iteration=on_iteration, **self.arguments
+            self.calibration, on_iteration=on_iteration, **recorded, **self.arguments
         )
         if self.draws is None or result.status == "interrupted":
             return result
         player, options = self.draws
-        draws = draw_subsidies(result, player, options, self.seed)
+        try:
+            draws = draw_subsidies(result, player, options, self.seed, tape)
+        except DrawsInterrupted:
+            return dataclasses.replace(result, status="interrupted", message="Stopped before all draws were solved.")
         return dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
 
 
@@ -117,7 +132,12 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
     if "init" in own:
         own["seed"] = cfg.seed
     draws = _draws(cfg.draws, own, calibration) if "draws" in verb.own_keys else None
-    return Job(verb.name, calibration, cfg.accounting, cfg.seed, cfg.threads, {**common, **own}, draws)
+    settings, resume = settings_of(cfg, own.get("init")), None
+    if cfg.resume is not None:
+        resume = Path(cfg.resume).expanduser()
+        check_resumable(resume, settings, choices["scenario"], calibration)
+    arguments = {**common, **own}
+    return Job(verb.name, calibration, cfg.accounting, cfg.seed, cfg.threads, arguments, settings, draws, resume)
 
 
 @functools.lru_cache(maxsize=8)
@@ -287,12 +307,6 @@ def _policy(name: str | None, where: str, calibration: Calibration) -> Policy | 
 
 
 def _init(cfg: DictConfig, calibration: Calibration) -> str | Policy:
-    if cfg.resume is not None:
-        if cfg.init != "baseline":
-            raise DloptError(f"resume={cfg.resume} and init={cfg.init} exclude each other: leave one out.")
-        folder = Path(cfg.resume).expanduser()
-        check_same_settings(folder, cfg, calibration)
-        return policy_of_run(folder, calibration)
     if cfg.init in ("baseline", "random"):
         return str(cfg.init)
     folder = Path(cfg.init).expanduser()

@@ -1,43 +1,145 @@
-"""Going on with a run is allowed when nothing that defines the problem has changed."""
+"""Going on with a run: allowed when nothing that its result depends on has changed."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from dlopt import Calibration
+from dlopt import Calibration, Policy
 from dlopt.errors import DloptError
-from dlopt.runs import read_run
+from dlopt.runs import RunReadError, RunRecord, read_run
+from dlopt.runs.environment import versions
+from dlopt.runs.folder import CHECKPOINT
+from dlopt.runs.lock import is_held
+from dlopt.runs.record import FINISHED
 
-_MAY_DIFFER = ("resume", "init", "threads", "seed", "starts", "tolerance", "calibration", "scenario", "solver")
-"""Keys that say how to solve, not what (the calibration is compared by content)."""
+_MAY_DIFFER = ("resume", "threads", "checkpoint_seconds", "calibration", "scenario")
+"""Keys that change no digit, or are compared by content or name instead."""
+
+_VERSIONS = ("dlopt", "torch")
+"""Libraries that make the numbers."""
 
 
 class ResumeError(DloptError):
-    """The run that should go on was another problem."""
+    """There is nothing to go on with, or it was another problem."""
 
 
-def check_same_settings(folder: Path, cfg: DictConfig, calibration: Calibration) -> None:
-    """Compare the config of an earlier run with the one at hand.
+def with_resumed(words: Sequence[str], run: str, verb: str) -> list[str]:
+    """The settings of the run that is resumed, then those given now.
 
     Raises:
-        ResumeError: names every key that differs, with both values.
+        ResumeError: not the folder of a run of this verb.
     """
-    from dlopt.runs.tables import config_of, flat
-
+    folder = Path(run).expanduser()
     record = read_run(folder)
-    if record.status == "running":
-        raise ResumeError(f"{folder} is still running, or was killed before it wrote anything to go on with.")
-    before = config_of(folder)
-    now = flat(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
-    keys = sorted(key for key in before.keys() | now.keys() if key.partition(".")[0] not in _MAY_DIFFER)
-    changed = [f"{key} was {before.get(key)}, is {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
-    if record.calibration.get("sha256") != calibration.sha256:
-        before_name = record.calibration.get("name")
-        other = "with other content" if before_name == calibration.name else f"is {calibration.name!r}"
-        changed.append(f"the calibration was {before_name!r}, {other}")
+    if record.verb != verb:
+        raise ResumeError(f"{folder} is a run of `dlopt solve {record.verb}`: go on with it by that.")
+    path = folder / ".hydra" / "overrides.yaml"
+    try:
+        before = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ResumeError(f"{path} cannot be read: {error}. Start the run again, without resume.") from error
+    given = {_key(word) for word in words} | {"verb", "resume"}
+    return [*(str(word) for word in before if _key(str(word)) not in given), *words]
+
+
+def settings_of(cfg: DictConfig, init: str | Policy | None) -> dict[str, Any]:
+    """What a result depends on besides calibration and version, as `section.key: value`."""
+    from dlopt.runs.tables import flat
+
+    settings = flat(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    if isinstance(init, Policy):
+        sha = hashlib.sha256()
+        for rates in (init.tariff, init.export_tax, init.subsidy):
+            sha.update(rates.contiguous().numpy().tobytes())
+        settings["init.sha256"] = sha.hexdigest()
+    return settings
+
+
+def check_resumable(folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Calibration) -> RunRecord:
+    """The record of a run that can be gone on with.
+
+    Raises:
+        ResumeError: it runs, it has finished, or it differs; the message names every key that does.
+        RunReadError: not a run, or a damaged one.
+    """
+    record = read_run(folder)
+    if record.status in FINISHED:
+        raise ResumeError(
+            f"{folder} has finished ({record.status}): there is nothing to go on with. "
+            f"init={folder} starts from its policies."
+        )
+    if is_held(folder):
+        raise ResumeError(f"{folder} is still running. Stop it first, or wait for it.")
+    changed = changes(record, settings, scenario, calibration)
     if changed:
         raise ResumeError(
-            f"{folder} was another problem: {'; '.join(changed)}. Put these back, or use init={folder} to start there."
+            f"{folder} was another problem: {'; '.join(changed)}. Put these back, or start a new run "
+            f"(init={folder} begins at its policies, if it has any)."
         )
+    return record
+
+
+def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calibration: Calibration) -> list[str]:
+    """Everything that differs between a run and what is asked now, in words."""
+    keys = sorted(key for key in record.settings.keys() | settings.keys() if key.partition(".")[0] not in _MAY_DIFFER)
+    changed = [
+        f"{key} was {record.settings.get(key)}, is {settings.get(key)}"
+        for key in keys
+        if record.settings.get(key) != settings.get(key)
+    ]
+    if record.scenario != scenario:
+        changed.append(f"scenario was {record.scenario}, is {scenario}")
+    if record.calibration.get("sha256") != calibration.sha256:
+        before = record.calibration.get("name")
+        other = "has other content now" if before == calibration.name else f"is {calibration.name!r}"
+        changed.append(f"the calibration was {before!r}, {other}")
+    now = versions()
+    changed += [
+        f"version of {name} was {record.versions.get(name)}, is {now.get(name)}"
+        for name in _VERSIONS
+        if record.versions.get(name) != now.get(name)
+    ]
+    return changed
+
+
+def finished(folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Calibration) -> bool:
+    """Whether the job of a sweep is done already; False where what its folder holds can be taken up again.
+
+    Raises:
+        ResumeError: the run there is of another problem, or another process is at it.
+    """
+    try:
+        record = read_run(folder)
+    except RunReadError:
+        return False
+    if record.status not in FINISHED:
+        if record.status == "failed" and not (folder / CHECKPOINT).exists():
+            return False
+        check_resumable(folder, settings, scenario, calibration)
+        return False
+    changed = changes(record, settings, scenario, calibration)
+    if changed:
+        raise ResumeError(f"{folder} holds another run: {'; '.join(changed)}. Give the sweep another folder.")
+    return True
+
+
+def steps_of(folder: Path) -> list[dict[str, Any]]:
+    """The steps a run has on record; none where it was cut off before its first checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged.
+    """
+    from dlopt.runs.checkpoint import read_checkpoint
+
+    path = folder / CHECKPOINT
+    return read_checkpoint(path) if path.is_file() else []
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")

@@ -47,6 +47,8 @@ def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfi
         main()
         return 0
     marker = checked.folder / STOP_MARKER if checked.multirun else None
+    if marker is not None:
+        marker.unlink(missing_ok=True)  # of a sweep that was killed here
     try:
         if checked.multirun:
             console.print(f"{checked.jobs or 'Some'} jobs in {shown(checked.folder)}", soft_wrap=True)

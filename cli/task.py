@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,17 @@ from omegaconf import DictConfig
 
 from dlopt import SolveResult
 from dlopt.errors import DloptError
+from dlopt.files import FileWriteError
+from dlopt.framework.tape import Tape, TapeMismatchError
 from dlopt.runs import RunFolder
+from dlopt.runs.checkpoint import Checkpoints
+from dlopt.runs.record import FILE
 
 from . import DEBUG
 from .interrupt import Aborted, StopRequest, stopping
 from .jobs import Job, build_job
 from .progress import progress
+from .resume import finished, steps_of
 from .screen import console, output, shown
 from .summary import ending, summary
 
@@ -38,24 +43,37 @@ def task(cfg: DictConfig) -> None:
     folder = Path(hydra.runtime.output_dir)
     choices = dict(hydra.runtime.choices)
     job = build_job(cfg, choices)
+    overrides = [word for word in hydra.overrides.task if not word.startswith(("verb=", "resume="))]
+    command = shlex.join(["dlopt", "solve", job.verb, *overrides])
+    source = None if job.resume is None else job.resume.absolute()
+    if multirun and (folder / FILE).exists():
+        if finished(folder, job.settings, choices["scenario"], job.calibration):
+            _log.info(f"{command}  (finished before)", extra={"markup": False})
+            return
+        source = folder
+    steps = [] if source is None else steps_of(source)
     threads = _prepare(job)
-    overrides = [word for word in hydra.overrides.task if not word.startswith("verb=")]
     run = RunFolder.start(
         folder,
-        command=shlex.join(["dlopt", "solve", job.verb, *overrides]),
+        command=command,
         scenario=choices["scenario"],
         calibration={"name": job.calibration.name, "sha256": job.calibration.sha256},
         accounting=job.accounting,
         seed=job.seed,
         threads=threads,
+        settings=job.settings,
+        resumed=source,
+        seconds_before=steps[-1]["seconds"] if steps else 0.0,
     )
     size = f"{job.calibration.n_economies} economies, {job.calibration.n_sectors} sectors"
-    _log.info(f"{run.record.command}  ({job.calibration.name}: {size})", extra={"markup": False})
+    _log.info(f"{command}  ({job.calibration.name}: {size})", extra={"markup": False})
+    if source is not None:
+        _log.info(f"Going on with {shown(source)}: {len(steps)} steps on record.", extra={"markup": False})
     marker = Path(hydra.sweep.dir) / STOP_MARKER if multirun else None
-    # Several processes cannot share one terminal line.
+    # Several processes cannot share one terminal line, and what stops one of them need not stop all.
     alone = not multirun or "BasicLauncher" in str(hydra.launcher.get("_target_"))
-    with stopping(marker) as stop:
-        tables = _run(job, run, stop, live=alone)
+    with stopping(marker, spread=alone) as stop:
+        tables = _run(job, run, Tape(steps, lambda: bool(stop)), stop, cfg.checkpoint_seconds, live=alone)
     if multirun or not tables:
         console.print(ending(run.record, folder))
     else:
@@ -78,8 +96,9 @@ def usable_cores() -> int:
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 
-def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> Mapping[str, Any]:
+def _run(job: Job, run: RunFolder, tape: Tape, stop: StopRequest, seconds: float, *, live: bool) -> Mapping[str, Any]:
     """Solve and write; returns the tables, none where there is no result."""
+    checkpoints = Checkpoints(run.path, seconds)
     try:
         if stop:
             run.finish("interrupted", message="Stopped before it began: run it again.")
@@ -88,13 +107,22 @@ def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> Mapping[
 
             def on_iteration(info: Any) -> bool:
                 show(info)
+                with _spared():
+                    checkpoints.due(tape.entries)
                 return bool(stop)
 
-            result = job.solve(on_iteration)
+            result = job.solve(on_iteration, tape)
+        if result.status == "interrupted" and job.resumable:
+            checkpoints.write(tape.entries)
+            result = dataclasses.replace(result, message=f"Stopped. Go on with resume={shown(run.path)}")
         return _finish(run, result)
     except Aborted:
-        run.finish("interrupted", message="Stopped at once; nothing was kept. Run it again.")
+        with _spared():
+            checkpoints.write(tape.entries)
+        run.finish("interrupted", message=f"Stopped at once. Go on with resume={shown(run.path)}")
         raise
+    except TapeMismatchError as error:
+        fail(run, f"The checkpoint does not fit: {error}. Start the run again, without resume.")
     except (DloptError, OSError, MemoryError) as error:
         fail(run, str(error) or type(error).__name__)
     except Exception as error:
@@ -114,6 +142,15 @@ def _finish(run: RunFolder, result: SolveResult) -> Mapping[str, Any]:
     run.finish(status, message=result.message, certificate=certificate)
     _log.info(f"{status}: {result.message} {certificate}", extra={"file_only": True})
     return tables
+
+
+@contextlib.contextmanager
+def _spared() -> Iterator[None]:
+    """A checkpoint that cannot be written does not end the run: the one before it is still there."""
+    try:
+        yield
+    except FileWriteError as error:
+        _log.warning(f"No checkpoint: {error}", extra={"markup": False})
 
 
 def fail(run: RunFolder, message: str) -> None:

@@ -32,7 +32,8 @@ KEYS = {
     "solver": "joint_newton, or best_response: the paper's algorithm (solver.KEY sets its options)",
     "starts": "random starting points per player when the result is verified",
     "init": "baseline, random (drawn with seed), or a run folder to start from",
-    "resume": "a run folder to go on with; its settings must be the same",
+    "resume": "a run folder to go on with, however it ended early; it brings its settings",
+    "checkpoint_seconds": "time between two checkpoints",
     "tolerance": "residual at which to stop; null is the verb's own",
     "seed": "of every random draw",
     "threads": "of torch; 1 is best at these sizes, 0 means all cores this process may use",
@@ -40,7 +41,7 @@ KEYS = {
 """Key -> what it means, in the order the help shows them."""
 
 _ALWAYS = ("calibration", "scenario", "psi_scale", "accounting", "deficits", "tolerance", "seed", "threads")
-_OPTIMISE = ("instruments", "bounds", "starts", "init", "resume")
+_OPTIMISE = ("instruments", "bounds", "starts", "init", "resume", "checkpoint_seconds")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,13 +10,17 @@ from typing import Any
 
 from dlopt.errors import DloptError
 from dlopt.files import write_json
+from dlopt.runs.lock import is_held
 
 SCHEMA_VERSION = 1
 STATUSES = ("running", "converged", "not_converged", "interrupted", "failed")
+FINISHED = ("converged", "not_converged")
+"""There is nothing to go on with."""
 FILE = "run.json"
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("status", "command", "scenario", "accounting", "started", "message"), (str,)),
-    **dict.fromkeys(("calibration", "versions"), (dict,)),
+    **dict.fromkeys(("calibration", "versions", "settings"), (dict,)),
+    "resumed": (str, type(None)),
     "wall_seconds": (int, float, type(None)),
     "certificate": (dict, type(None)),
 }
@@ -31,7 +35,7 @@ class RunRecord:
     """The content of `run.json`.
 
     Attributes:
-        status: one of `STATUSES`; `running` also marks a run that was killed.
+        status: one of `STATUSES`; `running` also marks a run that was killed (`dlopt.runs.is_killed` tells).
         command: what to type to run it again.
         calibration: `name` and `sha256`.
         versions: of Python, dlopt and the libraries that make the numbers.
@@ -39,6 +43,8 @@ class RunRecord:
         started: ISO date and time with zone.
         certificate: residuals, curvature and gains, as the solver reports them.
         message: how it ended, and what to try where it did not converge.
+        settings: the composed config, as `section.key: value`; what a run that goes on with this one must share.
+        resumed: the run this one went on with; its own folder where it was taken up again in place.
     """
 
     status: str
@@ -55,6 +61,8 @@ class RunRecord:
     wall_seconds: float | None = None
     certificate: Mapping[str, Any] | None = None
     message: str = ""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    resumed: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -67,6 +75,11 @@ class RunRecord:
         """Put it in `folder`, atomically."""
         content = dataclasses.asdict(self)
         write_json(folder / FILE, {"schema_version": content.pop("schema_version"), **content})
+
+
+def is_killed(folder: Path, record: RunRecord) -> bool:
+    """Whether a run that says `running` has no process any more."""
+    return record.status == "running" and not is_held(folder)
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -1,6 +1,7 @@
 """A scripted solver, so that faults and signals come when a test wants them.
 
-$FAKE is `converged`, `not_converged`, `slow` (until told to stop), `crash`, `refuse` or `full` (the disk).
+$FAKE is `converged`, `not_converged`, `interrupted`, `slow` (until told to stop), `crash`, `refuse` or `full` (the
+disk).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def scripted(calibration: Any, *, on_iteration: Any, **_: Any) -> SolveResult:
         raise DloptError("The policies admit no equilibrium. Lower the subsidies.")
     if mode == "full":
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
-    status = mode if mode in ("converged", "not_converged") else "converged"
+    status = mode if mode in ("converged", "not_converged", "interrupted") else "converged"
     welfare = dict.fromkeys(calibration.economies, 0.5)
     for k in range(1, 1200 if mode == "slow" else 3):
         if mode == "slow":

@@ -15,7 +15,7 @@ from dlopt.files import table_metadata
 
 KEYS = [
     "schema_version", "status", "command", "scenario", "calibration", "accounting", "seed", "threads", "dtype",
-    "versions", "git", "started", "wall_seconds", "certificate", "message",
+    "versions", "git", "started", "wall_seconds", "certificate", "message", "settings", "resumed",
 ]  # fmt: skip
 TABLES = ["decomposition", "equilibria", "iterations", "policies", "sectors", "trade", "welfare"]
 
@@ -132,10 +132,28 @@ def test_two_runs_at_once_have_two_folders(dlopt: Any) -> None:
 
 def test_resume_refuses_another_problem(dlopt: Any, checked: Callable[..., Any]) -> None:
     words = ("scenario=dual", f"calibration={dlopt.world}", "hydra.run.dir=first")
-    dlopt("solve", "nash", *words, fake="not_converged", code=2)
+    dlopt("solve", "nash", *words, fake="interrupted", code=2)
     with pytest.raises(DloptError, match=r"psi_scale was 1\.0, is 0\.5"):
-        checked("nash", "scenario=dual", "resume=first", "psi_scale=0.5")
-    assert checked("nash", "scenario=dual", "resume=first").jobs == 1
+        checked("nash", "resume=first", "psi_scale=0.5", world=False)
+    with pytest.raises(DloptError, match="calibration"):
+        checked("nash", "resume=first", "calibration=stylized2017", world=False)
+    with pytest.raises(DloptError, match=r"instruments.subsidy was .*scenario was dual, is trade_war"):
+        checked("nash", "resume=first", "scenario=trade_war", world=False)
+    with pytest.raises(DloptError, match="dlopt solve nash"):
+        checked("cooperative", "resume=first", world=False)
+    assert checked("nash", "resume=first", "checkpoint_seconds=1", world=False).jobs == 1
+    content = json.loads((dlopt.folder / "first" / "run.json").read_text())
+    content["versions"]["dlopt"] = "0.0.1"
+    (dlopt.folder / "first" / "run.json").write_text(json.dumps(content))
+    with pytest.raises(DloptError, match=r"version of dlopt was 0\.0\.1"):
+        checked("nash", "resume=first", world=False)
+
+
+def test_resume_refuses_what_has_finished(dlopt: Any, checked: Callable[..., Any]) -> None:
+    words = ("scenario=dual", f"calibration={dlopt.world}", "hydra.run.dir=first")
+    dlopt("solve", "nash", *words, fake="not_converged", code=2)
+    with pytest.raises(DloptError, match="has finished"):
+        checked("nash", "resume=first", world=False)
 
 
 def test_config_is_shown_and_nothing_is_run(dlopt: Any) -> None:
