@@ -22,6 +22,7 @@ from .bsde_screen import help_table
 from .bsde_task import CHECKPOINT, SOURCE, Job, task
 from .check import Checked, check_folder, jobs_of, quoted
 from .composing import CommandError, compose_words, group_options, options_of, parse_arguments, parse_overrides, session
+from .launching import parallelism
 from .screen import output, shown
 from .solve import launch
 
@@ -80,12 +81,14 @@ def _check(arguments: Sequence[str]) -> Checked:
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
             return Checked([*options, *words], None, None, False)
         jobs = jobs_of(overrides, words, parsed.multirun)
-        for job in jobs:
-            cfg = _composed(job, f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
+        composed = [_composed(job, f"Job {' '.join(job)}: " if len(jobs) > 1 else "") for job in jobs]
+        cfg = composed[-1]
     folder = Path(str(cfg.hydra.sweep.dir if parsed.multirun else cfg.hydra.run.dir)).absolute()
     check_folder(folder)
     key = "hydra.sweep.dir" if parsed.multirun else "hydra.run.dir"
-    return Checked([*options, *words, f"{key}={quoted(str(folder))}"], folder, len(jobs), parsed.multirun)
+    launched = parallelism(composed, overrides) if parsed.multirun else []
+    final = [*options, *words, *launched, f"{key}={quoted(str(folder))}"]
+    return Checked(final, folder, len(jobs), parsed.multirun, jobs)
 
 
 def _composed(words: Sequence[str], prefix: str) -> DictConfig:

@@ -34,6 +34,7 @@ from dlopt.bsde import (
 from dlopt.errors import DloptError
 from dlopt.figures.canvas import MissingPlotError
 from dlopt.runs import RunFolder
+from dlopt.runs.record import FILE
 
 from . import DEBUG
 from .bsde_problems import PROBLEMS, Problem
@@ -41,6 +42,7 @@ from .bsde_screen import report
 from .composing import CommandError
 from .interrupt import Aborted, StopRequest, stopping
 from .progress import progress
+from .resume import finished, settings_of
 from .screen import console, output, shown
 from .summary import ending
 from .task import STOP_MARKER, fail, usable_cores
@@ -146,24 +148,35 @@ def task(cfg: DictConfig) -> None:
     settings: Any = HydraConfig.get()
     folder, multirun = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
     job = Job.of(cfg, settings.runtime.choices)
+    overrides = [word for word in settings.overrides.task if not word.startswith(("hydra.", "resume="))]
+    command, scenario = shlex.join(["dlopt", "solve", "bsde", *overrides]), str(settings.runtime.choices.scenario)
+    calibration, given = {"name": job.model.name, "sha256": job.model.digest()}, settings_of(cfg, None)
+    source = None if job.resume is None else job.resume.parent.absolute()
+    if multirun and (folder / FILE).exists():
+        if finished(folder, given, scenario, calibration):
+            _log.info(f"{command}  (finished before)", extra={"markup": False})
+            return
+        source, kept = folder, folder / CHECKPOINT
+        job = dataclasses.replace(job, resume=kept if job.method is not None and kept.is_file() else None)
     threads = job.threads or usable_cores()
     torch.set_num_threads(threads)
-    overrides = [word for word in settings.overrides.task if not word.startswith("hydra.")]
     run = RunFolder.start(
         folder,
-        command=shlex.join(["dlopt", "solve", "bsde", *overrides]),
-        scenario=str(settings.runtime.choices.scenario),
-        calibration={"name": job.model.name, "sha256": job.model.digest()},
+        command=command,
+        scenario=scenario,
+        calibration=calibration,
         accounting="",
         seed=job.seed,
         threads=threads,
         dtype="float64" if job.method is None else "float32",
+        settings=given,
+        resumed=source,
     )
     _log.info(f"{run.record.command}  ({job.model.name}: {job.problem.size(job.model)})", extra={"markup": False})
     marker = Path(settings.sweep.dir) / STOP_MARKER if multirun else None
     # Several processes cannot share one terminal line.
     alone = not multirun or "BasicLauncher" in str(settings.launcher.get("_target_"))
-    with stopping(marker) as stop:
+    with stopping(marker, spread=alone) as stop:
         _run(job, run, stop, live=alone)
     if multirun:
         console.print(ending(run.record, folder))

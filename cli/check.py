@@ -27,6 +27,7 @@ from .composing import (
 )
 from .config import allowed_keys, unknown_keys
 from .jobs import build_job
+from .launching import parallelism
 from .resume import with_resumed
 from .scenarios import scenarios
 from .verbs import VERBS, Verb
@@ -43,12 +44,14 @@ class Checked:
         folder: the run folder, or the sweep folder; None where nothing is run (`--cfg`, `--info`).
         jobs: number of jobs; None where a plugin's sweeper decides.
         multirun: whether it is a sweep.
+        overrides: of every job; none where a plugin's sweeper decides.
     """
 
     arguments: list[str]
     folder: Path | None
     jobs: int | None
     multirun: bool
+    overrides: Sequence[Sequence[str]] = ()
 
 
 def check(verb_name: str, arguments: Sequence[str]) -> Checked:
@@ -86,9 +89,12 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
     again = resumed is not None and Path(str(resumed.value())).expanduser().absolute() == folder
     check_folder(folder, again)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    final = [*options, *words, *extra, f"{key}={quoted(str(folder))}"]
+    launched = parallelism(composed, overrides) if multirun else []
+    final = [*options, *words, *extra, *launched, f"{key}={quoted(str(folder))}"]
     other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
-    return Checked(final, folder, None if other_sweeper else len(jobs), multirun)
+    if other_sweeper:
+        return Checked(final, folder, None, multirun)
+    return Checked(final, folder, len(jobs), multirun, [[*job, *extra] for job in jobs])
 
 
 def _check_keys(overrides: Sequence[Override], verb: Verb) -> None:

@@ -135,7 +135,8 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
     settings, resume = settings_of(cfg, own.get("init")), None
     if cfg.resume is not None:
         resume = Path(cfg.resume).expanduser()
-        check_resumable(resume, settings, choices["scenario"], calibration)
+        identity = {"name": calibration.name, "sha256": calibration.sha256}
+        check_resumable(resume, settings, choices["scenario"], identity)
     arguments = {**common, **own}
     return Job(verb.name, calibration, cfg.accounting, cfg.seed, cfg.threads, arguments, settings, draws, resume)
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from dlopt import Calibration, Policy
+from dlopt import Policy
 from dlopt.errors import DloptError
 from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.environment import versions
@@ -61,8 +61,16 @@ def settings_of(cfg: DictConfig, init: str | Policy | None) -> dict[str, Any]:
     return settings
 
 
-def check_resumable(folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Calibration) -> RunRecord:
+def check_resumable(
+    folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Mapping[str, str]
+) -> RunRecord:
     """The record of a run that can be gone on with.
+
+    Args:
+        folder: its own.
+        settings: those asked for now.
+        scenario: the one asked for now.
+        calibration: `name` and `sha256` of the one asked for now.
 
     Raises:
         ResumeError: it runs, it has finished, or it differs; the message names every key that does.
@@ -85,7 +93,7 @@ def check_resumable(folder: Path, settings: Mapping[str, Any], scenario: str, ca
     return record
 
 
-def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calibration: Calibration) -> list[str]:
+def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calibration: Mapping[str, str]) -> list[str]:
     """Everything that differs between a run and what is asked now, in words."""
     keys = sorted(key for key in record.settings.keys() | settings.keys() if key.partition(".")[0] not in _MAY_DIFFER)
     changed = [
@@ -95,9 +103,9 @@ def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calib
     ]
     if record.scenario != scenario:
         changed.append(f"scenario was {record.scenario}, is {scenario}")
-    if record.calibration.get("sha256") != calibration.sha256:
-        before = record.calibration.get("name")
-        other = "has other content now" if before == calibration.name else f"is {calibration.name!r}"
+    if record.calibration.get("sha256") != calibration["sha256"]:
+        before, now_name = record.calibration.get("name"), calibration["name"]
+        other = "has other content now" if before == now_name else f"is {calibration['name']!r}"
         changed.append(f"the calibration was {before!r}, {other}")
     now = versions()
     changed += [
@@ -108,7 +116,7 @@ def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calib
     return changed
 
 
-def finished(folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Calibration) -> bool:
+def finished(folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Mapping[str, str]) -> bool:
     """Whether the job of a sweep is done already; False where what its folder holds can be taken up again.
 
     Raises:

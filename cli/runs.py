@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dlopt.runs import RunReadError, RunRecord
+    from dlopt.runs.sweep import SweepJob
 
-app = typer.Typer(help="List, show and compare runs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, compare, collect, retry and prune runs.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -74,11 +75,124 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run fol
         output.print(table)
 
 
+@app.command()
+def collect(
+    sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")],
+    table: Annotated[str, typer.Option(help="Which table of the runs.")] = "welfare",
+    output: Annotated[Path | None, typer.Option(help="Where to; default SWEEP/collected-TABLE.parquet.")] = None,
+) -> None:
+    """One table over all runs of a sweep, their overrides as columns.
+
+    Jobs that have not finished are listed. Exit codes: 0 all there, 2 some missing, 1 error.
+    """
+    from dlopt.files import write_table
+    from dlopt.runs.sweep import collect as collected
+    from dlopt.runs.sweep import jobs_of_sweep
+
+    from .screen import output as screen
+    from .screen import shown
+
+    jobs = jobs_of_sweep(sweep)
+    missing = [job for job in jobs if not job.finished]
+    if missing:
+        screen.print(_jobs_table(missing))
+    frame = collected(jobs, table)
+    path = output or sweep / f"collected-{table}.parquet"
+    write_table(frame, path, {"source": "dlopt runs collect", "table": table})
+    done = len(jobs) - len(missing)
+    screen.print(f"{done} of {len(jobs)} jobs, {len(frame)} rows, in {shown(path)}", soft_wrap=True)
+    if missing:
+        screen.print(f"`dlopt runs retry {sweep}` completes it.", soft_wrap=True)
+    raise typer.Exit(2 if missing else 0)
+
+
+@app.command()
+def retry(sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")]) -> None:
+    """Run the jobs of a sweep that failed, were cut off or never began; the others stay as they are.
+
+    Jobs with a checkpoint go on from it. The launcher is the sweep's own. Exit codes as for `dlopt solve`.
+    """
+    import os
+
+    from dlopt.errors import DloptError
+    from dlopt.runs.sweep import jobs_of_sweep, read_sweep
+
+    from .check import quoted
+    from .loading import load
+    from .screen import output
+
+    asked, folder = read_sweep(sweep), sweep.absolute()
+    left = [job for job in jobs_of_sweep(sweep) if not job.finished]
+    if not left:
+        output.print("Every job has finished: nothing to do.")
+        raise typer.Exit(0)
+    output.print(_jobs_table(left))
+    try:
+        os.chdir(asked.cwd)
+    except OSError as error:
+        raise DloptError(f"The sweep was started in {asked.cwd}, which cannot be entered: {error.strerror}.") from error
+    words = [*asked.arguments, f"hydra.sweep.dir={quoted(str(folder))}"]
+    module = load("bsde" if asked.verb == "bsde" else "solve")
+    raise typer.Exit(module.solve(words) if asked.verb == "bsde" else module.solve(asked.verb, words))
+
+
+@app.command()
+def prune(
+    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("outputs"),
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Which runs: failed, killed, interrupted, not_converged, converged; may be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove runs that came to nothing: by default those that failed or were killed.
+
+    Only folders of runs below FOLDER that hold nothing but what dlopt wrote; never one that is running or damaged.
+    """
+    from dlopt.errors import DloptError, UnknownNameError
+    from dlopt.runs.pruning import DEFAULT, PRUNABLE, prunable, remove
+
+    from .screen import output, shown
+
+    statuses = status or list(DEFAULT)
+    for name in statuses:
+        if name not in PRUNABLE:
+            raise UnknownNameError("status", name, PRUNABLE)
+    go, stay = prunable(folder, statuses)
+    for path, reason in stay:
+        output.print(f"{shown(path)} stays: {reason}.", style="yellow", soft_wrap=True, markup=False)
+    if not go:
+        output.print(f"Nothing to remove below {folder}.", soft_wrap=True, markup=False)
+        raise typer.Exit(0)
+    for path, how in go:
+        output.print(f"{shown(path)} ({how})", soft_wrap=True, markup=False)
+    if not yes and not typer.confirm(f"Remove these {len(go)} runs?"):
+        raise typer.Exit(1)
+    for path, _ in go:
+        try:
+            remove(path, folder)
+        except (OSError, ValueError) as error:
+            raise DloptError(f"Cannot remove {path}: {error}. Those before it are gone.") from error
+    output.print(f"{len(go)} runs removed.")
+
+
+def _jobs_table(jobs: Sequence[SweepJob]) -> Table:
+    from rich.text import Text
+
+    from .summary import STATUS_STYLE
+
+    table = _table("Not finished", ["job", "status", "overrides"], right=("job",))
+    for job in jobs:
+        words = " ".join(f"{key}={value}" for key, value in job.overrides.items())
+        table.add_row(str(job.number), Text(job.status, style=STATUS_STYLE.get(job.status, "bold red")), Text(words))
+    return table
+
+
 def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path) -> Table:
     """One row for each run: folder, status, what was solved, residual and time."""
     from rich.text import Text
 
-    from dlopt.runs import RunRecord
+    from dlopt.runs import RunRecord, is_killed
 
     from .summary import STATUS_STYLE
 
@@ -90,9 +204,10 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
             continue
         kind = "equilibrium_residual" if record.verb == "equilibrium" else "first_order_residual"
         residual = (record.certificate or {}).get(kind)
+        status = "killed" if is_killed(folder, record) else record.status
         table.add_row(
             name,
-            Text(record.status, style=STATUS_STYLE[record.status]),
+            Text(status, style=STATUS_STYLE[status]),
             record.scenario,
             record.calibration.get("name", ""),
             "" if residual is None else f"{residual:.0e}",

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
 from dlopt.runs import RunReadError, RunRecord, find_runs
+from dlopt.runs.sweep import Sweep
 
 from . import DEBUG
 from .check import Checked, check
@@ -51,6 +52,8 @@ def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfi
         marker.unlink(missing_ok=True)  # of a sweep that was killed here
     try:
         if checked.multirun:
+            if checked.overrides:
+                _describe(checked, program.rpartition("-")[2])
             console.print(f"{checked.jobs or 'Some'} jobs in {shown(checked.folder)}", soft_wrap=True)
             with stopping(marker):
                 main()
@@ -68,6 +71,13 @@ def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfi
         if marker is not None:
             marker.unlink(missing_ok=True)
     return _exit_code(checked)
+
+
+def _describe(checked: Checked, verb: str) -> None:
+    """Leave in the sweep's folder what was asked for, so that it can be completed later."""
+    assert checked.folder is not None
+    asked = tuple(word for word in checked.arguments if not word.startswith(("verb=", "hydra.sweep.dir=")))
+    Sweep(verb, asked, os.getcwd(), tuple(tuple(job) for job in checked.overrides)).write(checked.folder)
 
 
 def _exit_code(checked: Checked) -> int:

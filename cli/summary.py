@@ -23,6 +23,7 @@ STATUS_STYLE = {
     "not_converged": "bold yellow",
     "interrupted": "bold yellow",
     "running": "cyan",
+    "killed": "bold red",
     "failed": "bold red",
 }
 _INSTRUMENT = {"tariff": "tariff", "export_tax": "export tax", "subsidy": "subsidy"}

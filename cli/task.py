@@ -43,11 +43,12 @@ def task(cfg: DictConfig) -> None:
     folder = Path(hydra.runtime.output_dir)
     choices = dict(hydra.runtime.choices)
     job = build_job(cfg, choices)
+    calibration = {"name": job.calibration.name, "sha256": job.calibration.sha256}
     overrides = [word for word in hydra.overrides.task if not word.startswith(("verb=", "resume="))]
     command = shlex.join(["dlopt", "solve", job.verb, *overrides])
     source = None if job.resume is None else job.resume.absolute()
     if multirun and (folder / FILE).exists():
-        if finished(folder, job.settings, choices["scenario"], job.calibration):
+        if finished(folder, job.settings, choices["scenario"], calibration):
             _log.info(f"{command}  (finished before)", extra={"markup": False})
             return
         source = folder
@@ -57,7 +58,7 @@ def task(cfg: DictConfig) -> None:
         folder,
         command=command,
         scenario=choices["scenario"],
-        calibration={"name": job.calibration.name, "sha256": job.calibration.sha256},
+        calibration=calibration,
         accounting=job.accounting,
         seed=job.seed,
         threads=threads,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ FINISHED = ("converged", "not_converged")
 """There is nothing to go on with."""
 FILE = "run.json"
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("status", "command", "scenario", "accounting", "started", "message"), (str,)),
+    **dict.fromkeys(("status", "command", "scenario", "accounting", "dtype", "started", "message"), (str,)),
+    **dict.fromkeys(("seed", "threads"), (int,)),
     **dict.fromkeys(("calibration", "versions", "settings"), (dict,)),
     "resumed": (str, type(None)),
     "wall_seconds": (int, float, type(None)),
@@ -106,6 +109,26 @@ def read_run(folder: Path) -> RunRecord:
     for name, kinds in _TYPES.items():
         if not isinstance(getattr(record, name), kinds):
             raise RunReadError(f"{path} has {name} {getattr(record, name)!r}. The run is damaged; run it again.")
+    damaged = _damaged(record)
+    if damaged:
+        raise RunReadError(f"{path} has {damaged}. The run is damaged; run it again.")
     if record.status not in STATUSES:
         raise RunReadError(f"{path} has status {record.status!r}; known are {', '.join(STATUSES)}.")
     return record
+
+
+def _damaged(record: RunRecord) -> str:
+    """What is wrong inside the mappings of a record, in words."""
+    if not all(isinstance(record.calibration.get(key), str) for key in ("name", "sha256")):
+        return f"calibration {record.calibration!r}"
+    if not all(isinstance(value, str) for value in record.versions.values()):
+        return f"versions {record.versions!r}"
+    for key, value in (record.certificate or {}).items():
+        if not isinstance(value, int | float | None):
+            return f"{key} {value!r} in its certificate"
+    try:
+        datetime.datetime.fromisoformat(record.started)
+        shlex.split(record.command)
+    except ValueError as error:
+        return str(error)
+    return ""
