@@ -44,7 +44,13 @@ def show(run: Annotated[Path | None, typer.Argument(help="A run folder; the newe
 
     folder = run if run is not None else newest_run(Path("outputs"))
     record = read_run(folder)
-    output.print(f"{record.command}\n{record.calibration['name']}, {record.accounting} accounting, {record.started}\n")
+    accounting = f", {record.accounting} accounting" if record.accounting else ""
+    output.print(f"{record.command}\n{record.calibration['name']}{accounting}, {record.started}\n")
+    if record.verb == "bsde":
+        from .bsde_screen import report
+
+        output.print(report(record, folder))
+        return
     known = ("welfare", "policies", "draws", "draws_summary")
     tables = {name: read_table(folder, name) for name in known if (folder / f"{name}.parquet").is_file()}
     output.print(summary(record, folder, tables))
@@ -52,7 +58,7 @@ def show(run: Annotated[Path | None, typer.Argument(help="A run folder; the newe
 
 @app.command()
 def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")]) -> None:
-    """Welfare, average policies and config of runs, side by side."""
+    """Welfare, average policies and config of runs, side by side; of `dlopt solve bsde`: accuracy and config."""
     from dlopt.errors import DloptError
     from dlopt.runs import read_run
     from dlopt.runs.tables import compare_policies, compare_welfare, config_differences
@@ -61,12 +67,17 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run fol
 
     if len(runs) < 2:
         raise DloptError("`dlopt runs compare` needs two runs or more.")
-    for k, folder in enumerate(runs, start=1):
-        record = read_run(folder)
+    records = [read_run(folder) for folder in runs]
+    for k, (folder, record) in enumerate(zip(runs, records, strict=True), start=1):
         output.print(f"{k}  {folder}  [dim]{record.scenario}, {record.calibration['name']}, {record.status}[/]")
     output.print()
-    output.print(_side_by_side("Real income change, %", compare_welfare(runs), 3))
-    output.print(_side_by_side("Simple average rates, %", compare_policies(runs), 2))
+    if all(record.verb == "bsde" for record in records):
+        from .bsde_screen import comparison
+
+        output.print(comparison(runs, records))
+    else:
+        output.print(_side_by_side("Real income change, %", compare_welfare(runs), 3))
+        output.print(_side_by_side("Simple average rates, %", compare_policies(runs), 2))
     differences = config_differences(runs)
     if differences:
         table = _table("Config", ["key", *(str(k + 1) for k in range(len(runs)))])
@@ -202,7 +213,9 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
         if not isinstance(record, RunRecord):
             table.add_row(name, Text("damaged", style="bold red"), str(record), "", "", "")
             continue
-        kind = "equilibrium_residual" if record.verb == "equilibrium" else "first_order_residual"
+        kind = {"equilibrium": "equilibrium_residual", "bsde": "hjb_residual_rel"}.get(
+            record.verb, "first_order_residual"
+        )
         residual = (record.certificate or {}).get(kind)
         status = "killed" if is_killed(folder, record) else record.status
         table.add_row(

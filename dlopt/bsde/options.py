@@ -44,7 +44,7 @@ class MethodOptions:
     off_manifold: float = 0.0
     learning_rate: float = 2e-3
     muon_rate: float = 0.02
-    target: float = 5e-3
+    target: float = 2e-3
     stop_at: float = 1e-4
     loss_p: str = "corrected"
     pt_normalisation: bool = False
@@ -92,7 +92,7 @@ PAPER = MethodOptions(
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """How long to train. With neither, `steps` is 4000.
+    """How long to train. With neither `seconds` nor `steps`, 500 to 6,000 steps: see `training.STEPS`.
 
     Attributes:
         seconds: time to train for; sets `steps` from the speed of the first ones.

@@ -24,7 +24,8 @@ from dlopt.bsde.paper import paper_losses
 from dlopt.bsde.simulation import advance
 from dlopt.bsde.value import ValueFunction
 
-DEFAULT_STEPS = 4000
+STEPS = ((1e-3, 500), (3e-2, 2500), (math.inf, 6000))
+"""Where no budget is given: mean |R| over rho V that the control variate leaves, up to which so many steps are made."""
 WARM_UP = 100  # steps over which rates grow to their full size
 TIMED_STEPS = 20  # steps from which a budget in seconds is turned into steps
 
@@ -84,7 +85,7 @@ class Trainer:
         self.value, self.options, self.budget, self.generator = value, options, budget, generator
         self.model: SwitchingModel = value.model
         self.step, self.seconds = 0, 0.0
-        self.steps = budget.steps or (None if budget.seconds else DEFAULT_STEPS)
+        self.steps = budget.steps
         self.history: list[Progress] = []
         self.outcome = ""  # how training ended, once it has
         matrices = list(value.network.hidden)
@@ -97,7 +98,9 @@ class Trainer:
         self.adam = torch.optim.Adam(rest, lr=options.learning_rate, betas=(0.9, 0.99))
         self.muon = Muon(matrices, lr=options.muon_rate) if matrices else None
         self.pool = self._first_pool()
-        self._set_scale()
+        left = self._set_scale()
+        if budget.steps is None and budget.seconds is None:
+            self.steps = next(steps for size, steps in STEPS if left <= size)
         self._loss = math.nan
 
     # -- set-up -------------------------------------------------------------------------------------------------
@@ -111,17 +114,19 @@ class Trainer:
             pool = advance(self.model, pool, self.value.baseline.evaluate(pool), 0.5, self.generator)
         return pool
 
-    def _set_scale(self) -> None:
-        """Correction and residual in units of what the control variate leaves over."""
+    def _set_scale(self) -> float:
+        """Correction and residual in units of what the control variate leaves over; mean |R| over rho V of that."""
         residual, at = self.value.residual(self.pool)
         if self.options.baseline == "none":
             self.unit = float(residual.square().mean().sqrt())
             self.value.scale.fill_(self.unit / self.model.rho)
             self.value.shift.copy_(residual.mean() / self.model.rho)
-            return
-        floor = 1e-6 * self.model.rho * float(at.value.abs().mean())
-        self.unit = max(float((residual - residual.mean()).square().mean().sqrt()), floor)
+            return math.inf
+        size = self.model.rho * float(at.value.abs().mean())
+        spread = residual - residual.mean()
+        self.unit = max(float(spread.square().mean().sqrt()), 1e-6 * size)
         self.value.scale.fill_(self.unit / (4 * self.model.rho))
+        return float(spread.abs().mean()) / max(size, 1e-12)
 
     # -- one step -----------------------------------------------------------------------------------------------
 
