@@ -24,6 +24,7 @@ class AscentOptions:
             with every shortening.
         max_step: it never exceeds this.
         flat: eigenvalues of the scaled Hessian below this fraction of the largest are treated as this fraction.
+        promise: where the objective is concave and the Newton step promises no more than this, the search is over.
     """
 
     tolerance: float = 1e-10
@@ -32,6 +33,7 @@ class AscentOptions:
     first_step: float = 0.3
     max_step: float = 1.0
     flat: float = 1e-9
+    promise: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +46,10 @@ class AscentResult:
     iterations: int
 
 
-def newton_direction(hessian: Tensor, gradient: Tensor, flat: float, hold_flat: bool = False) -> Tensor:
+def newton_direction(hessian: Tensor, gradient: Tensor, flat: float, hold_flat: bool = False) -> tuple[Tensor, bool]:
     """Saddle-free Newton direction: the eigenvalues of the scaled Hessian are replaced by minus their sizes.
+
+    Returns the direction and whether it is Newton's own, the objective being concave.
 
     Instruments are scaled by the roots of the diagonal, so that one on a tiny flow counts like any other. Where the
     objective is concave a Cholesky factor gives the same direction (shifted by `flat`) at a tenth of the cost.
@@ -58,12 +62,12 @@ def newton_direction(hessian: Tensor, gradient: Tensor, flat: float, hold_flat: 
     shifted.diagonal().add_(flat)
     factor, failed = torch.linalg.cholesky_ex(shifted)
     if not int(failed) and not hold_flat:
-        return scale * torch.cholesky_solve((scale * gradient)[:, None], factor).squeeze(1)
+        return scale * torch.cholesky_solve((scale * gradient)[:, None], factor).squeeze(1), True
     values, vectors = torch.linalg.eigh(scaled)
     sizes = values.abs()
     least = flat * float(sizes.max()) + 1e-300
     inverse = torch.where(sizes <= least, 0.0 if hold_flat else 1 / least, 1 / sizes)
-    return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient))))
+    return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient)))), False
 
 
 def maximise(
@@ -96,14 +100,18 @@ def _step(game: Game, player: int, before: Step, options: AscentOptions, last: b
     residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
     if not bool(free.any()):
         return Step(residual, point, Outcome.CONVERGED)
+    if last and residual > options.tolerance:
+        return Step(residual, point, Outcome.MAX_ITERATIONS)
     hessian = point.hessian(player)
     direction = torch.zeros_like(gradient)
-    direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat)
+    direction[free], concave = newton_direction(hessian[free][:, free], gradient[free], options.flat)
+    if concave and float(direction.abs().max()) <= radius and float(gradient @ direction) / 2 < options.promise:
+        return Step(residual, point, Outcome.CONVERGED)
     direction = direction.clamp(-radius, radius)
     move = (a + direction).clamp(lower, upper) - a
     if residual <= options.tolerance and float(move.abs().max()) > options.step_tolerance:
         # Along a flat direction the step is rounding over nothing: what is there stays.
-        direction[free] = newton_direction(hessian[free][:, free], gradient[free], options.flat, hold_flat=True)
+        direction[free], _ = newton_direction(hessian[free][:, free], gradient[free], options.flat, hold_flat=True)
         direction = direction.clamp(-radius, radius)
         move = (a + direction).clamp(lower, upper) - a
     if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:

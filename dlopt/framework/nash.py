@@ -48,7 +48,7 @@ class JointNewton:
     gain_tolerance: float = 1e-8
     step_tolerance: float = 1e-6
     rounds: int = 40
-    warm_up: int = 4
+    warm_up: int = 3
     max_iterations: int = 40
     max_step: float = 0.5
     revisions: int = 6
@@ -240,7 +240,8 @@ def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], 
     """Solve with the players' stacked Hessian rows on the free instruments, rows and columns scaled.
 
     A direction in which a player's own objective is flat is neutral to everybody (the level of all its subsidies, say):
-    it is held still, which leaves a matrix that can be solved.
+    it is held still, which leaves a matrix that can be solved. None where that fails, or where a player's own objective
+    is convex along some direction: Newton would then make for its minimum.
     """
     size = len(point.a)
     matrix = point.a.new_zeros((size, size))
@@ -259,7 +260,10 @@ def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], 
             continue
         own = matrix[mine[:, None], mine]
         values, vectors = torch.linalg.eigh((own + own.T) / 2)
-        flat = vectors[:, values.abs() <= _FLAT * float(values.abs().max())]
+        largest = float(values.abs().max())
+        if float(values[-1]) > 1e-6 * largest:
+            return None
+        flat = vectors[:, values.abs() <= _FLAT * largest]
         if flat.shape[1]:
             matrix[mine[:, None], mine] -= flat @ flat.T
             neutral.append((mine, flat))
@@ -286,8 +290,9 @@ def verify(
         The point, unchanged if nobody gains, and the largest relative gain (None without starts).
     """
     gain, best = None, point
-    search = AscentOptions(tolerance=options.tolerance / 10, max_iterations=60)
     for player in range(game.players):
+        promise = options.gain_tolerance / 100 * abs(float(point.objectives[player]))
+        search = AscentOptions(tolerance=options.tolerance / 10, max_iterations=60, promise=promise)
         for other in starts:
             a = torch.where(game.owner == player, other.clamp(game.lower, game.upper), point.a)
             start = game.point(a, near=point) or game.point(a)

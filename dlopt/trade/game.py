@@ -21,7 +21,7 @@ from dlopt.trade.model import LogWedges, TradeModel
 Objective = Callable[[Tensor], Tensor]
 """From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
 
-_NEAR = RootOptions(max_iterations=10, shortest=0.2)
+_NEAR = RootOptions(max_iterations=20, shortest=0.2)
 
 
 def own_welfare(model: TradeModel, members: Sequence[Sequence[str]]) -> Objective:
@@ -203,7 +203,10 @@ class TradePoint:
         mine = everyone[:, own] if joint else everyone
         curvature = Curvature(self.linearisation, self.multipliers[:, player])
         mixed = curvature.mixed(instruments, columns)
-        outer = self._welfare_hessian(player) @ (rows @ mine)
-        left = rows.T @ outer - curvature.along(mine) - (mixed[:, own] if joint else mixed)
         direct = curvature.direct(instruments, own)
-        return left.T @ everyone - mine.T @ mixed - (direct if joint else direct[:, own])
+        outer = self._welfare_hessian(player) @ (rows @ mine)
+        left = rows.T @ outer - curvature.along(mine)
+        if joint:
+            return (left - mixed[:, own]).T @ everyone - mine.T @ mixed - direct
+        half = (left - 2 * mixed).T @ mine - direct[:, own]
+        return (half + half.T) / 2
