@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import os
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +35,6 @@ from dlopt.figures.canvas import MissingPlotError
 from dlopt.runs import RunFolder
 from dlopt.runs.record import FILE
 
-from . import DEBUG
 from .bsde_problems import PROBLEMS, Problem
 from .bsde_screen import report
 from .composing import CommandError
@@ -45,7 +43,7 @@ from .progress import progress
 from .resume import finished, settings_of
 from .screen import console, output, shown
 from .summary import ending
-from .task import STOP_MARKER, fail, usable_cores
+from .task import STOP_MARKER, broke_off, fail, usable_cores
 
 CHECKPOINT = "model.pt"
 SOURCE = {"source": "dlopt solve bsde"}
@@ -211,8 +209,4 @@ def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> None:
     except (DloptError, OSError, MemoryError) as error:
         fail(run, str(error) or type(error).__name__)
     except Exception as error:
-        _log.exception("The solve broke off.", extra={"file_only": True})
-        where = shown(run.path / "dlopt.log")
-        fail(run, f"{type(error).__name__}: {error}. A fault in dlopt: the traceback is in {where}; --debug shows it.")
-        if os.environ.get(DEBUG):
-            raise
+        broke_off(run, error)

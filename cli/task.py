@@ -127,11 +127,7 @@ def _run(job: Job, run: RunFolder, tape: Tape, stop: StopRequest, seconds: float
     except (DloptError, OSError, MemoryError) as error:
         fail(run, str(error) or type(error).__name__)
     except Exception as error:
-        _log.exception("The solve broke off.", extra={"file_only": True})
-        where = shown(run.path / "dlopt.log")
-        fail(run, f"{type(error).__name__}: {error}. A fault in dlopt: the traceback is in {where}; --debug shows it.")
-        if os.environ.get(DEBUG):
-            raise
+        broke_off(run, error)
     return {}
 
 
@@ -152,6 +148,15 @@ def _spared() -> Iterator[None]:
         yield
     except FileWriteError as error:
         _log.warning(f"No checkpoint: {error}", extra={"markup": False})
+
+
+def broke_off(run: RunFolder, error: Exception) -> None:
+    """An error nobody foresaw: called where it is caught, for the log holds its traceback."""
+    _log.exception("The solve broke off.", extra={"file_only": True})
+    where = shown(run.path / "dlopt.log")
+    fail(run, f"{type(error).__name__}: {error}. A fault in dlopt: the traceback is in {where}; --debug shows it.")
+    if os.environ.get(DEBUG):
+        raise error
 
 
 def fail(run: RunFolder, message: str) -> None:

@@ -11,7 +11,8 @@ from dlopt.bsde.checkpoint import CheckpointError, load_checkpoint, refuse_chang
 from dlopt.bsde.evaluation import Evaluation, hjb_residual
 from dlopt.bsde.exact import ConstantAcceptance, ExactSolution, exact_solution
 from dlopt.bsde.exporter import Exporter
-from dlopt.bsde.folder import ModelFolderError, load_model, read_folder, write_folder
+from dlopt.bsde.folder import load_model, read_folder, write_folder
+from dlopt.bsde.folder_files import ModelFolderError
 from dlopt.bsde.kinds import check_exact
 from dlopt.bsde.model import ModelError, State, StateError, SwitchingModel
 from dlopt.bsde.network_economy import NetworkEconomy

@@ -232,7 +232,7 @@ def consistent_acceptance(dynamics: NetworkDynamics, generator: torch.Generator)
             state = dynamics.draw(SAMPLE, generator)
             on = baseline.p[model.buyers, model.suppliers]
             y = (torch.rand(state.y.shape, generator=generator, device=on.device, dtype=on.dtype) < on).to(on.dtype)
-            at = baseline.evaluate(State(y, state.x, torch.full_like(state.z, i)))  # type: ignore[arg-type]
+            at = baseline.evaluate(State(y, state.x, torch.full((SAMPLE,), i, device=on.device)))
             new[i, dynamics.supplier[i]] = (at.marginal > 0).to(q.dtype).mean(0)
         q = 0.5 * (q + new) if model.link_rate else q
         q.fill_diagonal_(1.0)

@@ -1,25 +1,27 @@
 """Model folders of the network economy: two tables and a short YAML file, read strictly.
 
-| file | columns or keys | rule |
-|---|---|---|
-| `sectors.csv` | `sector, name, beta, sigma_1, sigma_2` and optionally `eps_bar` | labels differ, `beta` sums to 1, one of the sigmas not 0 |
-| `input_shares.csv` | `buyer, supplier, alpha` | known sectors, each pair once, `alpha >= 0`, a buyer's sum below 1; pairs not listed are 0 |
-| `process.yaml` | `phi, kappa_0, kappa, gamma, lambda, lambda_z, rho`; where sectors.csv has no `eps_bar` also `eps_bar_sd, eps_bar_seed` | `phi, gamma, rho` positive, the others not negative |
+| file | columns or keys |
+|---|---|
+| `sectors.csv` | `sector, name, beta, sigma_1, sigma_2` and optionally `eps_bar` |
+| `input_shares.csv` | `buyer, supplier, alpha` |
+| `process.yaml` | `phi, kappa_0, kappa, gamma, lambda, lambda_z, rho`, and `eps_bar_sd, eps_bar_seed` |
+
+Labels differ, `beta` sums to 1, one of the sigmas is not 0; shares are between known sectors, each pair once, 0 or
+more, a buyer's sum below 1, pairs not listed 0; `phi, gamma, rho` are positive, the other keys not negative.
+`eps_bar_sd, eps_bar_seed` draw the long-run productivities where sectors.csv has no `eps_bar`.
 
 `lambda` is the rate at which a link of the clock's sector dies or may be formed, `lambda_z` the rate at which the
 clock moves to each other sector. Everything else is refused.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
-from dlopt.bsde.folder import Fault, ModelFolderError, _number, _quoted, _table
+from dlopt.bsde.folder_files import Fault, ModelFolderError, quoted, read_number, read_process, read_table
 from dlopt.bsde.network_economy import NetworkEconomy
 from dlopt.bsde.network_presets import NETWORK_PRESETS, network_preset
 from dlopt.errors import UnknownNameError
@@ -92,10 +94,10 @@ def write_network(model: NetworkEconomy, folder: Path) -> None:
     lines = [",".join((*SECTOR_COLUMNS, "eps_bar"))]
     for k, label in enumerate(model.sectors):
         numbers = (model.beta[k], *model.sigma[k], model.eps_bar[k])
-        lines.append(",".join([_quoted(label), _quoted(model.names[k]), *(repr(float(x)) for x in numbers)]))
+        lines.append(",".join([quoted(label), quoted(model.names[k]), *(repr(float(x)) for x in numbers)]))
     write_text(folder / "sectors.csv", "\n".join(lines) + "\n")
     shares = [
-        f"{_quoted(model.sectors[i])},{_quoted(model.sectors[j])},{float(model.alpha[i, j])!r}"
+        f"{quoted(model.sectors[i])},{quoted(model.sectors[j])},{float(model.alpha[i, j])!r}"
         for i, j in zip(*np.nonzero(model.alpha), strict=True)
     ]
     write_text(folder / "input_shares.csv", "\n".join([",".join(SHARE_COLUMNS), *shares]) + "\n")
@@ -111,7 +113,7 @@ def read_sectors(
     labels: list[str] = []
     names: list[str] = []
     values: dict[str, list[float]] = {}
-    rows = _table(folder, file, SECTOR_COLUMNS, optional, faults)
+    rows = read_table(folder, file, SECTOR_COLUMNS, optional, faults)
     for number, row in rows:
         if not row["sector"]:
             faults.append(Fault(file, number, "sector", "an empty label", "is not allowed"))
@@ -121,7 +123,7 @@ def read_sectors(
         names.append(row["name"] or row["sector"])
         for column in row:
             if column not in ("sector", "name"):
-                values.setdefault(column, []).append(_number(file, number, column, row[column], faults))
+                values.setdefault(column, []).append(read_number(file, number, column, row[column], faults))
         if values["beta"][-1] < 0:
             faults.append(Fault(file, number, "beta", row["beta"], "must not be negative"))
         if values["sigma_1"][-1] == 0 and values["sigma_2"][-1] == 0:
@@ -140,8 +142,8 @@ def read_shares(folder: Path, labels: list[str], faults: list[Fault]) -> np.ndar
     position = {label: k for k, label in enumerate(labels)}
     alpha = np.zeros((len(labels), len(labels)))
     seen: set[tuple[str, str]] = set()
-    for number, row in _table(folder, file, SHARE_COLUMNS, (), faults):
-        value = _number(file, number, "alpha", row["alpha"], faults)
+    for number, row in read_table(folder, file, SHARE_COLUMNS, (), faults):
+        value = read_number(file, number, "alpha", row["alpha"], faults)
         pair = (row["buyer"], row["supplier"])
         unknown = [column for column, label in zip(SHARE_COLUMNS, pair, strict=False) if label not in position]
         faults.extend(Fault(file, number, column, repr(row[column]), "is not in sectors.csv") for column in unknown)
@@ -160,30 +162,9 @@ def read_shares(folder: Path, labels: list[str], faults: list[Fault]) -> np.ndar
 
 
 def _process(folder: Path, has_eps_bar: bool, faults: list[Fault]) -> dict[str, float]:
-    file = "process.yaml"
     keys = (*KEYS, *(() if has_eps_bar else DRAWN))
-    try:
-        content: Any = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        faults.append(Fault(file, None, None, "this file", f"cannot be read: {reason}"))
-        return {}
-    if not isinstance(content, dict):
-        faults.append(Fault(file, None, None, "this file", f"must hold the keys {', '.join(keys)}"))
-        return {}
-    for key in content:
-        if key not in keys:
-            more = "; eps_bar is in sectors.csv" if key in DRAWN else ""
-            faults.append(Fault(file, None, None, repr(key), f"is not a key; the keys are {', '.join(keys)}{more}"))
-    out = {}
-    for key in keys:
-        if key not in content:
-            faults.append(Fault(file, None, None, repr(key), "is missing; add this key"))
-            continue
-        out[key] = _number(file, None, key, content[key], faults)
-        if out[key] < 0 or (key in ("phi", "gamma", "rho") and out[key] == 0):
-            rule = "must be positive" if key in ("phi", "gamma", "rho") else "must not be negative"
-            faults.append(Fault(file, None, key, str(content[key]), rule))
-        elif key == "eps_bar_seed" and out[key] % 1:
-            faults.append(Fault(file, None, key, str(content[key]), "must be a whole number"))
+    hint = "; eps_bar is in sectors.csv" if has_eps_bar else ""
+    out = read_process(folder, keys, ("phi", "gamma", "rho"), faults, hint)
+    if out.get("eps_bar_seed", 0.0) % 1:
+        faults.append(Fault("process.yaml", None, "eps_bar_seed", f"{out['eps_bar_seed']}", "must be a whole number"))
     return out

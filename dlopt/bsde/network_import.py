@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlopt.bsde.folder import Fault, ModelFolderError
+from dlopt.bsde.folder_files import Fault, ModelFolderError
 from dlopt.bsde.network_economy import NetworkEconomy
 from dlopt.bsde.network_folder import models_folder, read_sectors, read_shares, write_network
 from dlopt.bsde.network_presets import DEFAULTS, EPS_BAR_SD

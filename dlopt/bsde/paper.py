@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from dlopt.bsde.evaluation import Evaluation, jump_value
 from dlopt.bsde.model import State, SwitchingModel, gather_movable
 from dlopt.bsde.network import SwitchNetwork
 from dlopt.bsde.options import MethodOptions
+
+if TYPE_CHECKING:
+    from dlopt.bsde.value import ValueFunction
 
 SUBNET_LAYERS = 2
 NODES = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))
@@ -59,11 +62,11 @@ class PaperLosses:
     value: Tensor
 
 
-def paper_losses(value, state: State, options: MethodOptions, generator: torch.Generator) -> PaperLosses:  # type: ignore[no-untyped-def]
+def paper_losses(value: ValueFunction, state: State, options: MethodOptions, generator: torch.Generator) -> PaperLosses:
     """The two losses of each path over `options.intervals` sub-intervals of length `options.delta`.
 
     Args:
-        value: the `ValueFunction`.
+        value: the value function.
         state: where the paths start; switches stay as they are along a path.
         options: `delta`, `intervals`, `loss_p`, `pt_normalisation`, `sigma`.
         generator: source of the Brownian increments.
@@ -81,6 +84,7 @@ def paper_losses(value, state: State, options: MethodOptions, generator: torch.G
         if options.sigma == "network":
             with torch.no_grad():
                 base = value.baseline.evaluate(state).sensitivity
+            assert isinstance(value.network, PaperNetwork)
             sigma = base + value.scale * value.network.sigma(state)
         flow = model.flow(state)
         step = state.x + delta * model.drift(state.x)

@@ -13,6 +13,8 @@ iterated on with Anderson acceleration.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
@@ -90,7 +92,7 @@ def _anderson(images: list[Array], residuals: list[Array]) -> Array:
     return out
 
 
-def _constant_policy_inverse(block: Exporter, factor_operator: Array, q: float):  # type: ignore[no-untyped-def]
+def _constant_policy_inverse(block: Exporter, factor_operator: Array, q: float) -> Callable[[Array], Array]:
     """Inverse of `rho - L_0 - L_1 - Q` as a function of a `[n, n, 2, ..., 2]` array, by diagonalising every axis."""
     b = block.destinations
     values, vectors = np.linalg.eig(factor_operator)
