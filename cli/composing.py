@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dlopt.errors import DloptError, UnknownNameError
 
 from .config import register
+from .trust import check_trusted
 
 _FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
 _VALUED = ("cfg", "package", "config_dir", "info")
@@ -117,9 +118,11 @@ def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
         DloptError: Hydra's complaint in one line.
     """
     try:
-        return compose(config, overrides=list(words), return_hydra_config=True)
+        cfg = compose(config, overrides=list(words), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
         raise _explained(error, words) from error
+    check_trusted(cfg.hydra)
+    return cfg
 
 
 def _explained(error: Exception, words: Sequence[str]) -> DloptError:
