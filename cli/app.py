@@ -16,12 +16,13 @@ from . import DEBUG, data, runs
 from .completion import complete_override
 from .landscape import landscape
 from .loading import load
+from .report import report
 from .reproduce import reproduce
 from .verbs import KEYS, VERBS
 
 app = typer.Typer(
     name="dlopt",
-    help="Optimal trade and industrial policy in general equilibrium.",
+    help="Optimal policy in general equilibrium, and dynamic discrete choice in continuous time.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -33,6 +34,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command()(landscape)
 app.command()(reproduce)
+app.command()(report)
 
 
 def _version(asked: bool) -> None:

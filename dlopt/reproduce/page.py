@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 
 import pandas as pd
 
+from dlopt.report.html import cells, document, picture
 from dlopt.reproduce import formats
 from dlopt.reproduce.run import Made, Reproduction
 from dlopt.reproduce.study import CERTIFIED, NOT_SOLVED
 from dlopt.reproduce.targets import Table
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .15rem .7rem; text-align: right; }
-th:first-child, td:first-child, td.text { text-align: left; }
-thead th { border-top: 2px solid #222; border-bottom: 1px solid #222; }
-tbody tr:last-child td { border-bottom: 2px solid #222; }
-tr.group td { font-style: italic; padding-top: .5rem; }
-tr.rms td { color: #666; }
-figure { margin: 1rem 0; } img { max-width: 100%; } p.note { color: #555; font-size: .9rem; }
-.bad { color: #b00020; font-weight: 600; }
-@media print { section { break-inside: avoid; } }
-"""
 _RUN_COLUMNS = {
     "title": "solved", "variant": "variant", "status": "status", "seconds": "seconds", "from_cache": "from cache",
     "equilibrium_residual": "equilibrium", "first_order_residual": "first order",
@@ -36,11 +23,10 @@ def page(done: Reproduction, introduction: str) -> str:
     """The page; its pictures are inside it."""
     links = "".join(f'<li><a href="#{m.target}">{escape(m.title)}</a></li>' for m in done.made)
     body = "\n".join(_section(made) for made in done.made)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>dlopt reproduce</title>'
-        f"<style>{_STYLE}</style></head><body>\n<h1>Published and computed</h1>\n<p>{escape(introduction)}</p>\n"
-        f'<ul>{links}<li><a href="#runs">Solutions and certificates</a></li></ul>\n{body}\n{_runs(done.runs)}\n'
-        "</body></html>\n"
+    return document(
+        "dlopt reproduce",
+        f"<h1>Published and computed</h1>\n<p>{escape(introduction)}</p>\n"
+        f'<ul>{links}<li><a href="#runs">Solutions and certificates</a></li></ul>\n{body}\n{_runs(done.runs)}',
     )
 
 
@@ -50,8 +36,7 @@ def _section(made: Made) -> str:
     if made.table is None:
         return f'{head}<p class="bad">This calibration cannot show it.</p>{note}'
     if made.layout is None:
-        image = base64.b64encode(made.stem.with_suffix(".png").read_bytes()).decode()
-        return f'{head}<figure><img alt="{escape(made.title)}" src="data:image/png;base64,{image}"></figure>{note}'
+        return f"{head}{picture(made.stem.with_suffix('.png').read_bytes(), made.title)}{note}"
     marked = made.table[~made.table["status"].isin([CERTIFIED, NOT_SOLVED])]
     words = [f"{s}: {', '.join(sorted(set(part['variant'])))}" for s, part in marked.groupby("status")]
     warning = f'<p class="bad">{escape("; ".join(words))}</p>' if words else ""
@@ -66,8 +51,8 @@ def _table(table: pd.DataFrame, layout: Table) -> str:
             rows.append(f'<tr class="group"><td colspan="{len(heads)}">{escape(column)}</td></tr>')
             last = column
         kind = ' class="rms"' if row[0] == "rms difference" else ""
-        rows.append(f"<tr{kind}>{_cells('td', row)}</tr>")
-    return f"<table><thead><tr>{_cells('th', heads)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        rows.append(f"<tr{kind}>{cells('td', row)}</tr>")
+    return f"<table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _evidence(table: pd.DataFrame) -> str:
@@ -85,18 +70,14 @@ def _runs(runs: pd.DataFrame) -> str:
     if not len(runs):
         return ""
     shown = runs.reindex(columns=list(_RUN_COLUMNS))
-    rows = "".join(f"<tr>{_cells('td', [_text(v) for v in line])}</tr>" for line in shown.itertuples(index=False))
-    heads = _cells("th", list(_RUN_COLUMNS.values()))
+    rows = "".join(f"<tr>{cells('td', [_text(v) for v in line])}</tr>" for line in shown.itertuples(index=False))
+    heads = cells("th", list(_RUN_COLUMNS.values()))
     return (
         '<section id="runs"><h2>Solutions and certificates</h2><p class="note">Residuals are the largest in absolute '
         "value; the gain is the largest any player finds by re-optimising alone from other starts. Seconds are those "
         "of the solve, whenever it was done.</p>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
-
-
-def _cells(tag: str, values: list[str]) -> str:
-    return "".join(f"<{tag}>{escape(value)}</{tag}>" for value in values)
 
 
 def _text(value: object) -> str:

@@ -19,8 +19,8 @@ def imported(*words: str) -> set[str]:
     program = (
         "import sys, contextlib\n"
         f"sys.argv = ['dlopt', *{list(words)!r}]\n"
-        "from dlopt.cli.app import main\n"
-        "with contextlib.suppress(SystemExit):\n    main()\n"
+        "from dlopt.cli.app import app\n"
+        "with contextlib.suppress(SystemExit):\n    app()\n"
         f"print('IMPORTED', *(m for m in {HEAVY!r} if m in sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

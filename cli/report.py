@@ -1,0 +1,23 @@
+"""`dlopt report RUN`: a run as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """A run as one HTML page, its pictures inside.
+
+    Writes report.html to RUN; nothing else in the run is touched.
+    """
+    from dlopt.files import write_text
+    from dlopt.report import report_page
+
+    from .screen import output
+
+    path = run / "report.html"
+    write_text(path, report_page(run))
+    output.print(str(path), style="cyan", soft_wrap=True)

@@ -1,0 +1,62 @@
+"""`dlopt.report`: a run as one page that needs nothing else."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from economies import small_synthetic
+
+import dlopt
+from dlopt.report import report_page
+from dlopt.runs import RunFolder, RunReadError
+
+
+class _Page(HTMLParser):
+    """Counts pictures, keeps the text, refuses anything that is not closed or not inside the page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.pictures = 0
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "img":
+            self.pictures += 1
+            assert (values["src"] or "").startswith("data:image/png;base64,")
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+        assert "href" not in values or (values["href"] or "").startswith("#")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_a_page_holds_welfare_policies_and_the_certificate(tmp_path: Path) -> None:
+    world = small_synthetic()
+    result = dlopt.solve_nash(world, instruments=dlopt.InstrumentChoice(tariff="by_sector"))
+    run = RunFolder.start(
+        tmp_path / "run", command="dlopt solve nash scenario=<b>war</b>", scenario="war",
+        calibration={"name": world.name, "sha256": world.sha256}, accounting="standard", seed=0, threads=1,
+    )  # fmt: skip
+    run.write_tables(result.tables(), result.metadata)
+    run.finish("converged", message=result.message, certificate={"equilibrium_residual": 1e-14})
+    page = _Page(report_page(run.path))
+    text = " ".join(page.words)
+    assert page.open == []
+    assert page.pictures == 2  # tariffs by sector, the way of the solver
+    gain = float(result.tables()["welfare"]["real_income_change_pct"].iloc[0])
+    for expected in (f"{gain:.3f}", "scenario=<b>war</b>", "converged", "terms of trade", *world.economies):
+        assert expected in text
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunReadError, match="not a run folder"):
+        report_page(tmp_path)
