@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from watching import Until
 
 from dlopt.bsde import (
     PAPER,
@@ -17,7 +18,6 @@ from dlopt.bsde import (
     MethodOptions,
     ModelError,
     StateError,
-    Watch,
     exact_solution,
     load_solution,
     preset,
@@ -28,25 +28,6 @@ from dlopt.bsde import (
 SMALL = AnalysisOptions(
     certificate_years=40.0, out_of_sample=300, paths=64, years=10.0, validation=500, response_years=4.0
 )
-
-
-class Until(Watch):
-    """Stops training after some steps."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def stop(self):
-        self.left -= 1
-        return self.left <= 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

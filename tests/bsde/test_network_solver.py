@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from watching import Until
 
 from dlopt.bsde import (
     AnalysisOptions,
     Budget,
     CheckpointError,
     StateError,
-    Watch,
+    kinds,
     load_solution,
     solve_bsde,
     solve_exact,
 )
 from dlopt.bsde.exact.network_frozen import FrozenNetwork
+from dlopt.bsde.exact.network_grid import NetworkGridSolution
 from dlopt.bsde.model import State
 from dlopt.bsde.network_presets import synthetic
 from dlopt.bsde.network_value import NETWORK_METHOD
@@ -31,23 +33,19 @@ SMALL = AnalysisOptions(
 )  # fmt: skip
 
 
-class Until(Watch):
-    """Stops training after some steps."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def stop(self):
-        self.left -= 1
-        return self.left <= 0
-
-
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def one_grid():
+    """The exact solution of three sectors takes most of the time here: each model is solved on the grid once."""
+    solved = {}
+
+    def solve(model):
+        if model.digest() not in solved:
+            solved[model.digest()] = NetworkGridSolution(model)
+        return solved[model.digest()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "NetworkGridSolution", solve)
+        yield
 
 
 @pytest.fixture(scope="module")
