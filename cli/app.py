@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-solve_app = typer.Typer(help="Solve for equilibria and optimal policies.", no_args_is_help=True)
+solve_app = typer.Typer(help="Solve for equilibria, optimal policies and value functions.", no_args_is_help=True)
 app.add_typer(solve_app, name="solve")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
@@ -124,7 +124,7 @@ def _solve_bsde(
         typer.Argument(metavar="scenario=export KEY=VALUE", help="Keys to set; -m runs all combinations of values."),
     ] = None,
 ) -> None:
-    """Dynamic discrete choice: an exporter among interdependent destinations."""
+    """Dynamic discrete choice: an exporter among 100 markets, a planner who forms a production network."""
     words = list(arguments or [])
     if "--debug" in words:
         words.remove("--debug")
@@ -135,9 +135,9 @@ def _solve_bsde(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder of `dlopt solve bsde`.")],
-    states: Annotated[Path, typer.Argument(help="CSV or Parquet: state, y_1..y_J, nu_1..nu_J.")],
+    states: Annotated[Path, typer.Argument(help="CSV or Parquet: the columns are in docs/bsde.md and docs/network.md.")],
 ) -> None:
-    """Value and decisions at states of your own, by a solved exporter."""
+    """Value and decisions at states of your own, by a solved exporter or network."""
     raise typer.Exit(load("bsde").evaluate(run, states))
 
 
