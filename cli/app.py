@@ -135,7 +135,7 @@ def _solve_bsde(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder of `dlopt solve bsde`.")],
-    states: Annotated[Path, typer.Argument(help="CSV or Parquet: the columns are in docs/bsde.md and docs/network.md.")],
+    states: Annotated[Path, typer.Argument(help="CSV or Parquet, columns as in docs/bsde.md and docs/network.md.")],
 ) -> None:
     """Value and decisions at states of your own, by a solved exporter or network."""
     raise typer.Exit(load("bsde").evaluate(run, states))
