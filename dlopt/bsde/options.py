@@ -92,7 +92,8 @@ PAPER = MethodOptions(
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """How long to train. With neither `seconds` nor `steps`, 500 to 6,000 steps: see `training.STEPS`.
+    """How long to train. With neither `seconds` nor `steps`, 500 to 6,000 steps: see `training.STEPS`
+    (1,000 of the paper's losses).
 
     Attributes:
         seconds: time to train for; sets `steps` from the speed of the first ones.

@@ -26,6 +26,7 @@ from dlopt.bsde.value import ValueFunction
 
 STEPS = ((1e-3, 500), (3e-2, 2500), (math.inf, 6000))
 """Where no budget is given: mean |R| over rho V that the control variate leaves, up to which so many steps are made."""
+PAPER_STEPS = 1000  # of the paper's losses: each costs thirty of the others
 WARM_UP = 100  # steps over which rates grow to their full size
 TIMED_STEPS = 20  # steps from which a budget in seconds is turned into steps
 
@@ -100,7 +101,8 @@ class Trainer:
         self.pool = self._first_pool()
         left = self._set_scale()
         if budget.steps is None and budget.seconds is None:
-            self.steps = next(steps for size, steps in STEPS if left <= size)
+            many = next(steps for size, steps in STEPS if left <= size)
+            self.steps = many if options.loss == "hjb" else PAPER_STEPS
         self._loss = math.nan
 
     # -- set-up -------------------------------------------------------------------------------------------------
