@@ -190,7 +190,7 @@ def prune(
 def _jobs_table(jobs: Sequence[SweepJob]) -> Table:
     from rich.text import Text
 
-    from .summary import STATUS_STYLE
+    from .screen import STATUS_STYLE
 
     table = _table("Not finished", ["job", "status", "overrides"], right=("job",))
     for job in jobs:
@@ -205,7 +205,7 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
 
     from dlopt.runs import RunRecord, is_killed
 
-    from .summary import STATUS_STYLE
+    from .screen import STATUS_STYLE
 
     table = _table(None, ["run", "status", "scenario", "calibration", "residual", "s"], right=("residual", "s"))
     for folder, record in runs:

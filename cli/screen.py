@@ -17,3 +17,13 @@ def shown(folder: Path) -> str:
         return str(folder.relative_to(Path.cwd()))
     except ValueError:
         return str(folder)
+
+
+STATUS_STYLE = {
+    "converged": "bold green",
+    "not_converged": "bold yellow",
+    "interrupted": "bold yellow",
+    "running": "cyan",
+    "killed": "bold red",
+    "failed": "bold red",
+}

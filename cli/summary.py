@@ -16,16 +16,8 @@ from dlopt.runs.tables import average_policies
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
 
 from .draws import draws_table
-from .screen import shown
+from .screen import STATUS_STYLE, shown
 
-STATUS_STYLE = {
-    "converged": "bold green",
-    "not_converged": "bold yellow",
-    "interrupted": "bold yellow",
-    "running": "cyan",
-    "killed": "bold red",
-    "failed": "bold red",
-}
 _INSTRUMENT = {"tariff": "tariff", "export_tax": "export tax", "subsidy": "subsidy"}
 
 
