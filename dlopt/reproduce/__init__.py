@@ -1,1 +1,1 @@
-"""The tables and figures of Wang, Xu, Yang and Zhu (2024), computed, beside the published numbers."""
+"""Tables and figures of Wang, Xu, Yang and Zhu (2024) and of Huang and Yu (2024), computed, beside the published."""

@@ -75,7 +75,7 @@ def landscape(data: pd.DataFrame) -> Figure:
             y = 100 * np.unique(part["y_rate"])
             surface = part["real_income_change_pct"].to_numpy().reshape(len(x), len(y)).T
             lines = axis.contour(x, y, surface, levels=10, colors=_BLUE, linewidths=0.7, linestyles="solid")
-            axis.clabel(lines, fontsize=5)
+            axis.clabel(lines, list(lines.levels)[::2], fontsize=6)
             axis.plot(x[len(x) // 2], y[len(y) // 2], "o", color=_ORANGE, markersize=3.5)
             axis.set_title("real income, % change", fontsize=7)
             _labels(axis, textwrap.fill(f"{first}, %", 34), textwrap.fill(f"{part['y_title'].iloc[0]}, %", 30), True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -15,18 +15,23 @@ from dlopt.trade.results import SolveResult
 
 PLAYER = "CHN"
 DISTANCE = "tariffs, mean distance"
-
-
-def _stacked(study: Study, one: Callable[[Variant], pd.DataFrame | None]) -> pd.DataFrame | None:
-    found = [(variant.name, one(variant)) for variant in study.variants]
-    parts = [part.assign(variant=name) for name, part in found if part is not None]
-    return pd.concat(parts, ignore_index=True) if parts else None
+_CELL = ["origin", "destination", "sector"]
 
 
 def _results(study: Study, variant: Variant, *names: str) -> list[SolveResult] | None:
     found = [study.get(name, variant).result for name in names]
     known = [result for result in found if result is not None]
     return known if len(known) == len(found) else None
+
+
+def _stacked(study: Study, names: Sequence[str], one: Callable[..., pd.DataFrame]) -> pd.DataFrame | None:
+    """What `one` makes of the solutions `names`, of every variant that has them all."""
+    parts = []
+    for variant in study.variants:
+        found = _results(study, variant, *names)
+        if found:
+            parts.append(one(*found).assign(variant=variant.name))
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
 def learning_paths(study: Study) -> pd.DataFrame | None:
@@ -70,73 +75,59 @@ def around_the_solution(study: Study) -> pd.DataFrame | None:
 def unilateral_and_nash(study: Study) -> pd.DataFrame | None:
     """Figure 5: China's rates alone (`x`) and in the Nash equilibrium (`y`), per cent."""
 
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "china_dual", "dual")
-        if not found:
-            return None
+    def one(alone: SolveResult, nash: SolveResult) -> pd.DataFrame:
         parts = []
         for kind, observe in (("tariff", frames.tariffs), ("subsidy", frames.subsidies)):
             keys = ["origin", "destination", "sector"] if kind == "tariff" else ["origin", "sector"]
-            alone, nash = (observe(result) for result in found)
-            both = alone.merge(nash[[*keys, "rate"]], on=keys, suffixes=("_alone", "_nash"))
+            both = observe(alone).merge(observe(nash)[[*keys, "rate"]], on=keys, suffixes=("_alone", "_nash"))
             parts.append(both.assign(panel=kind, x=100 * both["rate_alone"], y=100 * both["rate_nash"]))
         return pd.concat(parts, ignore_index=True)[["panel", "origin", "destination", "sector", "x", "y"]]
 
-    return _stacked(study, one)
+    return _stacked(study, ("china_dual", "dual"), one)
 
 
 def production_shares(study: Study) -> pd.DataFrame | None:
     """Figure 6: change of sectoral production shares, points, in the trade war (`x`) and in dual competition (`y`)."""
 
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "trade_war", "dual")
-        if not found:
-            return None
-        war, dual = (frames.production_shares(result) for result in found)
-        return war.rename(columns={"change": "x"}).assign(y=dual["change"])
+    def one(war: SolveResult, dual: SolveResult) -> pd.DataFrame:
+        before = frames.production_shares(war).rename(columns={"change": "x"})
+        return before.assign(y=frames.production_shares(dual)["change"])
 
-    return _stacked(study, one)
+    return _stacked(study, ("trade_war", "dual"), one)
 
 
 def tariffs_and_subsidies(study: Study) -> pd.DataFrame | None:
     """Figure 7: subsidy (`x`) and tariff (`y`) of the same economy and sector in dual competition, per cent."""
 
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "dual")
-        if not found:
-            return None
-        pairs = regressions.pairs(found[0])
-        kept = pairs[["origin", "destination", "sector"]]
-        return kept.assign(x=100 * pairs["subsidy"], y=100 * pairs["tariff"])
+    def one(dual: SolveResult) -> pd.DataFrame:
+        pairs = regressions.pairs(dual)
+        return pairs[_CELL].assign(x=100 * pairs["subsidy"], y=100 * pairs["tariff"])
 
-    return _stacked(study, one)
+    return _stacked(study, ("dual",), one)
 
 
 def war_and_dual(study: Study) -> pd.DataFrame | None:
     """Figure 8: tariffs in the trade war (`x`) and in dual competition (`y`), per cent; `high_psi` above the median."""
 
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "trade_war", "dual")
-        if not found:
-            return None
-        keys = ["origin", "destination", "sector"]
-        war, dual = (frames.tariffs(result) for result in found)
-        both = war.merge(dual[[*keys, "rate"]], on=keys, suffixes=("_war", "_dual"))
-        median = war.drop_duplicates("sector")["psi"].median()
+    def one(war: SolveResult, dual: SolveResult) -> pd.DataFrame:
+        before = frames.tariffs(war)
+        both = before.merge(frames.tariffs(dual)[[*_CELL, "rate"]], on=_CELL, suffixes=("_war", "_dual"))
+        median = before.drop_duplicates("sector")["psi"].median()
         rates = {"x": 100 * both["rate_war"], "y": 100 * both["rate_dual"]}
-        return both[keys].assign(**rates, high_psi=both["psi"] > median)
+        return both[_CELL].assign(**rates, high_psi=both["psi"] > median)
 
-    return _stacked(study, one)
+    return _stacked(study, ("trade_war", "dual"), one)
 
 
 def drawn_subsidies(study: Study) -> pd.DataFrame | None:
     """Figure 9: change of China's real income, per cent, in each draw."""
-
-    def one(variant: Variant) -> pd.DataFrame | None:
-        draws = study.draws("subsidy", variant, PLAYER)
-        return None if draws is None else pd.DataFrame({"draw": range(len(draws)), "x": draws})
-
-    return _stacked(study, one)
+    found = {variant.name: study.draws("subsidy", variant, PLAYER) for variant in study.variants}
+    parts = [
+        pd.DataFrame({"draw": range(len(draws)), "x": draws, "variant": name})
+        for name, draws in found.items()
+        if draws is not None
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
 def relative_wages(study: Study) -> pd.DataFrame | None:
@@ -144,39 +135,18 @@ def relative_wages(study: Study) -> pd.DataFrame | None:
     economies = study.calibration.economies
     numeraire = "ROW" if "ROW" in economies else economies[-1]
 
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "china_unilateral")
-        if not found:
-            return None
-        wages = frames.relative_wages(found[0], numeraire)
+    def one(optimum: SolveResult) -> pd.DataFrame:
+        wages = frames.relative_wages(optimum, numeraire)
         return pd.DataFrame({"group": list(wages), "y": list(wages.values()), "numeraire": numeraire})
 
-    return _stacked(study, one)
+    return _stacked(study, ("china_unilateral",), one)
 
 
-def tariffs_without_scale(study: Study) -> pd.DataFrame | None:
-    """Figure B.2: Nash tariffs in dual competition without scale economies, by importer, per cent."""
+def tariffs_by(study: Study, scenario: str, side: str) -> pd.DataFrame | None:
+    """Figures B.2 and B.3: tariffs of a scenario, per cent, in groups by `origin` or `destination`."""
 
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "dual_no_scale")
-        if not found:
-            return None
-        observed = frames.tariffs(found[0])
-        kept = observed[["origin", "destination", "sector"]]
-        return kept.assign(group=observed["destination"], y=100 * observed["rate"])
+    def one(result: SolveResult) -> pd.DataFrame:
+        observed = frames.tariffs(result)
+        return observed[_CELL].assign(group=observed[side], y=100 * observed["rate"])
 
-    return _stacked(study, one)
-
-
-def china_without_scale(study: Study) -> pd.DataFrame | None:
-    """Figure B.3: China's best tariffs (with subsidies) without scale economies, by origin, per cent."""
-
-    def one(variant: Variant) -> pd.DataFrame | None:
-        found = _results(study, variant, "china_dual_no_scale")
-        if not found:
-            return None
-        observed = frames.tariffs(found[0])
-        kept = observed[["origin", "destination", "sector"]]
-        return kept.assign(group=observed["origin"], y=100 * observed["rate"])
-
-    return _stacked(study, one)
+    return _stacked(study, (scenario,), one)

@@ -9,7 +9,10 @@ import pandas as pd
 from dlopt.reproduce import cells
 
 _COUNTS = ("observations", "dropped, log undefined", "players")
-_ESCAPES = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#"}
+_ESCAPES = str.maketrans({
+    **{character: f"\\{character}" for character in "&%_#${}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
+    "|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}",
+})  # fmt: skip
 
 
 def number(value: float, form: str) -> str:
@@ -77,10 +80,8 @@ def latex(table: pd.DataFrame, form: str, rms: bool, caption: str, note: str) ->
 
 
 def _row(values: list[str]) -> str:
-    return f"| {' | '.join(values)} |"
+    return f"| {' | '.join(value.replace('|', chr(92) + '|') for value in values)} |"
 
 
 def _escaped(text: str) -> str:
-    for character, safe in _ESCAPES.items():
-        text = text.replace(character, safe)
-    return text
+    return text.translate(_ESCAPES)

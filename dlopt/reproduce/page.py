@@ -16,6 +16,7 @@ _RUN_COLUMNS = {
     "title": "solved", "variant": "variant", "status": "status", "seconds": "seconds", "from_cache": "from cache",
     "equilibrium_residual": "equilibrium", "first_order_residual": "first order",
     "best_response_gain_pct": "gain, %", "at_bound": "at bound", "instruments": "instruments",
+    "hjb_residual_rel": "residual / rho V", "value_gap_pct": "value gap, %",
 }  # fmt: skip
 
 
@@ -74,8 +75,8 @@ def _runs(runs: pd.DataFrame) -> str:
     heads = cells("th", list(_RUN_COLUMNS.values()))
     return (
         '<section id="runs"><h2>Solutions and certificates</h2><p class="note">Residuals are the largest in absolute '
-        "value; the gain is the largest any player finds by re-optimising alone from other starts. Seconds are those "
-        "of the solve, whenever it was done.</p>"
+        "value; the gain is the largest any player finds by re-optimising alone from other starts. Seconds are "
+        "processor time of the solve, whenever it was done. The last two columns are of the second paper.</p>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 

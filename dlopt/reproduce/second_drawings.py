@@ -27,7 +27,7 @@ def marginal_values(data: pd.DataFrame) -> Figure:
             slope, level = np.polyfit(used[x], used[y], 1)
             ends = np.array([used[x].min(), used[x].max()])
             axis.plot(ends, level + slope * ends, color="#c55a11", linewidth=1.2)
-        axis.set_title(f"correlation {np.corrcoef(used[x], used[y])[0, 1]:.2f}", fontsize=8)
+            axis.set_title(f"correlation {used[x].corr(used[y]):.2f}", fontsize=8)
         axis.set_xlabel(labels[x], fontsize=8)
         axis.set_ylabel(labels[y], fontsize=8)
     return sheet

@@ -135,7 +135,8 @@ TARGETS: dict[str, Table | Picture] = {
     ),
     "figure4": Picture(
         "Figure 4. China's welfare along its own policies, around the dual equilibrium", ("dual",),
-        "First variant; the instruments with most curvature, then the first two of each kind. The dot is the solution.",
+        "First variant; the instruments with most curvature, then the first two of each kind. The dot is the solution; "
+        "subsidies below 0 are out of bounds.",
         data=figure_data.around_the_solution, draw=drawings.landscape,
     ),
     "figure5": Picture(
@@ -167,11 +168,12 @@ TARGETS: dict[str, Table | Picture] = {
     "figureB2": Picture(
         f"Figure B.2. Nash tariffs in dual competition {_NO_SCALE}, by importer", ("dual_no_scale",),
         "A point for each origin and sector; bar: median.",
-        data=figure_data.tariffs_without_scale, draw=drawings.by_group,
+        data=lambda study: figure_data.tariffs_by(study, "dual_no_scale", "destination"), draw=drawings.by_group,
     ),
     "figureB3": Picture(
         f"Figure B.3. China's best tariffs {_NO_SCALE}, by origin", ("china_dual_no_scale",),
-        "A point for each sector; bar: median.", data=figure_data.china_without_scale, draw=drawings.by_group,
+        "A point for each sector; bar: median.",
+        data=lambda study: figure_data.tariffs_by(study, "china_dual_no_scale", "origin"), draw=drawings.by_group,
     ),
     "claims": Table(
         "The paper's findings in words, tested", _CLAIM_SCENARIOS, "1: holds, 0: fails.",

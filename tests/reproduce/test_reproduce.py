@@ -158,6 +158,9 @@ def test_layout_of_a_table() -> None:
         "| **dual_x** |  |  |  |", "| USA | 1.00 | 1.50 | 0.00 |", "| rms difference |  | 0.50 | 1.00 |",
     ]  # fmt: skip
     assert r"dual\_x" in formats.latex(table, ".2f", True, "T & U", "")
+    odd = cells.frame([cells.cell("V^2 < |V|", "x", "a", 1.89e-7, 2.5e-7, "certified")])
+    assert r"V\^{}2 \textless{} \textbar{}V\textbar{} & 1.89e-07 & 2.5e-07" in formats.latex(odd, ".3g", False, "", "")
+    assert r"| V^2 < \|V\| | 1.89e-07 |" in formats.markdown(odd, ".3g", False)
 
 
 def test_targets() -> None:
