@@ -9,7 +9,6 @@ import torch
 import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.bsde import Solution, check_exact, evaluate_states, load_solution, read_states
 from dlopt.errors import DloptError, UnknownNameError
@@ -20,7 +19,7 @@ from .bsde_config import allowed_keys, register
 from .bsde_problems import PROBLEMS
 from .bsde_screen import help_table
 from .bsde_task import CHECKPOINT, SOURCE, Job, task
-from .check import Checked, check_folder, jobs_of, quoted
+from .check import Checked, check_folder, jobs_of, quoted, told_by_job
 from .composing import CommandError, compose_words, group_options, options_of, parse_arguments, parse_overrides, session
 from .launching import parallelism
 from .screen import output, shown
@@ -92,18 +91,11 @@ def _check(arguments: Sequence[str]) -> Checked:
 
 
 def _composed(words: Sequence[str], prefix: str) -> DictConfig:
-    try:
+    with told_by_job(prefix):
         for word in words:
             _check_choice(*word.split("=", 1))
         cfg = compose_words(words, "bsde")
         Job.of(cfg, cfg.hydra.runtime.choices)
-    except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise CommandError(f"{prefix}{getattr(error, 'full_key', '')}: {reason}") from error
-    except DloptError as error:
-        if prefix:
-            raise CommandError(f"{prefix}{error}") from error
-        raise
     return cfg
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -148,11 +149,18 @@ def _check_groups(words: Sequence[str]) -> None:
 
 def _check_job(cfg: DictConfig, prefix: str) -> None:
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    try:
+    with told_by_job(prefix):
         unknown = unknown_keys(own)
         if unknown:
             raise UnknownNameError("key", unknown[0], allowed_keys())
         build_job(own, dict(cfg.hydra.runtime.choices))
+
+
+@contextlib.contextmanager
+def told_by_job(prefix: str) -> Iterator[None]:
+    """What is wrong with one job of a sweep says which; `prefix` is empty where there is only one."""
+    try:
+        yield
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         raise CommandError(f"{prefix}{getattr(error, 'full_key', '')}: {reason}") from error
