@@ -24,9 +24,12 @@ from torch import Tensor
 
 from dlopt.errors import DloptError
 from dlopt.framework.batch import BatchOptions, solve_batch
+from dlopt.framework.outcome import Outcome
+from dlopt.framework.root import RootOptions
 from dlopt.trade.accounting import importer_share_along, outlays
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE
 from dlopt.trade.derivatives import Linearisation
+from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.model import LogWedges, State, TradeModel
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ TOLERANCE = 1e-10
 
 _NODES = (8, 16, 32, 64, 128)
 _EXACT = BatchOptions(tolerance=1e-13, max_iterations=30)
+_TIGHT = RootOptions(tolerance=1e-12)
+_DEEPEST = 6
 
 
 class DecompositionError(DloptError):
@@ -90,31 +95,52 @@ def decompose(result: SolveResult) -> Decomposition:
     model, u, wedges = result.model, result.u, result.wedges
     if not result.certificate.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
         raise DecompositionError("Only an equilibrium can be decomposed, and this result is none.")
-    total = model.log_welfare(u)
-    change: LogWedges = tuple(b - a for a, b in zip(model.wedges0, wedges, strict=True))  # type: ignore[assignment]
-    series = torch.stack((u / 2, u / 2))
-    gap = float("inf")
+    parts, nodes = _between(model, model.wedges0, torch.zeros_like(u), wedges, u)
+    return Decomposition(parts, model.log_welfare(u), nodes)
+
+
+def _between(
+    model: TradeModel, wedges0: LogWedges, u0: Tensor, wedges1: LogWedges, u1: Tensor, depth: int = 0
+) -> tuple[Tensor, int]:
+    """Parts of the change of log welfare between two equilibria, `[country, component]`, and the nodes needed.
+
+    Where the path between them is too crooked for one quadrature, its two halves are integrated.
+    """
+    total = model.log_welfare(u1) - model.log_welfare(u0)
+    series = torch.stack(((u0 + u1) / 2, (u1 - u0) / 2))
     for count in _NODES:
-        parts, series = _integral(model, change, u, series, count)
-        gap = float((parts.sum(1) - total).abs().max())
-        if gap <= TOLERANCE:
-            return Decomposition(parts, total, count)
-    raise DecompositionError(
-        f"The parts differ from the total by {gap:.1e}: moving all policies in proportion from the baseline does not "
-        "lead to this equilibrium. It may be one of several."
-    )
+        found = _integral(model, wedges0, u0, wedges1, u1, series, count)
+        if found is None:
+            break
+        parts, series = found
+        if float((parts.sum(1) - total).abs().max()) <= TOLERANCE / 2**depth:
+            return parts, count
+    half: LogWedges = tuple((a + b) / 2 for a, b in zip(wedges0, wedges1, strict=True))  # type: ignore[assignment]
+    middle = find_equilibrium(model, half, (u0 + u1) / 2, _TIGHT)
+    if depth == _DEEPEST or middle.outcome is not Outcome.CONVERGED:
+        raise DecompositionError(
+            "Moving all policies in proportion from the baseline does not lead to this equilibrium. It may be one of "
+            "several, or policies on the way have none."
+        )
+    first, nodes = _between(model, wedges0, u0, half, middle.u, depth + 1)
+    second, more = _between(model, half, middle.u, wedges1, u1, depth + 1)
+    return first + second, nodes + more
 
 
-def _integral(model: TradeModel, change: LogWedges, u: Tensor, series: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Parts of log W^, `[country, component]`, by the Gauss-Legendre rule of `count` nodes.
+def _integral(
+    model: TradeModel, wedges0: LogWedges, u0: Tensor, wedges1: LogWedges, u1: Tensor, series: Tensor, count: int
+) -> tuple[Tensor, Tensor] | None:
+    """Parts of the change of log welfare, `[country, component]`, by the Gauss-Legendre rule of `count` nodes.
 
     The path of equilibria is the polynomial through the nodes and both ends, and its derivative that polynomial's.
-    `series` holds Legendre coefficients of a first guess, `[degree, unknown]`; those of the path are returned.
+    `series` holds Legendre coefficients of a first guess, `[degree, unknown]`; those of the path are returned with
+    the parts. None where no equilibria were found from the guess.
     """
     x, weight = np.polynomial.legendre.leggauss(count)
     at = torch.from_numpy((x + 1) / 2)
-    along: LogWedges = tuple(a + at.view(-1, *(1,) * a.ndim) * d for a, d in zip(model.wedges0, change, strict=True))  # type: ignore[assignment]
-    middle: LogWedges = tuple(a + d / 2 for a, d in zip(model.wedges0, change, strict=True))  # type: ignore[assignment]
+    change: LogWedges = tuple(b - a for a, b in zip(wedges0, wedges1, strict=True))  # type: ignore[assignment]
+    along: LogWedges = tuple(a + at.view(-1, *(1,) * a.ndim) * d for a, d in zip(wedges0, change, strict=True))  # type: ignore[assignment]
+    middle: LogWedges = tuple(a + d / 2 for a, d in zip(wedges0, change, strict=True))  # type: ignore[assignment]
     guess = _legendre(x, len(series) - 1) @ series
     factorisation = Linearisation(model, guess[count // 2], middle).factors()
     found, residual = solve_batch(
@@ -124,11 +150,9 @@ def _integral(model: TradeModel, change: LogWedges, u: Tensor, series: Tensor, c
         _EXACT,
     )
     if not bool((residual <= 1e-11).all()):
-        raise DecompositionError(
-            "Policies on the way from the baseline's to these, in proportion, have no equilibrium."
-        )
+        return None
     ends = np.concatenate(([-1.0], x, [1.0]))
-    series = torch.linalg.solve(_legendre(ends, count + 1), torch.cat((torch.zeros_like(u)[None], found, u[None])))
+    series = torch.linalg.solve(_legendre(ends, count + 1), torch.cat((u0[None], found, u1[None])))
     derivative = torch.from_numpy(np.polynomial.legendre.legder(np.eye(count + 2), scl=2.0).T.copy())
     slope = _legendre(x, count) @ derivative.T @ series
     parts = rates(model, found, along, slope, change)

@@ -9,7 +9,16 @@ import torch
 from economies import closed_economy, one_sector_two_countries, small_synthetic, without_intermediates
 from torch import Tensor
 
-from dlopt import Bounds, Calibration, InstrumentChoice, Policy, SolveResult, solve_equilibrium, solve_nash
+from dlopt import (
+    Bounds,
+    Calibration,
+    InstrumentChoice,
+    Policy,
+    SolveResult,
+    solve_cooperative,
+    solve_equilibrium,
+    solve_nash,
+)
 from dlopt.trade.decomposition import COMPONENTS, DecompositionError, decompose, rates
 
 PART = {name: k for k, name in enumerate(COMPONENTS)}
@@ -90,6 +99,25 @@ def test_more_nodes_change_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = decompose(result)
     monkeypatch.setattr("dlopt.trade.decomposition._NODES", (2 * parts.nodes,))
     assert torch.allclose(decompose(result).contribution_log, parts.contribution_log, rtol=0, atol=1e-10)
+
+
+def test_a_path_integrated_piece_by_piece_gives_the_same_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = unbalanced()
+    result = solve_equilibrium(world, large_change(world))
+    whole = decompose(result)
+    monkeypatch.setattr("dlopt.trade.decomposition._NODES", (5,))
+    pieces = decompose(result)
+    assert pieces.nodes > 5  # five nodes were too few, so that the path was halved
+    assert torch.allclose(pieces.contribution_log, whole.contribution_log, rtol=0, atol=1e-10)
+
+
+def test_a_planner_with_strong_economies_of_scale() -> None:
+    """Production moves between countries on the way: no single quadrature follows that."""
+    world = small_synthetic(3, 4, 1)
+    strong = dataclasses.replace(world, psi=0.93 / world.theta)
+    result = solve_cooperative(strong, instruments=InstrumentChoice(tariff="by_sector", subsidy="by_sector"))
+    parts = decompose(result)
+    assert torch.allclose(parts.contribution_log.sum(1), parts.total_log, rtol=0, atol=1e-10)
 
 
 def test_small_changes_agree_with_caliendo_and_parro() -> None:
