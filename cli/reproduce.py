@@ -34,7 +34,7 @@ def reproduce(
     words: Annotated[list[str], typer.Argument(metavar="TARGET... [KEY=VALUE]", help="Targets, or all; and keys.")],
     docs: Annotated[Path | None, typer.Option(help="Also write a page on what matches, as Markdown.")] = None,
     processes: Annotated[
-        int, typer.Option(min=0, help="Problems solved at once, a core each; 0: all cores, at most 8.")
+        int, typer.Option(min=0, help="Problems solved at once, a core each; 0: as many as cores, at most 8.")
     ] = 0,
 ) -> None:
     """Tables and figures of Wang, Xu, Yang and Zhu (2024) and of Huang and Yu (2024), published beside computed.

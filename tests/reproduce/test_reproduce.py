@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from dlopt import Calibration
+from dlopt.calibrations.catalog import DEFAULT
 from dlopt.errors import UnknownNameError
 from dlopt.reproduce import cells, formats, published, regressions, tables
 from dlopt.reproduce.cache import Cache
@@ -149,6 +150,13 @@ def test_files_page_and_document(world: Calibration, study_of: StudyOf, tmp_path
     assert "http" not in html
     assert all(world.name in made.title for made in done.made)
     assert "Table A.1" in document(done, world, [VARIANT])
+
+
+def test_captions_say_that_the_embedded_economy_is_not_data(world: Calibration, study_of: StudyOf) -> None:
+    embedded = study_of(dataclasses.replace(world, name=DEFAULT))
+    first = [target for target in TARGETS.values() if not target.source.startswith("Huang")]
+    assert all("stylised: not data" in target.caption(embedded) for target in first)
+    assert not any("stylised" in target.caption(study_of(world)) for target in first)
 
 
 def test_layout_of_a_table() -> None:
