@@ -33,11 +33,11 @@ def place(tmp_path_factory):
 
 
 def start(place, *words):
-    errors = (place / f"{words[-1].partition('=')[2]}.err").open("w")
-    return subprocess.Popen(
-        [sys.executable, "-c", MAIN, "solve", "bsde", *words], cwd=place, stdout=subprocess.PIPE, stderr=errors,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    with (place / f"{words[-1].partition('=')[2]}.err").open("w") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-c", MAIN, "solve", "bsde", *words], cwd=place, stdout=subprocess.DEVNULL, stderr=errors,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
 
 
 def dlopt(place, *words):
@@ -79,7 +79,7 @@ def test_killed_stopped_and_resumed_equals_undisturbed(place, kind):
     wait_until(lambda: "simulations" in (place / f"{stopped}.err").read_text(), run)
     run.send_signal(signal.SIGTERM)
     began = time.monotonic()
-    run.communicate(timeout=60)
+    run.wait(timeout=60)
     assert time.monotonic() - began < 30  # a second or two on a machine of one's own
     assert run.returncode == 2
     assert json.loads((place / stopped / "run.json").read_text())["status"] == "interrupted"
@@ -98,7 +98,7 @@ def test_a_signal_stops_training_and_keeps_it(place):
     run = start(place, *SMALL, "budget.steps=100000", "model=five", "hydra.run.dir=signal")
     wait_until(lambda: "step 0" in (place / "signal.err").read_text(), run)
     run.send_signal(signal.SIGINT)
-    run.communicate(timeout=60)
+    run.wait(timeout=60)
     assert run.returncode == 2
     record = json.loads((place / "signal" / "run.json").read_text())
     assert record["status"] == "interrupted"
@@ -147,3 +147,8 @@ def test_a_sweep_runs_every_combination(place):
     records = [json.loads(path.read_text()) for path in sorted((place / "sweep").glob("*/run.json"))]
     assert [record["seed"] for record in records] == [0, 1]
     assert all(record["status"] == "not_converged" for record in records)
+    listed = dlopt(place, "runs", "list", "sweep")
+    assert f"{records[0]['certificate']['hjb_residual_rel']:.0e}" in listed.stdout
+    compared = dlopt(place, "runs", "compare", "sweep/0-export", "sweep/1-export")
+    assert f"{records[1]['certificate']['value_gap_pct']:+.4f}" in compared.stdout
+    assert "seed" in compared.stdout
