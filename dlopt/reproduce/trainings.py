@@ -63,7 +63,7 @@ TRAININGS = {
         analysis=dataclasses.replace(_LEAST, out_of_sample=20_000),
     ),
     "export_paper": Training(
-        "exporter, the paper's network and losses", EXPORT, ("blocks",), Budget(steps=600, evaluations=8), _PAPER,
+        "exporter, the paper's network and losses", EXPORT, ("blocks",), Budget(steps=1000, evaluations=8), _PAPER,
         _LEAST, True,
     ),
     "gravity": Training("exporter, 100 destinations by geography", EXPORT, ("gravity",), Budget(steps=2000)),
