@@ -30,7 +30,7 @@ from dlopt.trade.accounting import importer_share_along, outlays
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import find_equilibrium
-from dlopt.trade.model import LogWedges, State, TradeModel
+from dlopt.trade.model import LogWedges, State, TradeModel, between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def _between(
         parts, series = found
         if float((parts.sum(1) - total).abs().max()) <= TOLERANCE / 2**depth:
             return parts, count
-    half: LogWedges = tuple((a + b) / 2 for a, b in zip(wedges0, wedges1, strict=True))  # type: ignore[assignment]
+    half = between(wedges0, wedges1, 0.5)
     middle = find_equilibrium(model, half, (u0 + u1) / 2, _TIGHT)
     if depth == _DEEPEST or middle.outcome is not Outcome.CONVERGED:
         raise DecompositionError(
@@ -138,11 +138,10 @@ def _integral(
     """
     x, weight = np.polynomial.legendre.leggauss(count)
     at = torch.from_numpy((x + 1) / 2)
-    change: LogWedges = tuple(b - a for a, b in zip(wedges0, wedges1, strict=True))  # type: ignore[assignment]
-    along: LogWedges = tuple(a + at.view(-1, *(1,) * a.ndim) * d for a, d in zip(wedges0, change, strict=True))  # type: ignore[assignment]
-    middle: LogWedges = tuple(a + d / 2 for a, d in zip(wedges0, change, strict=True))  # type: ignore[assignment]
+    change = (wedges1[0] - wedges0[0], wedges1[1] - wedges0[1], wedges1[2] - wedges0[2])
+    along = between(wedges0, wedges1, at)
     guess = _legendre(x, len(series) - 1) @ series
-    factorisation = Linearisation(model, guess[count // 2], middle).factors()
+    factorisation = Linearisation(model, guess[count // 2], between(wedges0, wedges1, 0.5)).factors()
     found, residual = solve_batch(
         lambda v, rows: model.residual(v, (along[0][rows], along[1][rows], along[2][rows])),
         factorisation,

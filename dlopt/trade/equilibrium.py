@@ -11,7 +11,7 @@ from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import LinearSolver, RootOptions, solve_root
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.factors import EquilibriumFactors
-from dlopt.trade.model import LogWedges, TradeModel
+from dlopt.trade.model import LogWedges, TradeModel, between
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ def find_equilibrium(
     current: LinearSolver | None = None
     while done < 1:
         target = min(1.0, done + step)
-        stage: LogWedges = tuple(a + target * (b - a) for a, b in zip(model.wedges0, wedges, strict=True))  # type: ignore[assignment]
+        stage = between(model.wedges0, wedges, target)
         guess = u if previous is None else u + (target - done) / (done - previous[0]) * (u - previous[1])
         attempt = _newton(model, stage, guess, options, current)
         iterations += attempt.iterations

@@ -21,6 +21,16 @@ LogWedges = tuple[Tensor, Tensor, Tensor]
 """`(tau, epsilon, sigma)`: `[origin, destination, sector]` twice and `[country, sector]`."""
 
 
+def between(first: LogWedges, last: LogWedges, share: float | Tensor) -> LogWedges:
+    """Log wedges a share of the way from one policy to another; shares `[point]` give them a leading axis."""
+
+    def part(a: Tensor, b: Tensor) -> Tensor:
+        weight = share.view(-1, *(1,) * a.ndim) if isinstance(share, Tensor) else share
+        return a + weight * (b - a)
+
+    return part(first[0], last[0]), part(first[1], last[1]), part(first[2], last[2])
+
+
 class InconsistentBaselineError(DloptError):
     """The calibration is not an equilibrium: balance it first."""
 
