@@ -162,7 +162,7 @@ def by_group(data: pd.DataFrame) -> Figure:
     """Every rate as a point, its group's median as a bar."""
     sheet, parts = _grid(data, [None], 2.4)
     for number, (axis, part) in enumerate(parts):
-        groups = list(dict.fromkeys(part["group"]))
+        groups = sorted(set(part["group"]))
         for position, group in enumerate(groups):
             values = part.loc[part["group"] == group, "y"].to_numpy()
             offsets = np.linspace(-0.3, 0.3, len(values))
