@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlopt.reproduce import cells, formats
+from dlopt.reproduce.figure_data import DISTANCE
 from dlopt.reproduce.run import Reproduction
 from dlopt.reproduce.scenarios import Variant
 from dlopt.reproduce.study import cost
@@ -45,6 +46,8 @@ def document(done: Reproduction, calibration: Calibration, variants: Sequence[Va
                 parts.append(made.layout.note)
             if "evidence" in made.table:
                 parts.append(_evidence(made.table))
+        elif made.target == "figure3" and made.table is not None:
+            parts += [f"## {TARGETS[made.target].title}", _distances(made.table)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -72,6 +75,20 @@ def _evidence(table: pd.DataFrame) -> str:
     for line in table.to_dict("records"):
         verdict = "" if pd.isna(line["computed"]) else "yes" if line["computed"] else "no"
         lines.append(f"| {line['row']} | {line['variant']} | {verdict} | {line['evidence']} |")
+    return "\n".join(lines)
+
+
+def _distances(table: pd.DataFrame) -> str:
+    """Where the paths of Figure 3 end."""
+    lines = [
+        "| learning rate | steps of each player | tariffs, mean distance, points | welfare, largest distance, points |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for rate, path in table.groupby("learning_rate"):
+        last = path[path["x"] == path["x"].max()]
+        gap = (last["y"] - last["certified"]).abs()
+        tariffs = last["panel"] == DISTANCE
+        lines.append(f"| {rate:g} | {path['x'].max():.0f} | {gap[tariffs].iloc[0]:.2f} | {gap[~tariffs].max():.3f} |")
     return "\n".join(lines)
 
 
