@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,9 @@ def read_checkpoint(path: Path) -> list[dict[str, Any]]:
         CheckpointError: damaged, or of another format.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is about to be refused
+            content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise CheckpointError(path, f"it has format {content['format']!r}, this version reads {FORMAT}")
         entries = content["entries"]

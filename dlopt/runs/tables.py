@@ -27,7 +27,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
         raise RunReadError(f"{folder} ({status}) has no {path.name}; only runs that reached a result have tables.")
     try:
         return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged schema makes pandas and pyarrow raise whatever they stumble on
         raise RunReadError(f"{path} cannot be read: {error}. Run it again.") from error
 
 

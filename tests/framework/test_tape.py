@@ -11,7 +11,7 @@ from games import cournot, vector
 
 from dlopt import BestResponse, InstrumentChoice, solve_cooperative, solve_nash
 from dlopt.framework import JointNewton as GameNewton
-from dlopt.framework import Monitor, Tape, TapeMismatchError
+from dlopt.framework import Monitor, Outcome, Tape, TapeMismatchError, best_response_dynamics
 from dlopt.framework import solve_nash as solve_game
 from dlopt.trade.api import solve_moves
 from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
@@ -92,3 +92,21 @@ def test_time_goes_on_where_it_stood() -> None:
     assert tape.seconds == 5.0
     tape.take("b", dict)
     assert 7.0 <= tape.seconds < 60.0
+
+
+def test_a_request_to_stop_is_heard_inside_a_turn() -> None:
+    """Within a step of the optimiser, not at the end of the turn; nothing half done is recorded."""
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) >= 3
+
+    game, start = cournot(), vector(0.5, 3.0, 1.0)
+    point = game.point(start)
+    assert point is not None
+    tape = Tape(stop=stop)
+    result = best_response_dynamics(game, point, BestResponse(steps=1_000_000), monitor=Monitor(tape=tape))
+    assert result.outcome is Outcome.INTERRUPTED
+    assert len(asked) == 3
+    assert tape.entries == []

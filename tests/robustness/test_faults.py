@@ -1,0 +1,77 @@
+"""A tenth of the fault table, what can be tried in this process: see tests/robustness/faults for all of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from economies import small_synthetic
+
+from dlopt import InstrumentChoice, solve_nash
+from dlopt.calibrations import write_bundle
+from dlopt.framework import Tape
+from dlopt.runs import RunFolder
+from dlopt.runs.checkpoint import CheckpointError, Checkpoints, read_checkpoint, write_checkpoint
+from dlopt.runs.folder import CHECKPOINT
+from dlopt.runs.sweep import Sweep
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.robustness.faults import files, words
+from tests.robustness.faults.command import Tally
+
+
+def none_wrong(tally: Tally) -> None:
+    assert tally.wrong == []
+    assert tally.tried > 0
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every file that can be damaged."""
+    folder = tmp_path_factory.mktemp("runs") / "0-dual"
+    tape = Tape()
+    result = solve_nash(small_synthetic(), instruments=InstrumentChoice(tariff="uniform"), tape=tape)
+    identity = {"name": "small", "sha256": "0" * 64}
+    started = RunFolder.start(
+        folder, command="dlopt solve nash scenario=dual", scenario="dual", calibration=identity, accounting="standard",
+        seed=0, threads=1, settings={"psi_scale": 1.0},
+    )  # fmt: skip
+    started.write_tables(result.tables(), result.metadata)
+    started.finish("converged", message="Done.", certificate={"equilibrium_residual": 1e-13})
+    write_checkpoint(folder / CHECKPOINT, tape.entries)
+    Sweep("nash", ("scenario=dual",), "/", (("scenario=dual",),)).write(folder)
+    (folder / ".hydra").mkdir()
+    (folder / ".hydra" / "config.yaml").write_text("psi_scale: 1.0\nbounds: {tariff: [0, 4]}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "welfare.parquet", "policies.parquet", CHECKPOINT, "sweep.json", ".hydra/config.yaml"]
+)
+def test_damaged_files_of_a_run(run: Path, name: str) -> None:
+    none_wrong(files.of_run(run, name, 40, 1))
+
+
+def test_a_checkpoint_is_read_as_written_or_refused(run: Path, tmp_path: Path) -> None:
+    entries = read_checkpoint(run / CHECKPOINT)
+    assert len(entries) > 3
+    path = tmp_path / CHECKPOINT
+    for content in (b"", b"PK", b"\x80\x04cos\nsystem\n(S'id'\ntR."):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="without resume"):
+            read_checkpoint(path)
+
+
+def test_checkpoints_by_time(tmp_path: Path) -> None:
+    entries = [{"label": "a", "seconds": 1.0}]
+    Checkpoints(tmp_path, 3600).due(entries)
+    assert not (tmp_path / CHECKPOINT).exists()
+    Checkpoints(tmp_path, 0).due(entries)
+    assert read_checkpoint(tmp_path / CHECKPOINT) == entries
+
+
+def test_commands_nobody_would_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_bundle(small_synthetic(), tmp_path / "world")
+    none_wrong(words.of_overrides(tmp_path / "world", 40, 2))
