@@ -25,7 +25,7 @@ if not REASON and importlib.util.find_spec("submitit") is None:
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "never")
 
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=60"]
-SLOW = ["scenario=dual", "solver=best_response", "solver.rounds=60", "solver.steps=10", "checkpoint_seconds=0.5"]
+SLOW = ["scenario=dual", "solver=best_response", "solver.rounds=40", "solver.steps=10", "checkpoint_seconds=0.5"]
 PATIENCE = 1200.0
 
 
