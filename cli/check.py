@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -192,5 +193,6 @@ def check_folder(folder: Path, again: bool = False) -> None:
 
 
 def quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    """In quotes as Hydra reads them: a backslash stands for itself unless a quote follows."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (r"\'" if found[2] else ""), text)
     return f"'{escaped}'"

@@ -76,7 +76,7 @@ def test_retry_runs_only_what_is_not_done(dlopt: Any) -> None:
 
 def test_a_killed_run_goes_on(dlopt: Any) -> None:
     """`kill -9`: listed as killed, resumed to the same tables."""
-    slow = ["solver=best_response", "solver.rounds=30", "solver.steps=5", "checkpoint_seconds=0"]
+    slow = ["solver=best_response", "solver.rounds=10", "solver.steps=4", "checkpoint_seconds=0"]
     words = ["solve", "nash", "scenario=dual", f"calibration={dlopt.world}", *slow]
     dlopt(*words, "hydra.run.dir=whole", code=2)
     running = dlopt.start(*words, "hydra.run.dir=cut")

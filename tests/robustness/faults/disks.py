@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from dlopt.cli.check import quoted
+
 from .command import Tally, difference, dlopt, start, status
 
 SMALL_KB = (0, 8, 24, 64, 96, 160)
@@ -103,8 +105,7 @@ def of_odd_paths(folder: Path, words: list[str], world: Path) -> Tally:
         place.mkdir()
         os.symlink(world, place / name)
         given = [word for word in words if not word.startswith("calibration=")]
-        escaped = (place / name).as_posix().replace("\\", "\\\\").replace("'", "\\'")
-        done = dlopt([*given, f"calibration='{escaped}'"], place)
+        done = dlopt([*given, f"calibration={quoted(str(place / name))}"], place)
         runs = [path.parent for path in (place / "outputs").rglob("run.json")]
         wrong = [done.complaint, "" if done.code == 0 else f"{name!r}: exit {done.code}: {done.stderr[-200:]}"]
         if done.code == 0 and len(runs) == 1:
