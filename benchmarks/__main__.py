@@ -1,0 +1,97 @@
+"""Everything against everybody: `python -m benchmarks [--calibration icio2017]`.
+
+Every case by every method that can do it, each in a fresh process on pinned threads with a time limit, several times;
+writes medians to `benchmarks/results.json` and the table to `docs/benchmarks.md`. Peers need `pip install '.[peers]'`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.problems import CASES
+from benchmarks.table import page
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = {
+    "given_tariffs": ("anderson", "contraction"),
+    "china_subsidies": ("lbfgsb", "slsqp", "lbfgsb_differences", "ipopt", "adam"),
+    "china_both": ("lbfgsb", "slsqp", "adam"),
+    "us_china_dual": ("lbfgsb", "adam"),
+    "trade_war": ("lbfgsb", "adam"),
+    "dual": ("lbfgsb", "adam"),
+    "cooperation": ("lbfgsb", "adam"),
+}
+"""Who is asked to do what: one program cannot hold several optimisers, and SLSQP is cubic in the instruments."""
+
+
+def run(case: str, method: str, calibration: str, threads: int, limit: float) -> dict[str, object]:
+    """One process: what it printed, with its wall and processor seconds and peak memory."""
+    words = [sys.executable, "-m", "benchmarks.solve", case, method, "--calibration", calibration]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*words, "--threads", str(threads)], cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        out, errors = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return {"status": f"not finished in {limit:.0f} s", "wall_seconds": limit}
+    wall = time.perf_counter() - began
+    if process.returncode:
+        reason = errors.strip().splitlines()[-1] if errors.strip() else f"exit code {process.returncode}"
+        return {"status": f"failed: {reason}", "wall_seconds": wall}
+    return {**json.loads(out.strip().splitlines()[-1]), "wall_seconds": wall}
+
+
+def medians(runs: list[dict[str, object]]) -> dict[str, object]:
+    """The last run, its times replaced by the medians of all."""
+    timed = [key for key in ("setup_seconds", "solve_seconds", "wall_seconds") if all(key in r for r in runs)]
+    return {**runs[-1], **{key: statistics.median(float(r[key]) for r in runs) for key in timed}}  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Run, show, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--calibration", default="stylized2017")
+    parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES), metavar="CASE")
+    parser.add_argument("--repeat", type=int, default=3, help="times each is run; those over a minute, once")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.json")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    arguments = parser.parse_args()
+    results: dict[str, dict[str, object]] = {}
+    if arguments.results.is_file():
+        kept = json.loads(arguments.results.read_text())
+        if kept["calibration"] == arguments.calibration:
+            results = {case: found for case, found in kept["cases"].items() if case not in arguments.only}
+    for case in arguments.only:
+        results[case] = {}
+        for method in ("ours", *PEERS[case]):
+            runs = [run(case, method, arguments.calibration, arguments.threads, arguments.limit)]
+            while len(runs) < arguments.repeat and float(runs[0]["wall_seconds"]) < 60:  # type: ignore[arg-type]
+                runs.append(run(case, method, arguments.calibration, arguments.threads, arguments.limit))
+            results[case][method] = medians(runs)
+            print(case, method, json.dumps(results[case][method]), flush=True)
+        content = {
+            "calibration": arguments.calibration, "threads": arguments.threads, "limit": arguments.limit,
+            "python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
+            "cases": {name: results[name] for name in CASES if name in results},
+        }  # fmt: skip
+        arguments.results.write_text(json.dumps(content, indent=2) + "\n")
+        arguments.page.write_text(page(content))
+
+
+if __name__ == "__main__":
+    main()

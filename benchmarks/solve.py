@@ -1,0 +1,193 @@
+"""One case by one method, in a process of its own: `python -m benchmarks.solve CASE METHOD`; prints one JSON line.
+
+Methods: `ours`; `lbfgsb`, `slsqp` (SciPy on our implicit gradients); `lbfgsb_differences` (SciPy on its own finite
+differences of our equilibria); `ipopt` (CasADi and IPOPT on model and first-order conditions at once, exact
+derivatives; one optimiser only); `adam` (the published algorithm); `contraction`, `anderson` (equilibria only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+import dlopt
+from benchmarks.problems import CASES, Case, game_of, given_wedges, judge
+from dlopt.trade.game import TradeGame
+
+TOLERANCE = 1e-8
+
+
+def main() -> None:
+    """Solve, judge, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("method", choices=METHODS)
+    parser.add_argument("--calibration", default="stylized2017")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(arguments.threads)
+    case = CASES[arguments.case]
+    print(json.dumps(METHODS[arguments.method](case, arguments.calibration)))
+
+
+def ours(case: Case, calibration: str) -> dict[str, object]:
+    """As `dlopt solve` does it, verification included."""
+    began = time.perf_counter()
+    world = dlopt.load_calibration(calibration)
+    ready = time.perf_counter()
+    if case.instruments is None:
+        _, wedges = given_wedges(calibration)
+        policy = dlopt.Policy(wedges[0].expm1(), wedges[1].expm1(), -(-wedges[2]).expm1())
+        ready = time.perf_counter()
+        result = dlopt.solve_equilibrium(world, policy)
+    elif case.planner:
+        result = dlopt.solve_cooperative(world, instruments=case.instruments)
+    elif len(case.players) == 1:
+        result = dlopt.solve_unilateral(world, case.players[0], instruments=case.instruments)
+    else:
+        result = dlopt.solve_nash(world, instruments=case.instruments, players=case.players, partners=case.partners)
+    done = time.perf_counter()
+    found = {"residual": result.certificate.equilibrium_residual}
+    if case.instruments is not None:
+        game = game_of(case, calibration)
+        found = judge(game, game.instruments.average(result.wedges))
+    return {"setup_seconds": ready - began, "solve_seconds": done - ready, "status": result.status, **found}
+
+
+def scipy_method(method: str, implicit: bool) -> Callable[[Case, str], dict[str, object]]:
+    """NFXP: an outer optimiser on welfare at inner equilibria; players in turn until nobody moves."""
+
+    def solve(case: Case, calibration: str) -> dict[str, object]:
+        from scipy.optimize import Bounds, minimize
+
+        began = time.perf_counter()
+        game = game_of(case, calibration)
+        point = game.point(game.instruments.average(game.fixed))
+        assert point is not None
+        ready = time.perf_counter()
+        turns = 60 if game.players > 1 else 1
+        for _ in range(turns):
+            before = point.a
+            for player in range(game.players):
+                own = (game.owner == player).nonzero().squeeze(1)
+                here = _Tracker(game, point, player, own)
+                options = {"maxiter": 2000, "ftol": 1e-16, **({"gtol": 1e-10} if method == "L-BFGS-B" else {})}
+                minimize(
+                    here.loss,
+                    point.a[own].numpy(),
+                    jac=here.slope if implicit else None,
+                    method=method,
+                    bounds=Bounds(game.lower[own].numpy(), game.upper[own].numpy()),
+                    options=options,
+                )
+                point = here.best
+            if float((point.a - before).abs().max()) <= 1e-7:
+                break
+        done = time.perf_counter()
+        return {
+            "setup_seconds": ready - began, "solve_seconds": done - ready, "status": "finished",
+            "evaluations": here.evaluations, **judge(game, point.a),
+        }  # fmt: skip
+
+    return solve
+
+
+class _Tracker:
+    """Minus welfare and its derivative for SciPy, warm-started, with the best point seen."""
+
+    def __init__(self, game: TradeGame, point: object, player: int, own: torch.Tensor) -> None:
+        self.game, self.best, self.player, self.own = game, point, player, own
+        self.at, self.here, self.evaluations = None, point, 0
+
+    def _move(self, x: np.ndarray) -> object:
+        if self.at is None or not np.array_equal(x, self.at):
+            a = self.here.a.clone()
+            a[self.own] = torch.from_numpy(x)
+            point = self.game.point(a, near=self.here) or self.game.point(a)
+            self.at, self.evaluations = x.copy(), self.evaluations + 1
+            if point is None:
+                return None
+            self.here = point
+            if float(point.objectives[self.player]) > float(self.best.objectives[self.player]):
+                self.best = point
+        return self.here
+
+    def loss(self, x: np.ndarray) -> float:
+        point = self._move(x)
+        return 1e3 if point is None else -float(point.objectives[self.player])
+
+    def slope(self, x: np.ndarray) -> np.ndarray:
+        point = self._move(x)
+        return np.zeros_like(x) if point is None else -point.gradient()[self.player, self.own].numpy()
+
+
+def adam(case: Case, calibration: str) -> dict[str, object]:
+    """The published Algorithm 1 with its own budget: 20 rounds of 50 Adam steps per player, learning rate 1e-3."""
+    began = time.perf_counter()
+    game = game_of(case, calibration)
+    ready = time.perf_counter()
+    from dlopt.framework.best_response import BestResponse, best_response_dynamics
+
+    start = game.point(game.instruments.average(game.fixed))
+    assert start is not None
+    result = best_response_dynamics(game, start, BestResponse(learning_rate=1e-3), 0, [])
+    done = time.perf_counter()
+    return {
+        "setup_seconds": ready - began, "solve_seconds": done - ready, "status": "budget spent",
+        **judge(game, result.point.a),
+    }  # fmt: skip
+
+
+def fixed_point(method: str) -> Callable[[Case, str], dict[str, object]]:
+    """Plain iteration, or Anderson's: each unknown is set to what its own equation says."""
+
+    def solve(_: Case, calibration: str) -> dict[str, object]:
+        from dlopt.framework.fixed_point import FixedPointOptions, FixedPointProblem
+        from dlopt.trade.model import State
+
+        began = time.perf_counter()
+        model, wedges = given_wedges(calibration)
+        n, j = model.n, model.j
+        ones = State(
+            torch.full((n,), 0.1), torch.ones(n), torch.ones(n, j), -1 / model.theta.expand(n, j), torch.ones(n, j)
+        ).stacked()
+        problem = FixedPointProblem(lambda u, _a: u + ones * model.residual(u, wedges), lambda u, _a: u)
+        ready = time.perf_counter()
+        options = FixedPointOptions(method=method, tolerance=1e-11, max_iterations=200_000)
+        found = problem.solve(torch.zeros(0), torch.zeros(model.size), options)
+        done = time.perf_counter()
+        residual = float(model.residual(found.x, wedges).abs().max())
+        return {
+            "setup_seconds": ready - began, "solve_seconds": done - ready, "status": found.outcome.name.lower(),
+            "evaluations": found.iterations, "residual": residual,
+        }  # fmt: skip
+
+    return solve
+
+
+def ipopt(case: Case, calibration: str) -> dict[str, object]:
+    """Everything at once (MPEC): see `benchmarks.mpec`."""
+    from benchmarks.mpec import solve
+
+    return solve(case, calibration)
+
+
+METHODS: dict[str, Callable[[Case, str], dict[str, object]]] = {
+    "ours": ours,
+    "lbfgsb": scipy_method("L-BFGS-B", True),
+    "slsqp": scipy_method("SLSQP", True),
+    "lbfgsb_differences": scipy_method("L-BFGS-B", False),
+    "ipopt": ipopt,
+    "adam": adam,
+    "contraction": fixed_point("contraction"),
+    "anderson": fixed_point("anderson"),
+}
+
+if __name__ == "__main__":
+    main()
