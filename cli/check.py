@@ -151,9 +151,10 @@ def _check_groups(words: Sequence[str]) -> None:
 def _check_job(cfg: DictConfig, prefix: str) -> None:
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     with told_by_job(prefix):
-        unknown = unknown_keys(own)
+        solver = str(cfg.hydra.runtime.choices.solver)
+        unknown = unknown_keys(own, solver)
         if unknown:
-            raise UnknownNameError("key", unknown[0], allowed_keys())
+            raise UnknownNameError("key", unknown[0], allowed_keys((solver,)))
         build_job(own, dict(cfg.hydra.runtime.choices))
 
 

@@ -30,6 +30,10 @@ _VALUED = ("cfg", "package", "config_dir", "info")
 _REFUSED = ("config_name", "config_path", "experimental_rerun")
 
 
+_COMPLAINTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, ArithmeticError)
+"""What composing raises over a config that cannot be."""
+
+
 class CommandError(DloptError):
     """Arguments of `dlopt solve` that cannot be understood."""
 
@@ -119,7 +123,7 @@ def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
     """
     try:
         cfg = compose(config, overrides=list(words), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+    except _COMPLAINTS as error:
         raise _explained(error, words) from error
     check_trusted(cfg.hydra)
     return cfg
@@ -134,7 +138,8 @@ def _explained(error: Exception, words: Sequence[str]) -> DloptError:
     reason = " ".join(told) or type(cause).__name__
     if key and key.startswith("solver.") and "not in" in reason:
         rest = [word for word in words if not word.lstrip("+").startswith("solver.")]
-        cfg = compose("config", overrides=rest, return_hydra_config=True)
-        name = cfg.hydra.runtime.choices.solver
-        return UnknownNameError(f"option of solver={name}", key.removeprefix("solver."), list(cfg.solver))
+        with contextlib.suppress(*_COMPLAINTS):  # another word may be wrong as well
+            cfg = compose("config", overrides=rest, return_hydra_config=True)
+            name = cfg.hydra.runtime.choices.solver
+            return UnknownNameError(f"option of solver={name}", key.removeprefix("solver."), list(cfg.solver))
     return CommandError(f"{key}: {reason}" if key and key not in reason else reason)

@@ -133,9 +133,9 @@ def allowed_keys(solvers: tuple[str, ...] = tuple(SOLVERS)) -> list[str]:
     return [*keys, *sorted(options)]
 
 
-def unknown_keys(cfg: DictConfig) -> list[str]:
+def unknown_keys(cfg: DictConfig, solver: str) -> list[str]:
     """Dotted keys of a composed config that the schema does not have (a scenario file or `++key=` can add some)."""
-    known = {*allowed_keys(), "verb", "scenario", "solver", "scenario.description", "scenario.verbs"}
+    known = {*allowed_keys((solver,)), "verb", "scenario", "solver", "scenario.description", "scenario.verbs"}
     return [key for key in _dotted(OmegaConf.to_container(cfg, resolve=False)) if key not in known]
 
 

@@ -127,7 +127,7 @@ def build_job(cfg: DictConfig, choices: Mapping[str, str]) -> Job:
         "solver": lambda: SOLVERS[choices["solver"]](**_options(cfg.solver)),
     }
     # A sequence of moves says itself who moves.
-    given = "player" if "moves" in verb.own_keys and len(cfg.moves) else "moves"
+    given = "player" if "moves" in verb.own_keys and cfg.moves != [] else "moves"
     own = {key: build[key]() for key in verb.own_keys if key in build and key != given}
     if "init" in own:
         own["seed"] = cfg.seed
@@ -160,15 +160,25 @@ def _check_values(cfg: DictConfig) -> None:
             raise UnknownNameError(f"value of {key}", value, names)
     for key, (possible, rule) in _RANGES.items():
         value = cfg[key]
-        if value is not None and not (math.isfinite(value) and possible(value)):
+        if value is not None and not (_is_number(value) and possible(value)):
             raise ConfigValueError(key, value, rule)
+
+
+def _is_number(value: Any) -> bool:
+    """Finite, and not a text that an interpolation left (`${...}` is checked by nobody before)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _options(node: DictConfig) -> dict[str, Any]:
     """The options of a solver as keyword arguments; lists become tuples, as frozen options have them."""
     content: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
     for key, value in content.items():
-        if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+        if isinstance(value, int | float) and not (_is_number(+value) and value >= 0):
             raise ConfigValueError(f"solver.{key}", value, "a finite number, 0 or more")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
 
@@ -267,7 +277,7 @@ def _bounds(node: DictConfig) -> Bounds:
     for name in KINDS:
         pair = list(node[name])
         key, shown = f"bounds.{name}", f"[{','.join(str(v) for v in pair)}]"
-        if len(pair) != 2 or not all(math.isfinite(v) for v in pair):
+        if len(pair) != 2 or not all(_is_number(v) for v in pair):
             raise ConfigValueError(key, shown, "two finite numbers, the lowest and the highest rate")
         if pair[0] > pair[1]:
             raise ConfigValueError(key, shown, f"[lowest,highest], that is [{pair[1]:g},{pair[0]:g}]")
@@ -287,7 +297,7 @@ def _weights(weights: Any, calibration: Calibration) -> str | dict[str, float]:
     chosen: dict[str, float] = {}
     for name, value in weights.items():
         calibration.economy_index(str(name))
-        if not isinstance(value, int | float) or isinstance(value, bool) or not (math.isfinite(value) and value >= 0):
+        if not (_is_number(value) and value >= 0):
             raise ConfigValueError(f"weights.{name}", value, "a finite number, 0 or more")
         chosen[str(name)] = float(value)
     if not any(chosen.values()):
