@@ -15,6 +15,9 @@ from dlopt.bsde.model import State
 from dlopt.bsde.simulation import advance
 from dlopt.bsde.value import Solution, ValueFunction
 
+CUTOFF = 1e-4  # of singular values: directions in which the last layer does not really move V
+WORST = 1.5  # factor on the mean |R| beyond which refined weights are given up
+
 
 @dataclasses.dataclass(frozen=True)
 class Certificate:
@@ -42,18 +45,45 @@ def long_run_states(
     return start
 
 
-def set_level(value: ValueFunction, states: State, years: float, generator: torch.Generator) -> None:
-    """Choose the constant in V so that the mean residual along simulated paths is zero.
+def refine(value: ValueFunction, states: State, years: float, generator: torch.Generator, weights: bool) -> None:
+    """Choose the constant in V and the network's output weights so that V is right on average along simulated paths.
 
-    In the long run the mean of V^pi - V-hat is the mean residual over rho, so this removes the error of the level.
+    A change of V in the span of the last hidden layer and a constant moves the residual R linearly, given decisions.
+    It is chosen so that R is uncorrelated with all of them in the long run (Galerkin, least-squares temporal
+    differences): training makes R small, this makes the errors of V that a small R leaves small. The constant alone is
+    the mean of R over rho.
+
+    Args:
+        value: the value function; what was refined before is replaced.
+        states: long-run states.
+        years: simulated from them.
+        generator: source of randomness.
+        weights: whether to refine the weights; else the constant alone.
     """
-    value.level.zero_()
-    total, count, at = 0.0, max(1, int(years)), states
-    for _ in range(count):
+    model, network = value.model, value.network
+    value.unrefine()
+    size = len(network.refined) + 1
+    products = torch.zeros(size, size, dtype=torch.float64, device=states.x.device)
+    against = torch.zeros(size, dtype=torch.float64, device=states.x.device)
+    at = states
+    for _ in range(max(1, int(years))):
         residual, evaluation = value.residual(at)
-        total += float(residual.mean())
-        at = advance(value.model, at, evaluation, 1.0, generator)
-    value.level.fill_(total / count / value.model.rho)
+        units, change = value.basis(at, evaluation)
+        products += units.T @ change / len(at)
+        against -= units.T @ residual.double() / len(at)
+        at = advance(model, at, evaluation, 1.0, generator)
+    constant = against[-1] / products[-1, -1]
+    before = float(value.residual(states)[0].sub(constant * model.rho).abs().mean())
+    if weights:
+        scaled = products.diag().abs().clamp_min(1e-30).rsqrt()
+        system, right = (scaled[:, None] * products * scaled).cpu(), (scaled * against).cpu()
+        fit = scaled * torch.linalg.lstsq(system, right, rcond=CUTOFF, driver="gelsd").solution.to(scaled)
+        network.refined.copy_(fit[:-1] / value.scale)
+        value.level.copy_(fit[-1])
+        if float(value.residual(states)[0].abs().mean()) <= WORST * before:
+            return
+    network.refined.zero_()
+    value.level.copy_(constant)
 
 
 def certify(

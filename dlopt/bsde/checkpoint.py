@@ -16,7 +16,7 @@ from dlopt.bsde.options import Budget, MethodOptions
 from dlopt.errors import DloptError
 from dlopt.files import replacing
 
-FORMAT = 2
+FORMAT = 3
 KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
 
 

@@ -29,6 +29,13 @@ class Evaluation:
     sensitivity: Tensor
     clock: Tensor | None = None
 
+    def rows(self, index: slice) -> Evaluation:
+        """The evaluation of some of the states."""
+        clock = None if self.clock is None else self.clock[index]
+        return Evaluation(
+            self.value[index], self.marginal[index], self.generator[index], self.sensitivity[index], clock
+        )
+
     @staticmethod
     def joined(parts: Sequence[Evaluation]) -> Evaluation:
         """Evaluations of consecutive batches as one."""

@@ -11,6 +11,7 @@ one addition in the first layer.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from dlopt.bsde.evaluation import Evaluation
-from dlopt.bsde.model import State, SwitchingModel
+from dlopt.bsde.model import State, SwitchingModel, gather_movable
 
 
 def silu_jet(h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -26,6 +27,17 @@ def silu_jet(h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     s = torch.sigmoid(h)
     slope = s * (1 - s)
     return h * s, s + h * slope, slope * (2 + h * (1 - 2 * s))
+
+
+@dataclasses.dataclass(frozen=True)
+class _LastLayer:
+    """The last hidden layer at B states: there, its generator, sensitivities, with a switch flipped, over the clock."""
+
+    here: Tensor
+    generator: Tensor
+    sensitivity: Tensor
+    flipped: Tensor
+    clock: Tensor | None
 
 
 class SwitchNetwork(nn.Module):
@@ -53,9 +65,11 @@ class SwitchNetwork(nn.Module):
         self.hidden = nn.ParameterList(normal(hidden, hidden, math.sqrt(2 / hidden)) for _ in range(layers - 1))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(hidden, **options)) for _ in range(layers - 1))
         self.output = nn.Parameter(torch.zeros(hidden, **options))
+        self.register_buffer("refined", torch.zeros(hidden, **options))
         self.register_buffer("centre", model.centre.clone())
         self.register_buffer("inverse_spread", 1 / model.spread)
 
+    refined: Tensor  # what is added to the output weights after training
     centre: Tensor
     inverse_spread: Tensor
 
@@ -76,27 +90,47 @@ class SwitchNetwork(nn.Module):
 
     def forward(self, state: State) -> Tensor:
         """The output alone, `[B]`."""
-        return self._trunk(self._first(state)) @ self.output
-
-    def features(self, state: State) -> Tensor:
-        """Last hidden layer, `[B, hidden]`."""
-        return self._trunk(self._first(state))
+        return self._trunk(self._first(state)) @ (self.output + self.refined)
 
     def evaluate(self, model: SwitchingModel, state: State) -> Evaluation:
         """Output, differences over the movable switches, generator and sensitivities."""
+        last, weights = self._last(model, state), self.output + self.refined
+        index = model.movable(state)
+        y = state.y if index is None else state.y.gather(1, index)
+        value = last.here @ weights
+        marginal = (last.flipped @ weights - value[:, None]) * (1 - 2 * y)
+        clock = None if last.clock is None else last.clock @ weights
+        return Evaluation(value, marginal, last.generator @ weights, last.sensitivity @ weights, clock)
+
+    def basis(self, model: SwitchingModel, state: State, at: Evaluation) -> tuple[Tensor, Tensor]:
+        """The last hidden layer, and what each unit adds to the equation's residual under the decisions of `at`.
+
+        Returns:
+            `(units, change)`, `[B, hidden]` each: a change w of the output weights moves V by `units @ w` and the
+            residual by `change @ w`.
+        """
+        last, index = self._last(model, state), model.movable(state)
+        opening, closing = model.rates(state)
+        on = gather_movable(state.y, index) > 0.5
+        rate = torch.where(on, closing, opening * (at.marginal > gather_movable(model.cost, index)))  # [B, L]
+        change = last.generator + torch.einsum("bl,blh->bh", rate, last.flipped)
+        change = change - (rate.sum(1, keepdim=True) + model.rho) * last.here
+        if last.clock is not None:
+            change = change + model.clock_rate * (last.clock - last.here[:, None, :]).sum(1)
+        return last.here, change
+
+    def _last(self, model: SwitchingModel, state: State) -> _LastLayer:
         h = self._first(state)
-        value, generator, sensitivity = self._jet(model, state, h)
+        here, generator, sensitivity = self._jet(model, state, h)
         index = model.movable(state)
         columns = self.switch_weight if index is None else self.switch_weight[index]  # [L, H] or [B, L, H]
         y = state.y if index is None else state.y.gather(1, index)
         sign = 2 - 4 * y  # inputs are 2 y - 1
-        flipped = self._trunk(torch.addcmul(h[:, None, :], sign[:, :, None], columns)) @ self.output
-        marginal = (flipped - value[:, None]) * (1 - 2 * y)
+        flipped = self._trunk(torch.addcmul(h[:, None, :], sign[:, :, None], columns))
         clock = None
         if self.clock_weight is not None and state.z is not None:
-            moved = h[:, None, :] - self.clock_weight[state.z][:, None, :] + self.clock_weight
-            clock = self._trunk(moved) @ self.output
-        return Evaluation(value, marginal, generator, sensitivity, clock)
+            clock = self._trunk(h[:, None, :] - self.clock_weight[state.z][:, None, :] + self.clock_weight)
+        return _LastLayer(here, generator, sensitivity, flipped, clock)
 
     def _first(self, state: State) -> Tensor:
         """Pre-activations of the first layer, `[B, H]`."""
@@ -113,7 +147,7 @@ class SwitchNetwork(nn.Module):
         return nn.functional.silu(h)
 
     def _jet(self, model: SwitchingModel, state: State, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Output `[B]`, its generator `[B]` and its sensitivities `[B, M]`, by Taylor mode."""
+        """Last hidden layer `[B, H]`, its generator `[B, H]` and its sensitivities `[B, M, H]`, by Taylor mode."""
         generator = (model.drift(state.x) * self.inverse_spread) @ self.factor_weight
         sensitivity = ((model.volatility * self.inverse_spread) @ self.factor_weight).expand(len(h), -1, -1)
         for k in range(len(self.hidden) + 1):
@@ -124,4 +158,4 @@ class SwitchNetwork(nn.Module):
                 weight, bias = self.hidden[k], self.biases[k]
                 h = nn.functional.linear(h, weight, bias)
                 generator, sensitivity = generator @ weight.T, sensitivity @ weight.T
-        return h @ self.output, generator @ self.output, sensitivity @ self.output
+        return h, generator, sensitivity

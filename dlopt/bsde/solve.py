@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from dlopt.bsde.analysis import out_of_sample, right_decisions, validation
-from dlopt.bsde.certificate import Certificate, certify, long_run_states, set_level
+from dlopt.bsde.certificate import Certificate, certify, long_run_states, refine
 from dlopt.bsde.checkpoint import load_checkpoint, refuse_changes, save_checkpoint
 from dlopt.bsde.kinds import Model, check_exact, kind_of
 from dlopt.bsde.model import ModelError, State
@@ -21,7 +21,7 @@ from dlopt.bsde.training import Trainer, Watch
 from dlopt.bsde.value import ExactlySolved
 
 YEARS_TO_REST = 10.0  # simulated under the final policy before states count as long-run ones
-LEVEL_YEARS = 40.0  # over which the mean residual that fixes the constant in V is taken
+REFINED_YEARS = 40.0  # simulated to refine the constant in V and the network's output weights
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -109,8 +109,9 @@ def solve_bsde(
         )
     watch.phase("long run")
     value, later = trainer.value, torch.Generator(device=place).manual_seed(seed + 1)
+    value.unrefine()
     resting = long_run_states(value, trainer.pool.rows(slice(0, kind.sample)), YEARS_TO_REST, later)
-    set_level(value, resting, LEVEL_YEARS, later)
+    refine(value, resting, REFINED_YEARS, later, weights=method.loss == "hjb" and trainer.step > 0)
     save()
     resting = long_run_states(value, resting, YEARS_TO_REST / 2, later)
     watch.phase("certificate")

@@ -108,6 +108,23 @@ class ValueFunction(nn.Module):
             correction = correction + self.conditional.evaluate(self.model, state).value
         return base + self.scale * correction + (self.shift + self.level)
 
+    def unrefine(self) -> None:
+        """Back to what training left."""
+        self.level.zero_()
+        self.network.refined.zero_()
+
+    def basis(self, state: State, at: Evaluation) -> tuple[Tensor, Tensor]:
+        """Last layer of the network and a constant, and what each adds to the residual, both `[B, hidden + 1]`."""
+        with torch.no_grad():
+            ends = range(0, len(state), PART)
+            parts = [
+                self.network.basis(self.model, state.rows(slice(k, k + PART)), at.rows(slice(k, k + PART)))
+                for k in ends
+            ]
+        units, change = (torch.cat([part[k] for part in parts]).double() for k in (0, 1))
+        one = units.new_ones(len(units), 1)
+        return torch.cat([units, one], 1), torch.cat([change, -self.model.rho * one], 1)
+
     def at(self, state: State) -> Evaluation:
         """`evaluate` without gradients, in parts that fit in memory."""
         with torch.no_grad():

@@ -10,6 +10,8 @@ import torch
 
 from dlopt.bsde import PAPER, ConstantAcceptance, MethodOptions, State, hjb_residual, preset
 from dlopt.bsde.baseline import ConstantBaseline, MeanFieldBaseline
+from dlopt.bsde.network_presets import synthetic
+from dlopt.bsde.network_value import NETWORK_METHOD, build_network_value
 from dlopt.bsde.value import build_value
 
 
@@ -93,3 +95,23 @@ def test_value_of_independent_destinations_is_a_sum():
         alone = MeanFieldBaseline(whole.subset([j]).on("cpu", torch.float64))
         parts = parts + alone.evaluate(State(state.y[:, [j]], state.x[:, [j]])).value
     assert torch.allclose(total, parts, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["export", "network"])
+def test_the_last_layer_moves_value_and_residual_linearly(kind):
+    generator = torch.Generator().manual_seed(0)
+    if kind == "export":
+        model = preset("gravity_strong", 9).on("cpu", torch.float64)
+        value = build_value(model, MethodOptions(), generator)
+    else:
+        model = synthetic(4).on("cpu", torch.float64)
+        value = build_network_value(model, NETWORK_METHOD, generator)
+    state = model.draw(40, generator)
+    residual, at = value.residual(state)
+    units, change = value.basis(state, at)
+    weights = 1e-6 * torch.randn(units.shape[1], generator=generator, dtype=torch.float64)
+    value.network.refined.copy_(weights[:-1])
+    value.level.copy_(weights[-1])
+    moved, after = value.residual(state)
+    assert torch.allclose(after.value - at.value, units @ weights, rtol=1e-5, atol=1e-12)
+    assert torch.allclose(moved - residual, change @ weights, rtol=1e-5, atol=1e-12)
