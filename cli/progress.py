@@ -26,7 +26,7 @@ def describe(info: Any) -> str:
         parts.append(str(info.player))
     if info.first_order_residual is not None:
         parts.append(f"residual {info.first_order_residual:.1e}")
-    if len(set(info.welfare.values())) > 1:
+    if info.welfare and len(set(info.welfare.values())) > 1:
         low, high = min(info.welfare, key=info.welfare.get), max(info.welfare, key=info.welfare.get)
         parts.append(f"{low} {info.welfare[low]:+.2f} %, {high} {info.welfare[high]:+.2f} %")
     return " · ".join(parts)
