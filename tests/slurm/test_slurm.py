@@ -109,6 +109,7 @@ def test_a_job_cut_off_is_requeued_and_finishes(
     job = _slurm(["squeue", "--noheader", "--format=%A"], environment).split()[0]
     disturb(job, environment)
     _until(lambda: "Restarts=1" in _slurm(["scontrol", "show", "job", job], environment), process)
+    time.sleep(3)  # Slurm refuses the credential of a job that starts in the second in which it was put back
     _slurm(["scontrol", "update", f"JobId={job}", "StartTime=now"], environment)  # else it waits two minutes
     ended(process, 2)
     record = json.loads((run / "run.json").read_text())
