@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
@@ -22,6 +21,7 @@ from .bsde_task import CHECKPOINT, SOURCE, Job, task
 from .check import Checked, check_folder, jobs_of, quoted, told_by_job
 from .composing import CommandError, compose_words, group_options, options_of, parse_arguments, parse_overrides, session
 from .launching import parallelism
+from .resume import resumed_by, with_resumed
 from .screen import output, shown
 from .solve import launch
 
@@ -72,10 +72,14 @@ def evaluate(run: Path, states: Path) -> int:
 def _check(arguments: Sequence[str]) -> Checked:
     """Parse, compose and build every job once, before a folder is made."""
     parsed = parse_arguments(arguments)
-    options, words = options_of(parsed), _with_resumed(list(parsed.overrides))
+    options, words = options_of(parsed), list(parsed.overrides)
     register()
     with session(parsed.config_dir):
         overrides = parse_overrides(words)
+        resumed = resumed_by(overrides)
+        if resumed is not None:
+            words = with_resumed(words, resumed, "bsde")
+            overrides = parse_overrides(words)
         _check_keys(overrides)
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
             return Checked([*options, *words], None, None, False)
@@ -97,21 +101,6 @@ def _composed(words: Sequence[str], prefix: str) -> DictConfig:
         cfg = compose_words(words, "bsde")
         Job.of(cfg, cfg.hydra.runtime.choices)
     return cfg
-
-
-def _with_resumed(words: list[str]) -> list[str]:
-    """The settings of the run that is resumed, then those given now."""
-    run = next((word.partition("=")[2] for word in words if word.startswith("resume=")), None)
-    if run is None or run == "null":
-        return words
-    path = Path(run) / ".hydra" / "overrides.yaml"
-    try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError) as error:
-        raise CommandError(f"resume={run}: {path} cannot be read ({error}). Give the folder of a run.") from error
-    given = {word.partition("=")[0] for word in words}
-    kept = [w for w in before if w.partition("=")[0] not in given and not w.startswith(("resume=", "hydra."))]
-    return [*kept, *words]
 
 
 def _check_keys(overrides: Sequence[Override]) -> None:

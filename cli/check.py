@@ -30,7 +30,7 @@ from .composing import (
 from .config import allowed_keys, unknown_keys
 from .jobs import build_job
 from .launching import parallelism
-from .resume import with_resumed
+from .resume import resumed_by, with_resumed
 from .scenarios import scenarios
 from .verbs import VERBS, Verb
 
@@ -67,9 +67,9 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
     options, words = options_of(parsed), list(parsed.overrides)
     with session(parsed.config_dir):
         overrides = parse_overrides(words)
-        resumed = next((o for o in overrides if o.key_or_group == "resume" and isinstance(o.value(), str)), None)
+        resumed = resumed_by(overrides)
         if resumed is not None and "resume" in verb.own_keys:
-            words = with_resumed(words, str(resumed.value()), verb.name)
+            words = with_resumed(words, resumed, verb.name)
             overrides = parse_overrides(words)
         _check_keys(overrides, verb)
         extra = [f"verb={verb.name}"]
@@ -88,7 +88,7 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
             _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
     hydra = composed[0].hydra
     folder = Path(_resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
-    again = resumed is not None and Path(str(resumed.value())).expanduser().absolute() == folder
+    again = resumed is not None and Path(resumed).expanduser().absolute() == folder
     check_folder(folder, again)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     launched = parallelism(composed, overrides) if multirun else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from dlopt import Policy
@@ -27,6 +28,12 @@ _VERSIONS = ("dlopt", "torch")
 
 class ResumeError(DloptError):
     """There is nothing to go on with, or it was another problem."""
+
+
+def resumed_by(overrides: Sequence[Override]) -> str | None:
+    """The run that `resume=` names, None where it names none."""
+    found = next((o.value() for o in overrides if o.key_or_group == "resume"), None)
+    return found if isinstance(found, str) else None
 
 
 def with_resumed(words: Sequence[str], run: str, verb: str) -> list[str]:

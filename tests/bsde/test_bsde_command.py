@@ -128,7 +128,7 @@ def test_a_signal_stops_training_and_keeps_it(place):
         (["-m", "model=five", "method=default,exact"], "no exact solution"),
         (["model=five", "method.hiden=3"], "method.hidden"),
         (["model=five", "method.hidden=0"], "must be positive"),
-        (["model=five", "resume=nowhere"], "Give the folder of a run"),
+        (["model=five", "resume=nowhere"], "not a run folder"),
     ],
 )
 def test_unsound_commands_leave_nothing(tmp_path, words, told):
