@@ -17,7 +17,7 @@ DEFAULT = ("failed", "killed")
 
 _OURS = (
     "run.json", "dlopt.log", "checkpoint.pt", "model.pt", ".lock", ".hydra", "model", "landscape", "*.parquet", "*.png",
-    "*.pdf", ".*.tmp",
+    "*.pdf", "report.html", ".*.tmp",
 )  # fmt: skip
 """Everything a run leaves in its folder."""
 

@@ -118,6 +118,7 @@ class TestPruning:
 
     def test_goes_with_the_folders_it_empties(self, sweep: Path) -> None:
         root = sweep.parent
+        (sweep / "1-dual" / "report.html").write_text("")
         go, stay = prunable(root, ("failed", "killed"))
         assert [(path.name, status) for path, status in go] == [("1-dual", "failed"), ("2-dual", "killed")]
         assert stay == []
