@@ -6,6 +6,7 @@ long run they live on the plane `x = centre + loading Z` with Z two independent 
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import hashlib
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from dlopt.bsde.model import ModelError, State
 Array = np.ndarray
 
 
-class FactorModel:
+class FactorModel(abc.ABC):
     """Base of a model's parameters, which are a frozen dataclass: arrays in float64 that cannot be written to.
 
     Attributes:
@@ -27,9 +28,6 @@ class FactorModel:
         sigma: loadings of the states on the two shocks, per square root of a year, `[K, 2]`.
         rho: discount rate.
         name: name of the model; not part of what it is.
-        centre, reversion: long-run mean of the states `[K]`, and the rate at which they revert to it.
-        switch_labels, clock_labels: in the names of columns: of each switch, and of each position of the clock (none:
-            no clock).
         factor_symbol: of the continuous states, in the names of columns.
     """
 
@@ -40,19 +38,23 @@ class FactorModel:
     name: str
 
     @property
+    @abc.abstractmethod
     def centre(self) -> Array:
-        raise NotImplementedError
+        """Long-run mean of the states, `[K]`."""
 
     @property
+    @abc.abstractmethod
     def reversion(self) -> float:
-        raise NotImplementedError
+        """Rate at which they revert to it, per year."""
 
     @property
+    @abc.abstractmethod
     def switch_labels(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Of each switch, in the names of columns."""
 
     @property
     def clock_labels(self) -> tuple[str, ...]:
+        """Of each position of the clock, in the names of columns; none: no clock."""
         return ()
 
     def _freeze(self) -> None:
