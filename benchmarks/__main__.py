@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.problems import CASES
 from benchmarks.table import page
@@ -32,7 +33,7 @@ PEERS = {
 """Who is asked to do what: one program cannot hold several optimisers, and SLSQP is cubic in the instruments."""
 
 
-def run(case: str, method: str, calibration: str, threads: int, limit: float) -> dict[str, object]:
+def run(case: str, method: str, calibration: str, threads: int, limit: float) -> dict[str, Any]:
     """One process: what it printed, with its wall and processor seconds and peak memory."""
     words = [sys.executable, "-m", "benchmarks.solve", case, method, "--calibration", calibration]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
@@ -54,10 +55,10 @@ def run(case: str, method: str, calibration: str, threads: int, limit: float) ->
     return {**json.loads(out.strip().splitlines()[-1]), "wall_seconds": wall}
 
 
-def medians(runs: list[dict[str, object]]) -> dict[str, object]:
+def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The last run, its times replaced by the medians of all."""
     timed = [key for key in ("setup_seconds", "solve_seconds", "wall_seconds") if all(key in r for r in runs)]
-    return {**runs[-1], **{key: statistics.median(float(r[key]) for r in runs) for key in timed}}  # type: ignore[arg-type]
+    return {**runs[-1], **{key: statistics.median(float(r[key]) for r in runs) for key in timed}}
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
-    results: dict[str, dict[str, object]] = {}
+    results: dict[str, dict[str, Any]] = {}
     if arguments.results.is_file():
         kept = json.loads(arguments.results.read_text())
         if kept["calibration"] == arguments.calibration:
@@ -80,7 +81,7 @@ def main() -> None:
         results[case] = {}
         for method in ("ours", *PEERS[case]):
             runs = [run(case, method, arguments.calibration, arguments.threads, arguments.limit)]
-            while len(runs) < arguments.repeat and float(runs[0]["wall_seconds"]) < 60:  # type: ignore[arg-type]
+            while len(runs) < arguments.repeat and float(runs[0]["wall_seconds"]) < 60:
                 runs.append(run(case, method, arguments.calibration, arguments.threads, arguments.limit))
             results[case][method] = medians(runs)
             print(case, method, json.dumps(results[case][method]), flush=True)

@@ -46,7 +46,7 @@ CASES = {
     "dual": Case("dual", BOTH),
     "cooperation": Case("cooperative dual", BOTH, planner=True),
 }
-"""Name -> case. The tariffs given are the USA's of 2018 on China, ten points on everything."""
+"""Name -> case. The tariffs given are ten points more on everything from abroad."""
 
 
 def game_of(case: Case, calibration: str) -> TradeGame:

@@ -64,9 +64,12 @@ class Economy:
             )
 
         z, step = self.last, 1e-6
-        while np.abs(gaps(z)).max() > 1e-12:
+        for _ in range(50):
+            if np.abs(gaps(z)).max() <= 1e-12:
+                break
             slopes = [(gaps(z + step * e) - gaps(z - step * e)) / (2 * step) for e in np.eye(len(z))]
             z = z - np.linalg.solve(np.array(slopes).T, gaps(z))
+        assert np.abs(gaps(z)).max() <= 1e-12
         self.last = z
         _, _, price, income, _ = state(z)
         return np.asarray(income / self.income / np.exp((self.weight * np.log(price)).sum(1)))

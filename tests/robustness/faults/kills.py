@@ -6,19 +6,31 @@ import random
 import resource
 from pathlib import Path
 
-from .command import Tally, difference, dlopt, killed, status
+from .command import Done, Tally, difference, dlopt, killed, status
+
+
+def _timed(words: list[str], folder: Path) -> tuple[Done, float]:
+    """Run a command to its end; also its processor seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = dlopt(words, folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _unfinished(whole: Done, folder: Path) -> str:
+    """What is wrong with a run left alone, in `whole`; empty where it ended as it should."""
+    if whole.complaint or status(folder / "whole") not in ("converged", "not_converged"):
+        return f"undisturbed: {whole.code} {whole.complaint or whole.stderr[-300:]}"
+    return ""
 
 
 def of_solve(folder: Path, words: list[str], moments: int, seed: int, seconds: float = 1.0) -> Tally:
     """Kill a solve of policies at random moments, go on with it, and compare with one that was left alone."""
     tally = Tally(f"kill -9 during `dlopt {' '.join(words)}`")
     solve = [*words, f"checkpoint_seconds={seconds}"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    whole = dlopt([*solve, "hydra.run.dir=whole"], folder)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    if whole.complaint or status(folder / "whole") not in ("converged", "not_converged"):
-        tally.wrong.append(f"undisturbed: {whole.code} {whole.complaint or whole.stderr[-300:]}")
+    whole, total = _timed([*solve, "hydra.run.dir=whole"], folder)
+    if wrong := _unfinished(whole, folder):
+        tally.wrong.append(wrong)
         return tally
     generator = random.Random(seed)
     for k in range(moments):
@@ -50,12 +62,9 @@ def of_training(folder: Path, words: list[str], moments: int, seed: int) -> Tall
     """Kill a training, go on with it, and compare with one that was left alone."""
     tally = Tally(f"kill -9 during `dlopt {' '.join(words)}`")
     train = [*words, "budget.checkpoint_seconds=1"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    whole = dlopt([*train, "hydra.run.dir=whole"], folder)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    if whole.complaint or status(folder / "whole") not in ("converged", "not_converged"):
-        tally.wrong.append(f"undisturbed: {whole.code} {whole.complaint or whole.stderr[-300:]}")
+    whole, total = _timed([*train, "hydra.run.dir=whole"], folder)
+    if wrong := _unfinished(whole, folder):
+        tally.wrong.append(wrong)
         return tally
     generator = random.Random(seed)
     for k in range(moments):
@@ -83,10 +92,7 @@ def of_import(folder: Path, source: Path, moments: int, seed: int) -> Tally:
     """Kill an import: the calibration is there and valid, or not there."""
     tally = Tally("kill -9 during `dlopt data import bundle`")
     words = ["data", "import", "bundle", str(source), "--name"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    whole = dlopt([*words, "whole"], folder)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    whole, total = _timed([*words, "whole"], folder)
     if whole.code:
         tally.wrong.append(whole.stderr[-300:])
         return tally
@@ -107,11 +113,8 @@ def of_import(folder: Path, source: Path, moments: int, seed: int) -> Tally:
 def of_report(folder: Path, words: list[str], moments: int, seed: int) -> Tally:
     """Kill a reproduction: the next one goes on from what was solved, and ends as one left alone."""
     tally = Tally(f"kill -9 during `dlopt {' '.join(words)}`")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     (folder / "whole").mkdir()
-    whole = dlopt(words, folder / "whole")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    whole, total = _timed(words, folder / "whole")
     if whole.complaint or whole.code == 1:
         tally.wrong.append(f"undisturbed: {whole.code} {whole.stderr[-300:]}")
         return tally
