@@ -24,7 +24,7 @@ class AscentOptions:
             with every shortening.
         max_step: it never exceeds this.
         flat: eigenvalues of the scaled Hessian below this fraction of the largest are treated as this fraction.
-        promise: where the objective is concave and the Newton step promises no more than this, the search is over.
+        promise: where the objective is concave and the Newton step promises less than this, the search is over.
     """
 
     tolerance: float = 1e-10
