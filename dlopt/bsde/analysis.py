@@ -19,6 +19,8 @@ from dlopt.bsde.simulation import advance
 from dlopt.bsde.value import ExactlySolved, Solution, ValueFunction
 
 STEP = 0.5  # years per step of the simulations
+SAMPLED = 5.0  # years between the states of a path that are looked at; they forget in about three
+TOGETHER = 2048  # paths simulated side by side
 
 
 def out_of_sample(
@@ -96,35 +98,35 @@ def long_run(
         `residual` (of a regression of positive delta_v on zeta), `complementarity` (what the channel adds to others,
         sum_j c_ji), `open_share`. And `simulation`: `statistic`, `markets`, `value`, `profit`.
     """
-    dynamics = solution.model
-    state = long_run_states(solution, start, options.years / 4, generator, STEP)
-    steps = max(2, math.ceil(0.75 * options.years / STEP))
-    marginal = torch.zeros(model.destinations, dtype=torch.float64, device=state.x.device)
+    dynamics, samples = solution.model, max(2, math.ceil(0.75 * options.years / SAMPLED))
+    marginal = torch.zeros(model.destinations, dtype=torch.float64, device=start.x.device)
     share = torch.zeros_like(marginal)
-    halves = torch.zeros(2, len(state), 3, dtype=torch.float64, device=state.x.device)
+    halves = torch.zeros(2, len(start), 3, dtype=torch.float64, device=start.x.device)
     seen: list[Tensor] = []
-    keep_every = max(1, steps // 20)
-    for k in range(steps):
-        at = solution.at(state)
-        marginal += at.marginal.double().mean(0) / steps
-        share += state.y.double().mean(0) / steps
-        now = torch.stack([state.y.sum(1), at.value, dynamics.flow(state)], 1).double()
-        half = int(k >= steps // 2)
-        halves[half] += now / (steps - steps // 2 if half else steps // 2)
-        if k % keep_every == 0:
-            seen.append(now)
-        state = advance(dynamics, state, at, STEP, generator)
+    for first in range(0, len(start), TOGETHER):
+        rows = slice(first, first + TOGETHER)
+        state = long_run_states(solution, start.rows(rows), options.years / 4, generator, STEP)
+        for k in range(samples):
+            state = long_run_states(solution, state, SAMPLED, generator, STEP)
+            at = solution.at(state)
+            marginal += at.marginal.double().sum(0) / (samples * len(start))
+            share += state.y.double().sum(0) / (samples * len(start))
+            now = torch.stack([state.y.sum(1), at.value, dynamics.flow(state)], 1).double()
+            half = int(k >= samples // 2)
+            halves[half, rows] += now / (samples - samples // 2 if half else samples // 2)
+            if k % max(1, samples // 10) == 0:
+                seen.append(now)
     sample = pd.DataFrame(torch.cat(seen).cpu().numpy(), columns=["markets", "value", "profit"])
     gap = halves[1] - halves[0]
-    rows = {
+    statistics = {
         "mean": halves.mean((0, 1)).cpu().numpy(),
         "std": sample.std().to_numpy(),
         **{f"p{100 * q:.0f}": sample.quantile(q).to_numpy() for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
         "second_half_minus_first": gap.mean(0).cpu().numpy(),
-        "second_half_minus_first_se": (gap.std(0) / math.sqrt(len(state))).cpu().numpy(),
+        "second_half_minus_first_se": (gap.std(0) / math.sqrt(len(start))).cpu().numpy(),
     }
-    simulation = pd.DataFrame.from_dict(rows, orient="index", columns=list(sample.columns))
-    simulation.insert(0, "statistic", list(rows))
+    simulation = pd.DataFrame.from_dict(statistics, orient="index", columns=list(sample.columns))
+    simulation.insert(0, "statistic", list(statistics))
     return _marginal_table(model, marginal.cpu().numpy(), share.cpu().numpy()), simulation.reset_index(drop=True)
 
 

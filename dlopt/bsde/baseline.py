@@ -34,6 +34,9 @@ class NoBaseline:
         zero = state.x.new_zeros(len(state))
         return Evaluation(zero, torch.zeros_like(state.y), zero, zero[:, None].expand(-1, self.dynamics.shocks))
 
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        return state.x.new_zeros(len(row))
+
 
 class ConstantBaseline:
     """`ConstantAcceptance` in torch, with its generator and sensitivities."""
@@ -59,6 +62,10 @@ class ConstantBaseline:
             generator=-self.dynamics.theta * (delta * slope).sum(1),
             sensitivity=slope @ self.dynamics.volatility.T,
         )
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        d, delta = state.y - self.p, state.x - self.dynamics.centre
+        return (self.own - delta * self.cost_slope + d @ self.cross)[row, switch]
 
 
 class MeanFieldBaseline:
@@ -109,6 +116,13 @@ class MeanFieldBaseline:
             generator=base.generator + (rate_w + state.y * rate_g).sum(1),
             sensitivity=base.sensitivity + slope @ model.volatility.T,
         )
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        t = (state.x[row, switch] - self.dynamics.centre[switch]) / self.dynamics.spread[switch] - self.z0
+        cell = (t / self.step).long().clamp(0, self.cells - 1)
+        u, c = t - cell * self.step, self.table[cell + self.row[switch]][:, 4:8]
+        g = ((c[:, 0] * u + c[:, 1]) * u + c[:, 2]) * u + c[:, 3]
+        return self.constant.worth(state, row, switch) + g
 
 
 def mean_field(model: Exporter, tolerance: float = 1e-6) -> tuple[Array, Option]:

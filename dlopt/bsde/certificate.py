@@ -12,7 +12,7 @@ import math
 import torch
 
 from dlopt.bsde.model import State
-from dlopt.bsde.simulation import advance
+from dlopt.bsde.simulation import advance, follow
 from dlopt.bsde.value import Solution, ValueFunction
 
 CUTOFF = 1e-4  # of singular values: directions in which the last layer does not really move V
@@ -41,7 +41,7 @@ def long_run_states(
 ) -> State:
     """States some years after `start` under the greedy policy of `value`."""
     for _ in range(math.ceil(years / step)):
-        start = advance(value.model, start, value.at(start), step, generator)
+        start = follow(value, start, step, generator)
     return start
 
 

@@ -71,6 +71,17 @@ class ConditionalNetwork(nn.Module):
         marginal = weight * (level[:, 2] + level[:, 3] * e + through_others)
         return Evaluation(value, marginal, rest[:, 0], rest[:, 1:])
 
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Output with a switch on minus off, `[P]`, for pairs of a state and a switch."""
+        h = ((state.x - self.centre) * self.inverse_spread) @ self.input + self.input_bias
+        for weight in self.hidden:
+            h = nn.functional.silu(h) @ weight.T + self.hidden_bias
+        level = (nn.functional.silu(h) @ self.head).view(len(h), 4, -1) + self.head_bias
+        d = state.y - self.p
+        e = d @ self.couplings.T
+        through_others = (level[:, 1] + level[:, 3] * d) @ self.couplings
+        return (level[:, 2] + level[:, 3] * e + through_others)[row, switch] / math.sqrt(len(self.p))
+
     def _coefficients(self, model: SwitchingModel, x: Tensor) -> Tensor:
         """A, F, B, C without their constants: values, generators, sensitivities, `[B, 2 + M, 4, J]`."""
         h = ((x - self.centre) * self.inverse_spread) @ self.input + self.input_bias

@@ -120,6 +120,12 @@ class SwitchingModel(Protocol):
         ...
 
 
+def of_pairs(marginal: Tensor, index: Tensor | None, row: Tensor, switch: Tensor) -> Tensor:
+    """Entries of `marginal` `[B, L]` over the movable switches `index` at pairs `(row, switch)`, `[P]`."""
+    place = switch if index is None else (index[row] == switch[:, None]).int().argmax(1)
+    return marginal[row, place]
+
+
 def gather_movable(values: Tensor, index: Tensor | None) -> Tensor:
     """Entries of the movable switches: `values` is `[B, J]` or `[J]`, the result `[B, L]` (or `values` itself)."""
     if index is None:

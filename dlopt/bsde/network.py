@@ -92,6 +92,12 @@ class SwitchNetwork(nn.Module):
         """The output alone, `[B]`."""
         return self._trunk(self._first(state)) @ (self.output + self.refined)
 
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Output with a switch on minus off, `[P]`, for pairs of a state and a switch that is off there."""
+        h, weights = self._first(state), self.output + self.refined
+        flipped = self._trunk(h[row] + 2 * self.switch_weight[switch])  # inputs are 2 y - 1
+        return flipped @ weights - (self._trunk(h) @ weights)[row]
+
     def evaluate(self, model: SwitchingModel, state: State) -> Evaluation:
         """Output, differences over the movable switches, generator and sensitivities."""
         last, weights = self._last(model, state), self.output + self.refined

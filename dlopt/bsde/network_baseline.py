@@ -24,7 +24,7 @@ from torch import Tensor
 
 from dlopt.bsde.evaluation import Evaluation
 from dlopt.bsde.exact.network_frozen import discount_nodes
-from dlopt.bsde.model import State
+from dlopt.bsde.model import State, of_pairs
 from dlopt.bsde.network_economy import Array, NetworkDynamics, NetworkEconomy
 
 PART = 200_000  # numbers per array: states are taken in parts that stay in the cache
@@ -63,6 +63,9 @@ class NoNetworkBaseline:
             zero, state.x.new_zeros(len(state), model.factors - 1), zero,
             state.x.new_zeros(len(state), model.shocks), state.x.new_zeros(len(state), model.clocks),
         )  # fmt: skip
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        return state.x.new_zeros(len(row))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +108,9 @@ class ExpectedLinksBaseline:
         if len(state) <= part:
             return self._evaluate(state)
         return Evaluation.joined([self._evaluate(state.rows(slice(k, k + part))) for k in range(0, len(state), part)])
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        return of_pairs(self.evaluate(state).marginal, self.dynamics.movable(state), row, switch)
 
     def _evaluate(self, state: State) -> Evaluation:
         m, z = self.dynamics, state.z

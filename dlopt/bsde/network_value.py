@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from dlopt.bsde.evaluation import Evaluation
 from dlopt.bsde.exact.network_grid import NetworkGridSolution
-from dlopt.bsde.model import State, SwitchingModel
+from dlopt.bsde.model import State, SwitchingModel, of_pairs
 from dlopt.bsde.network import SwitchNetwork
 from dlopt.bsde.network_baseline import ExpectedLinksBaseline, NoNetworkBaseline, consistent_acceptance
 from dlopt.bsde.network_economy import NetworkDynamics
@@ -82,6 +82,10 @@ class ExactNetworkValue:
         marginal = torch.from_numpy(self.exact.marginal(y, eps, z)).to(nan)
         value = clock[torch.arange(len(state)), torch.from_numpy(z)]
         return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks), clock)
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Differences from the exact solution."""
+        return of_pairs(self.at(state).marginal, self.model.movable(state), row, switch)
 
 
 def arrays(state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -27,6 +27,10 @@ class Baseline(Protocol):
         """Value, differences, generator and sensitivities."""
         ...
 
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Difference of the value that switch `switch[p]` makes at state `row[p]`, where it is off, `[P]`."""
+        ...
+
 
 class Solution(Protocol):
     """A solved problem, exactly or not: what simulations need."""
@@ -35,6 +39,10 @@ class Solution(Protocol):
 
     def at(self, state: State) -> Evaluation:
         """The value function at some states, without gradients."""
+        ...
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """V with switch `switch[p]` on minus V at state `row[p]`, where it is off and can move, `[P]`, no gradients."""
         ...
 
 
@@ -59,6 +67,10 @@ class ExactValue:
         value = torch.from_numpy(self.exact.value(y, nu)).to(nan)
         marginal = torch.from_numpy(self.exact.marginal(y, nu)).to(nan)
         return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks))
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Differences from the exact solution."""
+        return self.at(state).marginal[row, switch]
 
 
 class ValueFunction(nn.Module):
@@ -130,6 +142,14 @@ class ValueFunction(nn.Module):
         with torch.no_grad():
             parts = [self.evaluate(state.rows(slice(k, k + PART))) for k in range(0, max(len(state), 1), PART)]
         return parts[0] if len(parts) == 1 else Evaluation.joined(parts)
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """What some switches are worth at some states, `[P]`: `marginal` of `evaluate`, without the rest of it."""
+        with torch.no_grad():
+            correction = self.network.worth(state, row, switch)
+            if self.conditional is not None:
+                correction = correction + self.conditional.worth(state, row, switch)
+            return self.baseline.worth(state, row, switch) + self.scale * correction
 
     def residual(self, state: State) -> tuple[Tensor, Evaluation]:
         """Hamilton-Jacobi-Bellman residual, `[B]`, and the evaluation behind it, without gradients."""

@@ -12,6 +12,7 @@ from dlopt.bsde import PAPER, ConstantAcceptance, MethodOptions, State, hjb_resi
 from dlopt.bsde.baseline import ConstantBaseline, MeanFieldBaseline
 from dlopt.bsde.network_presets import synthetic
 from dlopt.bsde.network_value import NETWORK_METHOD, build_network_value
+from dlopt.bsde.simulation import advance, follow
 from dlopt.bsde.value import build_value
 
 
@@ -56,6 +57,44 @@ def test_marginals_equal_naive_evaluation(trained_like):
         other = value.at(state.flipped(j)).value
         naive = (other - at.value) * (1 - 2 * state.y[:, j])
         assert torch.allclose(at.marginal[:, j], naive, rtol=1e-8, atol=1e-8)
+
+
+def test_worth_of_pairs_is_their_marginal(trained_like):
+    value, _, state = trained_like
+    row, switch = (state.y < 0.5).nonzero(as_tuple=True)
+    assert torch.allclose(value.worth(state, row, switch), value.at(state).marginal[row, switch], rtol=1e-9, atol=1e-9)
+
+
+def test_worth_of_pairs_in_the_network_economy():
+    generator = torch.Generator().manual_seed(0)
+    model = synthetic(5).on("cpu", torch.float64)
+    value = build_network_value(model, dataclasses.replace(NETWORK_METHOD, hidden=8), generator)
+    with torch.no_grad():
+        value.network.output.normal_(generator=generator)
+    state = model.draw(7, generator)
+    index = model.movable(state)
+    row, place = (state.y.gather(1, index) < 0.5).nonzero(as_tuple=True)
+    worth = value.worth(state, row, index[row, place])
+    assert torch.allclose(worth, value.at(state).marginal[row, place], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["gravity_strong", "network"])
+def test_following_a_policy_has_the_law_of_advancing_under_it(name):
+    """Means after ten steps of both, from the same states: within 3.5 standard errors, all switches."""
+    generator = torch.Generator().manual_seed(0)
+    if name == "network":
+        model = synthetic(4).on("cpu", torch.float64)
+        value = build_network_value(model, NETWORK_METHOD, generator)
+    else:
+        model = preset(name, 10).on("cpu", torch.float64)
+        value = build_value(model, MethodOptions(), generator)
+    one = other = model.draw(3000, generator)
+    for _ in range(10):
+        one = advance(model, one, value.at(one), 0.5, generator)
+        other = follow(value, other, 0.5, generator)
+    gap = one.y.mean(0) - other.y.mean(0)
+    error = ((one.y.var(0) + other.y.var(0)) / len(one)).sqrt().clamp_min(1e-9)
+    assert float((gap / error).abs().max()) < 3.5
 
 
 def test_sensitivity_is_the_slope_along_the_shock(trained_like):
