@@ -13,7 +13,8 @@ from dlopt.framework.batch import BatchOptions, solve_batch
 from dlopt.framework.best_response import BestResponse, best_response_dynamics
 from dlopt.framework.fixed_point import FixedPoint, FixedPointOptions, FixedPointProblem
 from dlopt.framework.game import Game, Monitor, Point, Progress
-from dlopt.framework.nash import JointNewton, NashResult, Optimality, solve_nash
+from dlopt.framework.joint import JointNewton
+from dlopt.framework.nash import NashResult, Optimality, solve_nash
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions, RootResult, solve_root
 from dlopt.framework.tape import Tape, TapeMismatchError

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from dlopt.framework.box import peak_in_box
 from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
 
@@ -46,28 +47,52 @@ class AscentResult:
     iterations: int
 
 
-def newton_direction(hessian: Tensor, gradient: Tensor, flat: float, hold_flat: bool = False) -> tuple[Tensor, bool]:
-    """Saddle-free Newton direction: the eigenvalues of the scaled Hessian are replaced by minus their sizes.
-
-    Returns the direction and whether it is Newton's own, the objective being concave.
+class NewtonModel:
+    """Quadratic model of an objective, saddle-free: eigenvalues of the scaled Hessian count as minus their sizes.
 
     Instruments are scaled by the roots of the diagonal, so that one on a tiny flow counts like any other. Where the
-    objective is concave a Cholesky factor gives the same direction (shifted by `flat`) at a tenth of the cost.
-    With `hold_flat` there is no move along directions flatter than that.
+    objective is concave a Cholesky factor gives the same model (shifted by `flat`) at a tenth of the cost.
+
+    Args:
+        hessian: `[instrument, instrument]`.
+        flat: eigenvalues below this fraction of the largest count as this fraction.
     """
-    diagonal = hessian.diagonal().abs()
-    scale = diagonal.clamp(min=1e-14 * float(diagonal.max()) + 1e-300).rsqrt()
-    scaled = scale[:, None] * hessian * scale
-    shifted = -scaled
-    shifted.diagonal().add_(flat)
-    factor, failed = torch.linalg.cholesky_ex(shifted)
-    if not int(failed) and not hold_flat:
-        return scale * torch.cholesky_solve((scale * gradient)[:, None], factor).squeeze(1), True
-    values, vectors = torch.linalg.eigh(scaled)
-    sizes = values.abs()
-    least = flat * float(sizes.max()) + 1e-300
-    inverse = torch.where(sizes <= least, 0.0 if hold_flat else 1 / least, 1 / sizes)
-    return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient)))), False
+
+    def __init__(self, hessian: Tensor, flat: float) -> None:
+        diagonal = hessian.diagonal().abs()
+        self._scale = diagonal.clamp(min=1e-14 * float(diagonal.max()) + 1e-300).rsqrt()
+        self._scaled = self._scale[:, None] * hessian * self._scale
+        self._flat = flat
+        self._curvature = -self._scaled
+        self._curvature.diagonal().add_(flat)
+        self._factor, failed = torch.linalg.cholesky_ex(self._curvature)
+        self.concave = not int(failed)
+        """Whether this is Newton's own model."""
+        if not self.concave:
+            values, vectors = torch.linalg.eigh(self._scaled)
+            sizes = values.abs()
+            sizes = sizes.clamp(min=flat * float(sizes.max()) + 1e-300)
+            self._eigen = (sizes, vectors)
+            self._curvature = (vectors * sizes) @ vectors.T
+
+    def step(
+        self, gradient: Tensor, lower: Tensor | None = None, upper: Tensor | None = None, hold_flat: bool = False
+    ) -> Tensor:
+        """To the model's peak, between bounds if given; with `hold_flat`, not along directions flatter than `flat`."""
+        slope = self._scale * gradient
+        if hold_flat:
+            values, vectors = torch.linalg.eigh(self._scaled)
+            sizes = values.abs()
+            inverse = torch.where(sizes <= self._flat * float(sizes.max()) + 1e-300, 0.0, 1 / sizes)
+            return self._scale * (vectors @ (inverse * (vectors.T @ slope)))
+        if self.concave:
+            peak = torch.cholesky_solve(slope[:, None], self._factor).squeeze(1)
+        else:
+            sizes, vectors = self._eigen
+            peak = vectors @ ((vectors.T @ slope) / sizes)
+        if lower is not None and upper is not None:
+            peak = peak_in_box(self._curvature, slope, lower / self._scale, upper / self._scale, peak)
+        return self._scale * peak
 
 
 def maximise(
@@ -103,18 +128,18 @@ def _step(game: Game, player: int, before: Step, options: AscentOptions, last: b
     if last and residual > options.tolerance:
         return Step(residual, point, Outcome.MAX_ITERATIONS)
     hessian = point.hessian(player)
+    model = NewtonModel(hessian[free][:, free], options.flat)
     direction = torch.zeros_like(gradient)
-    direction[free], concave = newton_direction(hessian[free][:, free], gradient[free], options.flat)
-    if concave and float(direction.abs().max()) <= radius and float(gradient @ direction) / 2 < options.promise:
+    direction[free] = model.step(gradient[free])
+    if model.concave and float(direction.abs().max()) <= radius and float(gradient @ direction) / 2 < options.promise:
         return Step(residual, point, Outcome.CONVERGED)
-    direction = direction.clamp(-radius, radius)
-    move = (a + direction).clamp(lower, upper) - a
-    if residual <= options.tolerance and float(move.abs().max()) > options.step_tolerance:
+    down, up = (lower - a).clamp(min=-radius), (upper - a).clamp(max=radius)
+    direction[free] = model.step(gradient[free], down[free], up[free])
+    if residual <= options.tolerance and float(direction.abs().max()) > options.step_tolerance:
         # Along a flat direction the step is rounding over nothing: what is there stays.
-        direction[free], _ = newton_direction(hessian[free][:, free], gradient[free], options.flat, hold_flat=True)
-        direction = direction.clamp(-radius, radius)
-        move = (a + direction).clamp(lower, upper) - a
-    if residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance:
+        direction[free] = model.step(gradient[free], hold_flat=True)
+        direction = torch.minimum(torch.maximum(direction, down), up)
+    if residual <= options.tolerance and float(direction.abs().max()) <= options.step_tolerance:
         off = _leave_saddle(game, player, own[free], point, hessian[free][:, free], options.max_step)
         if off is None:
             return Step(residual, point, Outcome.CONVERGED)
@@ -123,7 +148,7 @@ def _step(game: Game, player: int, before: Step, options: AscentOptions, last: b
         return Step(residual, point, Outcome.MAX_ITERATIONS)
     better, scale = _line_search(game, player, own, point, direction, gradient, lower, upper)
     if better is None:
-        # Clipping can turn a Newton direction downhill; each entry of the scaled gradient points uphill.
+        # The model of a saddle can be far off; each entry of the scaled gradient points uphill.
         uphill = torch.where(free, gradient / hessian.diagonal().abs().clamp(min=1e-300), 0.0)
         uphill = uphill.clamp(-radius, radius)
         better, scale = _line_search(game, player, own, point, uphill, gradient, lower, upper)

@@ -14,7 +14,8 @@ import torch
 
 from dlopt.errors import UnknownNameError
 from dlopt.framework.game import Game, Interrupted, Monitor, Point, Step, first_order_residual
-from dlopt.framework.nash import JointNewton, NashResult, assess, verify
+from dlopt.framework.joint import JointNewton
+from dlopt.framework.nash import NashResult, assess, verify
 from dlopt.framework.outcome import Outcome
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {

@@ -93,12 +93,14 @@ class Step:
         point: where it leads.
         outcome: how the iteration as a whole ended; None to go on from `point`.
         radius: largest change of one instrument allowed next, of methods that adapt it.
+        unsettled: players whose own problem stands in the way of a joint step.
     """
 
     residual: float
     point: Point
     outcome: Outcome | None = None
     radius: float = 0.0
+    unsettled: tuple[int, ...] = ()
 
 
 @dataclass
@@ -137,13 +139,16 @@ class Monitor:
             outcome = None if step.outcome is None else step.outcome.value
             return {
                 "residual": step.residual, "outcome": outcome, "radius": step.radius, "point": step.point.state(),
+                "unsettled": list(step.unsettled),
             }  # fmt: skip
 
         entry = self.tape.take(label, record)
         if fresh:
             return fresh[0]
         outcome = None if entry["outcome"] is None else Outcome(entry["outcome"])
-        return Step(entry["residual"], game.restore(entry["point"]), outcome, entry["radius"])
+        return Step(
+            entry["residual"], game.restore(entry["point"]), outcome, entry["radius"], tuple(entry["unsettled"])
+        )
 
 
 def free_instruments(a: Tensor, gradient: Tensor, lower: Tensor, upper: Tensor) -> Tensor:

@@ -7,8 +7,7 @@ makes it exact; then every player re-optimises alone from other starts, and if o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,39 +18,12 @@ from dlopt.framework.game import (
     Interrupted,
     Monitor,
     Point,
-    Step,
     first_order_residual,
     free_instruments,
     own_gradient,
 )
+from dlopt.framework.joint import JointNewton, joint_newton
 from dlopt.framework.outcome import Outcome
-
-_FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral
-
-
-@dataclasses.dataclass(frozen=True)
-class JointNewton:
-    """Options of `solve_nash`.
-
-    Attributes:
-        tolerance: largest projected own derivative accepted as a first-order condition.
-        gain_tolerance: largest gain from re-optimising alone, as a fraction of the objective.
-        step_tolerance: largest last Newton step: settles instruments on flat ground.
-        rounds: rounds of best responses allowed in all.
-        warm_up: Newton steps per player in each of the rounds before the joint Newton is tried.
-        max_iterations: joint Newton iterations per attempt.
-        max_step: largest change of one instrument in one joint step.
-        revisions: how often verification may send play on.
-    """
-
-    tolerance: float = 1e-8
-    gain_tolerance: float = 1e-8
-    step_tolerance: float = 1e-6
-    rounds: int = 40
-    warm_up: int = 3
-    max_iterations: int = 40
-    max_step: float = 0.5
-    revisions: int = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,127 +130,33 @@ def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> t
     best_response = AscentOptions(max_iterations=options.warm_up, tolerance=options.tolerance / 100)
     residual = first_order_residual(game, point)
     if residual > 1e-4:
-        point = _round(game, point, best_response, monitor)
+        point = _answers(game, range(game.players), point, best_response, monitor)
     for attempt in range(options.rounds):
-        outcome, newton = _joint_newton(game, point, options, monitor)
-        if outcome is Outcome.CONVERGED:
-            saddle = _saddle(game, newton)
-            if saddle is None:
-                return outcome, newton
-            point = newton
+        last = joint_newton(game, point, options, monitor)
+        unsettled: Sequence[int] = last.unsettled
+        if last.outcome is Outcome.CONVERGED:
+            unsettled = _saddles(game, last.point)
+            if not unsettled:
+                return last.outcome, last.point
+        if unsettled:
+            point = last.point
         # Best responses go on from where Newton could not, ever more exactly.
         best_response = dataclasses.replace(best_response, max_iterations=options.warm_up + 4 * attempt)
-        point = _round(game, point, best_response, monitor)
+        point = _answers(game, unsettled or range(game.players), point, best_response, monitor)
     return Outcome.MAX_ITERATIONS, point
 
 
-def _round(game: Game, point: Point, options: AscentOptions, monitor: Monitor) -> Point:
-    for player in range(game.players):
+def _answers(game: Game, players: Sequence[int], point: Point, options: AscentOptions, monitor: Monitor) -> Point:
+    for player in players:
         point = maximise(game, player, point, options, monitor).point
     return point
 
 
-def _saddle(game: Game, point: Point) -> int | None:
-    """A player whose own second-order condition fails, None if all hold."""
+def _saddles(game: Game, point: Point) -> list[int]:
+    """Players whose own second-order condition fails."""
     evidence = assess(game, point, None)
-    for player, (top, size) in enumerate(zip(evidence.curvature, evidence.curvature_scale, strict=True)):
-        if top > 1e-9 * size:
-            return player
-    return None
-
-
-def _joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point]:
-    """Newton on all players' first-order conditions at once, bounds as an active set.
-
-    The test of a step is affine invariant: the correction that the same matrix asks for at the new point must be
-    shorter than the step was (Deuflhard's natural monotonicity).
-    """
-    for _ in range(options.max_iterations):
-        before = point
-        step = monitor.step(game, "joint newton", partial(_joint_step, game, before, options))
-        monitor.report("joint newton", None, step.residual, before)
-        point = step.point
-        if step.outcome is not None:
-            return step.outcome, point
-    return Outcome.MAX_ITERATIONS, point
-
-
-def _joint_step(game: Game, point: Point, options: JointNewton) -> Step:
-    gradient = own_gradient(game, point)
-    free = free_instruments(point.a, gradient, game.lower, game.upper)
-    residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
-    if not bool(free.any()):
-        return Step(residual, point, Outcome.CONVERGED)
-    solve = _joint_solver(game, point, free)
-    if solve is None:
-        return Step(residual, point, Outcome.STALLED)
-    step = torch.zeros_like(point.a)
-    step[free] = solve(-gradient[free])
-    longest = float(step.abs().max())
-    move = (point.a + step).clamp(game.lower, game.upper) - point.a
-    settled = residual <= options.tolerance and float(move.abs().max()) <= options.step_tolerance
-    if settled and residual <= options.tolerance / 100:
-        return Step(residual, point, Outcome.CONVERGED)
-    length = float(move.norm())
-    scale = min(1.0, options.max_step / longest)
-    while scale >= 1 / 16:
-        a = (point.a + scale * step).clamp(game.lower, game.upper)
-        trial = game.point(a, near=point)
-        if trial is not None:
-            new_gradient = own_gradient(game, trial)
-            stay = free & free_instruments(a, new_gradient, game.lower, game.upper)
-            correction = torch.zeros_like(a)
-            correction[free] = solve(-torch.where(stay, new_gradient, 0.0)[free])
-            correction = (a + correction).clamp(game.lower, game.upper) - a
-            if float(correction.norm()) <= (1 - scale / 4) * length or longest < 1e-7:
-                return Step(residual, trial)
-        scale /= 2
-    return Step(residual, point, Outcome.CONVERGED if settled else Outcome.STALLED)
-
-
-def _joint_solver(game: Game, point: Point, free: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """Solve with the players' stacked Hessian rows on the free instruments, rows and columns scaled.
-
-    A direction in which a player's own objective is flat is neutral to everybody (the level of all its subsidies, say):
-    it is held still, which leaves a matrix that can be solved. None where that fails, or where a player's own objective
-    is convex along some direction: Newton would then make for its minimum.
-    """
-    size = len(point.a)
-    matrix = point.a.new_zeros((size, size))
-    for player in range(game.players):
-        matrix[game.owner == player] = point.hessian(player, joint=True)
-    matrix = matrix[free][:, free]
-    diagonal = matrix.diagonal().abs()
-    if not bool(matrix.isfinite().all()) or float(diagonal.max()) == 0:
-        return None
-    scale = diagonal.clamp(min=1e-14 * float(diagonal.max())).rsqrt()
-    matrix = scale[:, None] * matrix * scale
-    neutral = []
-    for player in range(game.players):
-        mine = (game.owner[free] == player).nonzero().squeeze(1)
-        if not len(mine):
-            continue
-        own = matrix[mine[:, None], mine]
-        values, vectors = torch.linalg.eigh((own + own.T) / 2)
-        largest = float(values.abs().max())
-        if float(values[-1]) > 1e-6 * largest:
-            return None
-        flat = vectors[:, values.abs() <= _FLAT * largest]
-        if flat.shape[1]:
-            matrix[mine[:, None], mine] -= flat @ flat.T
-            neutral.append((mine, flat))
-    try:
-        lu, pivots = torch.linalg.lu_factor(matrix)
-    except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
-        return None
-
-    def solve(rhs: Tensor) -> Tensor:
-        scaled = scale * rhs
-        for mine, flat in neutral:
-            scaled[mine] -= flat @ (flat.T @ scaled[mine])
-        return scale * torch.linalg.lu_solve(lu, pivots, scaled[:, None]).squeeze(1)
-
-    return solve
+    tops = zip(evidence.curvature, evidence.curvature_scale, strict=True)
+    return [player for player, (top, size) in enumerate(tops) if top > 1e-9 * size]
 
 
 def verify(

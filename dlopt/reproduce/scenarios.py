@@ -7,7 +7,7 @@ from typing import Any
 
 from dlopt.errors import DloptError
 from dlopt.framework.best_response import BestResponse
-from dlopt.framework.nash import JointNewton
+from dlopt.framework.joint import JointNewton
 from dlopt.trade.api import OnIteration, build_model, solve_cooperative, solve_nash, solve_unilateral
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import InstrumentChoice, Instruments, build_instruments

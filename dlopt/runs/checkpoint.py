@@ -19,7 +19,7 @@ from dlopt.errors import DloptError
 from dlopt.files import replacing
 from dlopt.runs.folder import CHECKPOINT
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(DloptError):

@@ -10,7 +10,7 @@ import torch
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.best_response import BestResponse
-from dlopt.framework.nash import JointNewton
+from dlopt.framework.joint import JointNewton
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions
 from dlopt.framework.tape import Tape
