@@ -169,7 +169,7 @@ def verify(
     """
     gain, best = None, point
     for player in range(game.players):
-        promise = options.gain_tolerance / 100 * abs(float(point.objectives[player]))
+        promise = options.gain_tolerance / 10 * abs(float(point.objectives[player]))
         search = AscentOptions(tolerance=options.tolerance / 10, max_iterations=60, promise=promise)
         for other in starts:
             a = torch.where(game.owner == player, other.clamp(game.lower, game.upper), point.a)

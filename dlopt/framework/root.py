@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -97,7 +98,8 @@ def solve_root(
     """Solve `residual(u) = 0` from `u` by chord Newton; a fresh Newton step is shortened until it leads nearer.
 
     Nearer is measured by the correction that the same factorisation asks for next (Deuflhard's natural monotonicity),
-    which no scaling of equations or unknowns can change.
+    which no scaling of equations or unknowns can change. Steps taken with one factorisation improve it by Broyden's
+    updates.
 
     Args:
         residual: `[size] -> [size]`.
@@ -120,6 +122,7 @@ def solve_root(
         return result(Outcome.NON_FINITE)
     fresh = False
     step: Tensor | None = None
+    taken: list[Tensor] = []  # steps since the factorisation
     while norm > options.tolerance:
         if len(history) >= options.max_iterations:
             return result(Outcome.MAX_ITERATIONS)
@@ -144,7 +147,7 @@ def solve_root(
             correction, ratio = step, float("inf")
             if trial_norm < float("inf"):
                 with contextlib.suppress(LinearSolveError):
-                    correction = factorisation.solve(-trial_r)
+                    correction = _updated(factorisation.solve(-trial_r), taken)
                     ratio = float(correction.norm()) / length
             accepted = ratio <= (1 - scale / 4 if fresh else options.chord) or trial_norm <= options.tolerance
             if not fresh:
@@ -152,12 +155,21 @@ def solve_root(
             scale /= 2
         if not accepted and fresh:
             return result(Outcome.STALLED)
-        step = None
         if accepted:
             history.append(norm)
             u, r, norm, fresh = trial, trial_r, trial_norm, False
-            if ratio <= options.chord:
-                step = correction
-        if step is None:
-            factorisation = None
+        if accepted and ratio <= options.chord:
+            taken.append(scale * step)
+            along = float(taken[-1] @ correction) / float(taken[-1] @ taken[-1])
+            step = correction / (1 - along) if scale == 1 else correction
+        else:
+            step, factorisation = None, None
+            taken.clear()
     return result(Outcome.CONVERGED)
+
+
+def _updated(correction: Tensor, taken: list[Tensor]) -> Tensor:
+    """What Broyden's updates along the steps taken make of a solve with the old factors (Kelley 1995, section 7.3)."""
+    for before, after in itertools.pairwise(taken):
+        correction = correction + after * (float(before @ correction) / float(before @ before))
+    return correction

@@ -95,18 +95,14 @@ class Curvature:
         i = torch.arange(n)[:, None, None].expand(n, n, j)
         k = torch.arange(n)[None, :, None].expand(n, n, j)
         s = torch.arange(j).expand(n, n, j)
-        for which, index in enumerate(_cell_maps(instruments)):
+        for which, index in enumerate(instruments.cells()):
             if not bool((index >= 0).any()):
                 continue
             column = position[index]
             here = column < count
             if not bool(here.any()):
                 continue
-            sign = _SIGNS[which]
-            rate_m, rate_x = self.tariff_d[which], self.export_d[which]
-            with_share = -sign * (theta * self.share + self.sales) + rate_m + rate_x
-            with_spending = -sign * (theta * self.flow + self.sales) + rate_m + rate_x
-            with_pay = sign * (theta + 1) * self.sales
+            with_share, with_spending, with_pay, with_importer, with_exporter = self._slopes(which)
             origin, destination, sector, to = i[here], k[here], s[here], column[here]
             for row, country, value in (
                 (0, destination, theta * with_share),
@@ -115,10 +111,44 @@ class Curvature:
                 (3, origin, with_pay),
             ):
                 table[row].index_put_((country, sector, to), value[here], accumulate=True)
-            income.index_put_((destination, to), (sign * theta * self.tariff - rate_m)[here], accumulate=True)
-            income.index_put_((origin, to), (sign * theta * self.export - rate_x)[here], accumulate=True)
+            income.index_put_((destination, to), with_importer[here], accumulate=True)
+            income.index_put_((origin, to), with_exporter[here], accumulate=True)
         price, cost, spending, pay = table[..., :count]
         return self._fold(_Extended(price, cost, spending, pay, income[:, :count]))
+
+    def mixed_along(self, instruments: Instruments, du: Tensor) -> Tensor:
+        """Transpose of `mixed` for all instruments, times `[unknown, direction]`: `[instrument, direction]`."""
+        m, n, j = self.model, self.model.n, self.model.j
+        d = self._extend(du)
+        price, cost, spending, pay = (table.reshape(n * j, -1) for table in (d.price, d.cost, d.spending, d.pay))
+        out = du.new_zeros((instruments.count, du.shape[1]))
+        cell = torch.arange(n * j).view(n, j)
+        exporter, importer = cell[:, None].expand(n, n, j), cell[None].expand(n, n, j)
+        for which, index in enumerate(instruments.cells()):
+            here = index >= 0
+            if not bool(here.any()):
+                continue
+            of_share, of_spending, of_pay, of_importer, of_exporter = (v[here][:, None] for v in self._slopes(which))
+            origin, destination = exporter[here], importer[here]
+            rows = (m.theta.expand(n, n, j)[here][:, None] * of_share) * (price[destination] - cost[origin])
+            rows += of_spending * spending[destination]
+            rows += of_pay * pay[origin]
+            rows += of_importer * d.income[destination // j]
+            rows += of_exporter * d.income[origin // j]
+            out.index_add_(0, index[here], rows)
+        return out
+
+    def _slopes(self, which: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Second derivative of each cell in one of its wedges and (share change, spending, pay, two incomes)."""
+        theta, sign = self.model.theta, _SIGNS[which]
+        rate_m, rate_x = self.tariff_d[which], self.export_d[which]
+        return (
+            -sign * (theta * self.share + self.sales) + rate_m + rate_x,
+            -sign * (theta * self.flow + self.sales) + rate_m + rate_x,
+            sign * (theta + 1) * self.sales,
+            sign * theta * self.tariff - rate_m,
+            sign * theta * self.export - rate_x,
+        )
 
     def direct(self, instruments: Instruments, rows: Tensor) -> Tensor:
         """Second derivative in (instrument, instrument), `[row, instrument]` for the instruments in `rows`."""
@@ -129,7 +159,7 @@ class Curvature:
         matrix = self.share.new_zeros((len(rows) + 1, count + 1))
         kappa = theta**2 * self.share + (2 * theta + 1) * self.sales
         rates = self.tariff_d + self.export_d
-        maps = _cell_maps(instruments)
+        maps = instruments.cells()
         for a, index_a in enumerate(maps):
             row = position[index_a]
             here = row < len(rows)
@@ -201,9 +231,3 @@ class Curvature:
         out[p:x] = (rows.price + m.materials @ rows.cost).reshape(n * j, -1)
         out[x:] = rows.spending.reshape(n * j, -1)
         return out
-
-
-def _cell_maps(instruments: Instruments) -> tuple[Tensor, Tensor, Tensor]:
-    """Instrument of each cell for the three wedges, `[origin, destination, sector]`, -1 where fixed."""
-    sigma = instruments.sigma[:, None, :].expand(instruments.tau.shape)
-    return instruments.tau, instruments.epsilon, sigma

@@ -65,70 +65,11 @@ class Linearisation:
         numeraire = m.world_share * state.wage.exp()
         self.numeraire = numeraire / numeraire.sum()
 
-    def jacobian(self) -> Tensor:
-        """Derivative of the residual with respect to the unknowns, `[equation, unknown]`."""
-        m, n, j = self.model, self.model.n, self.model.j
-        theta = m.theta
-        size = m.size
-        jac = self.share.new_zeros((size, size))
-        # Derivatives with respect to unit costs are collected in `cost` and folded in by the chain rule (A.2).
-        cost = self.share.new_zeros((size, n * j))
-        w, y, lab, p, x = offsets(n, j)
-        cell = torch.arange(n * j).view(n, j)
-        country = torch.arange(n)
-        flat = cell.flatten()
-        buys, sells = m.buys.to(theta.dtype), m.sells.to(theta.dtype)
-
-        # prices: theta (dp_n - sum_i share dc_i); identity where nothing is bought
-        jac[p + flat, p + flat] = torch.where(m.buys, theta.expand(n, j), torch.ones_like(m.spending)).flatten()
-        rows = (p + cell)[None, :, :].expand(n, n, j)
-        cells_i = cell[:, None, :].expand(n, n, j)
-        cells_n = cell[None, :, :].expand(n, n, j)
-        cost.index_put_((rows, cells_i), -theta * self.share)
-
-        # labour: sum_n sales (theta (dp_n - dc_i) + dx_n) - dw_i - dl_i; identity where nothing is sold
-        rows = (lab + cell)[:, None, :].expand(n, n, j)
-        jac.index_put_((rows, p + cells_n), theta * self.sales, accumulate=True)
-        jac.index_put_((rows, x + cells_n), self.sales, accumulate=True)
-        cost.index_put_((lab + cell, cell), -theta * sells)
-        jac[lab + flat, lab + flat] = torch.where(m.sells, -1.0, 1.0).to(theta.dtype).flatten()
-        jac[(lab + cell), (w + country)[:, None].expand(n, j)] = -sells
-
-        # expenditure: final dY_i + sum_s use (dw_i + dl_is) - dx_i
-        rows = (x + cell)[:, :, None].expand(n, j, j)
-        jac.index_put_((rows, (lab + cell)[:, None, :].expand(n, j, j)), self.use * buys[:, :, None], accumulate=True)
-        jac[(x + cell), (w + country)[:, None].expand(n, j)] = self.use.sum(2) * buys
-        jac[(x + cell), (y + country)[:, None].expand(n, j)] = self.final * buys
-        jac[x + flat, x + flat] = torch.where(m.buys, -1.0, 1.0).to(theta.dtype).flatten()
-
-        # income: labour income dw_i + taxes - dY_i
-        jac[y + country, w + country] = self.labour_income
-        jac[y + country, y + country] = -torch.ones_like(self.labour_income)
-        for receipt, collector in ((self.tariff, 1), (self.export, 0)):
-            shape = (1, n, 1) if collector else (n, 1, 1)
-            rows = (y + country).view(shape).expand(n, n, j)
-            jac.index_put_((rows, p + cells_n), theta * receipt, accumulate=True)
-            jac.index_put_((rows, x + cells_n), receipt, accumulate=True)
-            cost.index_put_((rows, cells_i), -theta * receipt, accumulate=True)
-
-        # labour markets, one of them replaced by the numeraire
-        jac[(w + country)[:, None].expand(n, j), lab + cell] = self.labour
-        jac[w + m.reference] = 0
-        jac[w + m.reference, w + country] = self.numeraire
-
-        # chain rule through unit costs, country by country
-        per_country = cost.view(size, n, j)
-        folded = torch.einsum("rij,isj->ris", per_country, m.materials)
-        jac[:, p : p + n * j] += folded.reshape(size, n * j)
-        jac[:, lab : lab + n * j] -= cost * m.psi.repeat(n)
-        jac[:, w : w + n] += (per_country * m.beta).sum(2)
-        return jac
-
     def factors(self) -> LinearSolver:
         """Solves with the Jacobian and its transpose: by factors, or matrix-free above `TradeModel.dense_up_to`."""
         if self.model.size > self.model.dense_up_to:
             return KrylovFactors(self)
-        return EquilibriumFactors(self.jacobian(), self.model.n, self.model.j)
+        return EquilibriumFactors(self)
 
     def wedge_cells(self) -> dict[str, list[tuple[Tensor, Tensor]]]:
         """Derivative of the residual with respect to each log wedge, as `(equation index, value)` per cell.

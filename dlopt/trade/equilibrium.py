@@ -78,7 +78,7 @@ def _newton(
     model: TradeModel, wedges: LogWedges, u: Tensor, options: RootOptions, factorisation: LinearSolver | None
 ) -> Equilibrium:
     result = solve_root(
-        lambda v: model.residual(v, wedges),
+        model.equations(wedges),
         lambda v: Linearisation(model, v, wedges),
         u,
         options,

@@ -17,6 +17,7 @@ from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, TradeModel
+from dlopt.trade.wedges import WedgeJacobian
 
 Objective = Callable[[Tensor], Tensor]
 """From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
@@ -117,21 +118,16 @@ class TradePoint:
     @cached_property
     def _welfare_gradient(self) -> Tensor:
         """Derivative of the objectives with respect to log welfare, `[player, country]`."""
-        return torch.stack([gradient.detach() for gradient in self._objective_gradients(False)[1]])
-
-    def _objective_gradients(self, graph: bool) -> tuple[Tensor, list[Tensor]]:
-        """Log welfare as a variable, and each objective's gradient in it (plain autograd: torch.func loads slowly)."""
         variable = self.log_welfare.clone().requires_grad_()
         values = self.game.objective(variable)
-        return variable, [
-            torch.autograd.grad(value, variable, retain_graph=True, create_graph=graph)[0] for value in values
-        ]
+        return torch.stack([torch.autograd.grad(value, variable, retain_graph=True)[0] for value in values])
 
     def _welfare_hessian(self, player: int) -> Tensor:
         """Second derivative of an objective with respect to log welfare, `[country, country]`."""
-        variable, gradients = self._objective_gradients(True)
-        rows = [torch.autograd.grad(entry, variable, retain_graph=True)[0] for entry in gradients[player]]
-        return torch.stack(rows)
+        variable = self.log_welfare.clone().requires_grad_()
+        value = self.game.objective(variable)[player]
+        gradient = torch.autograd.grad(value, variable, create_graph=True)[0]  # torch.func would take long to load
+        return torch.stack([torch.autograd.grad(entry, variable, retain_graph=True)[0] for entry in gradient])
 
     @cached_property
     def multipliers(self) -> Tensor:
@@ -140,39 +136,23 @@ class TradePoint:
         return self.factorisation.solve_transposed(rows.T)
 
     @cached_property
-    def _wedge_jacobian(self) -> Tensor:
-        """F_a, derivative of the residual with respect to the instruments, `[equation, instrument]`."""
-        instruments = self.game.instruments
-        count = instruments.count
-        matrix = self.a.new_zeros((self.game.model.size, count + 1))
-        entries = self.linearisation.wedge_cells()
-        n, j = self.game.model.n, self.game.model.j
-        maps = {
-            "tau": instruments.tau,
-            "epsilon": instruments.epsilon,
-            "sigma": instruments.sigma[:, None, :].expand(n, n, j),
-        }
-        for name, cells in entries.items():
-            columns = torch.where(maps[name] >= 0, maps[name], count)
-            if not bool((maps[name] >= 0).any()):
-                continue
-            for rows, values in cells:
-                matrix.index_put_((rows, columns), values, accumulate=True)
-        return matrix[:, :count]
+    def _wedge_jacobian(self) -> WedgeJacobian:
+        """F_a, derivative of the residual with respect to the instruments."""
+        return WedgeJacobian(self.linearisation, self.game.instruments)
 
     @cached_property
     def sensitivity(self) -> Tensor:
         """S = -F_u^{-1} F_a, response of the unknowns to every instrument, `[unknown, instrument]`."""
-        return -self.factorisation.solve(self._wedge_jacobian)
+        return -self.factorisation.solve(self._wedge_jacobian.columns(torch.arange(len(self.a))))
 
     def _own_sensitivity(self, own: Tensor) -> Tensor:
         if self.jointly:
             return self.sensitivity[:, own]
-        return -self.factorisation.solve(self._wedge_jacobian[:, own])
+        return -self.factorisation.solve(self._wedge_jacobian.columns(own))
 
     def tangent(self, a: Tensor) -> Tensor:
         """First-order prediction of the unknowns at `a`, `[unknown]`."""
-        shift = self._wedge_jacobian @ (a - self.a)
+        shift = self._wedge_jacobian.times(a - self.a)
         return self.equilibrium.u - self.factorisation.solve(shift)
 
     def gradient(self) -> Tensor:
@@ -181,7 +161,7 @@ class TradePoint:
 
     @cached_property
     def _gradient(self) -> Tensor:
-        return -(self.multipliers.T @ self._wedge_jacobian)
+        return -self._wedge_jacobian.transposed_times(self.multipliers).T
 
     def hessian(self, player: int, joint: bool = False) -> Tensor:
         """Total second derivative of a player's objective, `[own, own]` or `[own, all]`.
@@ -198,15 +178,14 @@ class TradePoint:
 
     def _hessian(self, player: int, own: Tensor, joint: bool) -> Tensor:
         instruments, rows = self.game.instruments, self.game.welfare_rows
-        columns = torch.arange(instruments.count) if joint else own
         everyone = self.sensitivity if joint else self._own_sensitivity(own)
         mine = everyone[:, own] if joint else everyone
         curvature = Curvature(self.linearisation, self.multipliers[:, player])
-        mixed = curvature.mixed(instruments, columns)
+        mixed = curvature.mixed(instruments, own)
         direct = curvature.direct(instruments, own)
         outer = self._welfare_hessian(player) @ (rows @ mine)
         left = rows.T @ outer - curvature.along(mine)
         if joint:
-            return (left - mixed[:, own]).T @ everyone - mine.T @ mixed - direct
+            return (left - mixed).T @ everyone - curvature.mixed_along(instruments, mine).T - direct
         half = (left - 2 * mixed).T @ mine - direct[:, own]
         return (half + half.T) / 2

@@ -86,6 +86,10 @@ class Instruments:
         """Number of instruments."""
         return len(self.owner)
 
+    def cells(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Instrument of each cell of the three wedges, `[origin, destination, sector]` each, -1 where fixed."""
+        return self.tau, self.epsilon, self.sigma[:, None, :].expand(self.tau.shape)
+
     def apply(self, a: Tensor, fixed: LogWedges) -> LogWedges:
         """Log wedges with the chosen cells at `a`, `[..., instrument]`, and all others as in `fixed`."""
         maps = (self.tau, self.epsilon, self.sigma)

@@ -8,6 +8,7 @@ Every equation reads `log(sum of exponentials of linear forms) = 0`, which is wh
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -181,35 +182,41 @@ class TradeModel:
         The labour market of `reference` is replaced by the numeraire: world value added is constant. Cells that buy
         or sell nothing in the baseline keep their hats at one. Leading axes of `u` and of the wedges are batches.
         """
-        state = State.of(u, self.n, self.j)
-        share = self.log_share_change(state, wedges)
-        prices = one_where_not((self.lam * share.exp()).sum(-3), self.buys).log()
-        flows = self.trade * (share + state.expenditure[..., None, :, :]).exp()
-        revenue = (flows * (-self.log_kappa_change(wedges) - self.log_kappa0).exp()).sum(-2)
-        labour = (
-            (one_where_not(revenue, self.sells) / one_where_not(self.revenue, self.sells)).log()
-            - state.wage[..., None]
-            - state.labour
-        )
-        use = torch.einsum("isj,...ij->...is", self.use, (state.wage[..., None] + state.labour).exp())
-        demand = self.alpha * (self.income * state.income.exp())[..., None] + use
-        expenditure = (
-            one_where_not(demand, self.buys) / one_where_not(self.spending, self.buys)
-        ).log() - state.expenditure
-        taxes = (flows * importer_share(self.accounting, *wedges)).sum((-3, -1))
-        taxes = taxes + (flows * exporter_share(self.accounting, *wedges)).sum((-2, -1))
-        earned = self.value_added * state.wage.exp() + taxes + self.transfer
-        income = (earned / self.income).log() - state.income
-        wage = self.labour_residual(state)
-        wage = torch.where(
-            torch.arange(self.n, device=u.device) == self.reference,
-            (self.world_share * state.wage.exp()).sum(-1, keepdim=True).log(),
-            wage,
-        )
-        prices = torch.where(self.buys, prices, state.price)
-        labour = torch.where(self.sells, labour, state.labour)
-        expenditure = torch.where(self.buys, expenditure, state.expenditure)
-        return State(wage, income, labour, prices, expenditure).stacked()
+        return self.equations(wedges)(u)
+
+    def equations(self, wedges: LogWedges) -> Callable[[Tensor], Tensor]:
+        """`residual` under given wedges, as a function of the unknowns: what wedges alone decide is computed once."""
+        kappa = self.log_kappa_change(wedges)
+        net = (-kappa - self.log_kappa0).exp()
+        importer = importer_share(self.accounting, *wedges)
+        exporter = exporter_share(self.accounting, *wedges)
+        revenue0 = one_where_not(self.revenue, self.sells)
+        spending0 = one_where_not(self.spending, self.buys)
+        reference = torch.arange(self.n, device=kappa.device) == self.reference
+
+        def residual(u: Tensor) -> Tensor:
+            state = State.of(u, self.n, self.j)
+            gap = state.price[..., None, :, :] - self.unit_cost(state)[..., :, None, :] - kappa
+            change = (self.theta * gap).exp()  # lambda' / lambda
+            prices = one_where_not((self.lam * change).sum(-3), self.buys).log()
+            flows = self.trade * change * state.expenditure.exp()[..., None, :, :]
+            revenue = one_where_not((flows * net).sum(-2), self.sells)
+            labour = (revenue / revenue0).log() - state.wage[..., None] - state.labour
+            pay = (state.wage[..., None] + state.labour).exp()
+            use = torch.einsum("isj,...ij->...is", self.use, pay)
+            demand = self.alpha * (self.income * state.income.exp())[..., None] + use
+            expenditure = (one_where_not(demand, self.buys) / spending0).log() - state.expenditure
+            taxes = (flows * importer).sum((-3, -1)) + (flows * exporter).sum((-2, -1))
+            earned = self.value_added * state.wage.exp() + taxes + self.transfer
+            income = (earned / self.income).log() - state.income
+            numeraire = (self.world_share * state.wage.exp()).sum(-1, keepdim=True).log()
+            wage = torch.where(reference, numeraire, self.labour_residual(state))
+            prices = torch.where(self.buys, prices, state.price)
+            labour = torch.where(self.sells, labour, state.labour)
+            expenditure = torch.where(self.buys, expenditure, state.expenditure)
+            return State(wage, income, labour, prices, expenditure).stacked()
+
+        return residual
 
     def labour_residual(self, state: State) -> Tensor:
         """log of labour used over labour there (A.6), `[..., country]`: all countries, the redundant one included."""

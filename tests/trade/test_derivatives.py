@@ -80,13 +80,17 @@ def test_gaps_are_gaps() -> None:
     assert int((model.trade == 0).sum()) > 12
 
 
-def test_jacobian(model: TradeModel, wedges: LogWedges, equilibrium: Tensor) -> None:
-    """At the equilibrium, and away from it (Newton needs it there): entries are of order one, rounding 1e-14."""
-    away = equilibrium + 0.1 * torch.randn(model.size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+def test_factors_invert_the_jacobian(model: TradeModel, wedges: LogWedges, equilibrium: Tensor) -> None:
+    """At the equilibrium, and away from it (Newton needs it there), against automatic differentiation."""
+    generator = torch.Generator().manual_seed(1)
+    away = equilibrium + 0.1 * torch.randn(model.size, generator=generator, dtype=torch.float64)
+    x = torch.randn(model.size, 4, generator=generator, dtype=torch.float64)
     for u in (equilibrium, away):
-        wanted = torch.func.jacrev(lambda v: model.residual(v, wedges))(u)
-        actual = Linearisation(model, u, wedges).jacobian()
-        assert torch.allclose(actual, wanted, rtol=1e-11, atol=1e-12)
+        jacobian = torch.func.jacrev(lambda v: model.residual(v, wedges))(u)
+        factors = Linearisation(model, u, wedges).factors()
+        assert torch.allclose(factors.solve(jacobian @ x), x, rtol=1e-9, atol=1e-9)
+        assert torch.allclose(factors.solve_transposed(jacobian.T @ x), x, rtol=1e-9, atol=1e-9)
+        assert torch.allclose(factors.solve(jacobian @ x[:, 0]), x[:, 0], rtol=1e-9, atol=1e-9)
 
 
 def test_wedge_derivatives(model: TradeModel, wedges: LogWedges, equilibrium: Tensor) -> None:
@@ -130,6 +134,8 @@ def test_curvature(model: TradeModel, wedges: LogWedges, choice: InstrumentChoic
     some = torch.arange(instruments.count)[::2]
     assert torch.allclose(curvature.along(torch.eye(model.size, dtype=torch.float64)), uu, rtol=1e-8, atol=1e-8)
     assert torch.allclose(curvature.mixed(instruments, some), ua[:, some], rtol=1e-8, atol=1e-8)
+    directions = torch.randn(model.size, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    assert torch.allclose(curvature.mixed_along(instruments, directions), ua.T @ directions, rtol=1e-8, atol=1e-7)
     assert torch.allclose(curvature.direct(instruments, some), aa[some], rtol=1e-8, atol=1e-8)
 
 
