@@ -1,7 +1,8 @@
 """Everything against everybody: `python -m benchmarks [--calibration icio2017]`.
 
 Every case by every method that can do it, each in a fresh process on pinned threads with a time limit, several times;
-writes medians to `benchmarks/results.json` and the table to `docs/benchmarks.md`. Peers need `pip install '.[peers]'`.
+writes medians to `benchmarks/results.json`, tables to `docs/benchmarks.md`, a picture to `docs/benchmarks.svg`. Peers
+need `pip install '.[peers]'`, the picture `'.[plot]'`. `--page-only` draws again what was measured.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.problems import CASES
-from benchmarks.table import page
+from benchmarks.table import draw, page
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
     "given_tariffs": ("anderson", "contraction"),
-    "china_subsidies": ("lbfgsb", "slsqp", "lbfgsb_differences", "ipopt", "adam"),
-    "china_both": ("lbfgsb", "slsqp", "adam"),
+    "china_subsidies": ("lbfgsb", "slsqp", "lbfgsb_differences", "ipopt", "adam", "published"),
+    "china_both": ("lbfgsb", "slsqp", "ipopt", "adam", "published"),
     "us_china_dual": ("lbfgsb", "adam"),
-    "trade_war": ("lbfgsb", "adam"),
-    "dual": ("lbfgsb", "adam"),
-    "cooperation": ("lbfgsb", "adam"),
+    "trade_war": ("lbfgsb", "adam", "published"),
+    "dual": ("lbfgsb", "adam", "published"),
+    "cooperation": ("lbfgsb", "ipopt", "adam", "published"),
+    "exporter": ("training",),
 }
 """Who is asked to do what: one program cannot hold several optimisers, and SLSQP is cubic in the instruments."""
 
@@ -71,7 +73,11 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--page-only", action="store_true", help="no runs: the page from the results there are")
     arguments = parser.parse_args()
+    if arguments.page_only:
+        _show(json.loads(arguments.results.read_text()), arguments.page)
+        return
     results: dict[str, dict[str, Any]] = {}
     if arguments.results.is_file():
         kept = json.loads(arguments.results.read_text())
@@ -91,7 +97,12 @@ def main() -> None:
             "cases": {name: results[name] for name in CASES if name in results},
         }  # fmt: skip
         arguments.results.write_text(json.dumps(content, indent=2) + "\n")
-        arguments.page.write_text(page(content))
+        _show(content, arguments.page)
+
+
+def _show(content: dict[str, Any], place: Path) -> None:
+    place.write_text(page(content))
+    draw(content, place.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class Case:
         players: labels of economies, or `all`.
         partners: `all`, or `players`.
         planner: whether one planner chooses for all.
+        exporter: preset of the exporter's model; nothing of the rest then applies.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Case:
     players: str | tuple[str, ...] = "all"
     partners: str = "all"
     planner: bool = False
+    exporter: str | None = None
 
 
 CASES = {
@@ -45,6 +47,7 @@ CASES = {
     "trade_war": Case("trade war", TARIFFS),
     "dual": Case("dual", BOTH),
     "cooperation": Case("cooperative dual", BOTH, planner=True),
+    "exporter": Case("exporter with 100 destinations in blocks of five", None, exporter="blocks"),
 }
 """Name -> case. The tariffs given are ten points more on everything from abroad."""
 

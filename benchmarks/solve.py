@@ -1,14 +1,17 @@
 """One case by one method, in a process of its own: `python -m benchmarks.solve CASE METHOD`; prints one JSON line.
 
 Methods: `ours`; `lbfgsb`, `slsqp` (SciPy on our implicit gradients); `lbfgsb_differences` (SciPy on its own finite
-differences of our equilibria); `ipopt` (CasADi and IPOPT on model and first-order conditions at once, exact
-derivatives; one optimiser only); `adam` (the published algorithm); `contraction`, `anderson` (equilibria only).
+differences of our equilibria); `ipopt` (CasADi and IPOPT on policies and equilibrium at once, exact derivatives; one
+optimiser only); `adam` (the published algorithm on our equilibria and gradients); `published` (the same with automatic
+differentiation throughout, as published; timed on some of its steps); `contraction`, `anderson` (equilibria only);
+`training` (of the exporter, network and losses as published, drift corrected).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Callable
 
@@ -17,7 +20,9 @@ import torch
 
 import dlopt
 from benchmarks.problems import CASES, Case, game_of, given_wedges, judge
+from dlopt.bsde import PAPER, MethodOptions
 from dlopt.trade.game import TradeGame
+from dlopt.trade.model import State, TradeModel
 
 TOLERANCE = 1e-8
 
@@ -33,11 +38,14 @@ def main() -> None:
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(arguments.threads)
     case = CASES[arguments.case]
-    print(json.dumps(METHODS[arguments.method](case, arguments.calibration)))
+    found = METHODS[arguments.method](case, arguments.calibration)
+    print(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 def ours(case: Case, calibration: str) -> dict[str, object]:
     """As `dlopt solve` does it, verification included."""
+    if case.exporter:
+        return _exporter(case, MethodOptions())
     began = time.perf_counter()
     world = dlopt.load_calibration(calibration)
     ready = time.perf_counter()
@@ -144,20 +152,75 @@ def adam(case: Case, calibration: str) -> dict[str, object]:
     }  # fmt: skip
 
 
+def published(case: Case, calibration: str) -> dict[str, object]:
+    """Algorithm 1 with Jacobians by automatic differentiation row by row: a round of two steps, times what it takes."""
+    began = time.perf_counter()
+    game = game_of(case, calibration)
+    model, chosen = game.model, game.instruments
+    from dlopt.framework import FixedPointGame, FixedPointOptions, FixedPointProblem
+    from dlopt.framework.best_response import BestResponse, best_response_dynamics
+
+    sign = _towards_solution(model)
+    problem = FixedPointProblem(
+        lambda u, a: u + sign * model.residual(u, chosen.apply(a, game.fixed)),
+        lambda u, a: game.objective(model.log_welfare(u)),
+    )
+    options = FixedPointOptions(method="newton", tolerance=1e-10)
+    literal = FixedPointGame(problem, game.owner, torch.zeros(model.size), game.lower, game.upper, options)
+    start = literal.point(chosen.average(game.fixed))
+    assert start is not None
+    ready = time.perf_counter()
+    done = best_response_dynamics(literal, start, BestResponse(learning_rate=1e-3, rounds=1, steps=2), 0, [])
+    steps, whole = 2 * game.players, 20 * 50 * game.players
+    seconds = (time.perf_counter() - ready) * whole / steps
+    return {
+        "setup_seconds": ready - began, "solve_seconds": seconds, "evaluations": steps,
+        "status": f"estimated from {steps} of its {whole} steps", "objectives": None, "first_order_residual": None,
+        "residual": done.point.residual,
+    }  # fmt: skip
+
+
+def training(case: Case, _: str) -> dict[str, object]:
+    """The second paper's network and losses, drift corrected, for the steps it gets by default."""
+    return _exporter(case, PAPER)
+
+
+def _exporter(case: Case, method: MethodOptions) -> dict[str, object]:
+    """Train, certify, and compare with the exact solution."""
+    from dlopt.bsde import AnalysisOptions, preset, solve_bsde
+
+    began = time.perf_counter()
+    model = preset(str(case.exporter))
+    ready = time.perf_counter()
+    few = AnalysisOptions(out_of_sample=500, paths=64, years=10, response_paths=16, response_years=1)
+    result = solve_bsde(model, method, analysis=few, device="cpu")
+    done = time.perf_counter()
+    errors = result.tables()["validation"].set_index("states").loc["long_run"]
+    return {
+        "setup_seconds": ready - began, "solve_seconds": result.train_seconds, "with_checks_seconds": done - ready,
+        "status": result.status, "evaluations": result.steps, "residual": result.certificate.hjb_residual_rel,
+        "relative_error": float(errors["relative_error"]), "decisions": float(errors["decision_accuracy"]),
+    }  # fmt: skip
+
+
+def _towards_solution(model: TradeModel) -> torch.Tensor:
+    """Damping and signs that turn residuals into a step: each unknown is set to what its own equation says."""
+    n, j = model.n, model.j
+    return State(
+        torch.full((n,), 0.1), torch.ones(n), torch.ones(n, j), -1 / model.theta.expand(n, j), torch.ones(n, j)
+    ).stacked()
+
+
 def fixed_point(method: str) -> Callable[[Case, str], dict[str, object]]:
     """Plain iteration, or Anderson's: each unknown is set to what its own equation says."""
 
     def solve(_: Case, calibration: str) -> dict[str, object]:
         from dlopt.framework.fixed_point import FixedPointOptions, FixedPointProblem
-        from dlopt.trade.model import State
 
         began = time.perf_counter()
         model, wedges = given_wedges(calibration)
-        n, j = model.n, model.j
-        ones = State(
-            torch.full((n,), 0.1), torch.ones(n), torch.ones(n, j), -1 / model.theta.expand(n, j), torch.ones(n, j)
-        ).stacked()
-        problem = FixedPointProblem(lambda u, _a: u + ones * model.residual(u, wedges), lambda u, _a: u)
+        sign = _towards_solution(model)
+        problem = FixedPointProblem(lambda u, _a: u + sign * model.residual(u, wedges), lambda u, _a: u)
         ready = time.perf_counter()
         options = FixedPointOptions(method=method, tolerance=1e-11, max_iterations=200_000)
         found = problem.solve(torch.zeros(0), torch.zeros(model.size), options)
@@ -185,6 +248,8 @@ METHODS: dict[str, Callable[[Case, str], dict[str, object]]] = {
     "lbfgsb_differences": scipy_method("L-BFGS-B", False),
     "ipopt": ipopt,
     "adam": adam,
+    "published": published,
+    "training": training,
     "contraction": fixed_point("contraction"),
     "anderson": fixed_point("anderson"),
 }

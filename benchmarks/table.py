@@ -1,7 +1,8 @@
-"""`docs/benchmarks.md` from the results."""
+"""`docs/benchmarks.md` and its picture from the results."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from benchmarks.problems import CASES
@@ -12,53 +13,102 @@ NAMES = {
     "slsqp": "SciPy SLSQP on dlopt's equilibria and gradients",
     "lbfgsb_differences": "SciPy L-BFGS-B, finite differences",
     "ipopt": "CasADi and IPOPT, everything at once, exact derivatives",
-    "adam": "the published algorithm, 20 rounds of 50 steps, rate 1e-3",
+    "adam": "the published algorithm on dlopt's equilibria and gradients",
+    "published": "the published algorithm, automatic differentiation",
     "contraction": "plain iteration",
     "anderson": "Anderson mixing of 8",
+    "training": "the second paper's network and losses, drift corrected",
 }
 _HEAD = """# Benchmarks
 
 Made by `python -m benchmarks --calibration {calibration}` (peers: `pip install '.[peers]'`) on {cores} cores
-({machine}, Python {python}), every entry in a process of its own with {threads} thread(s) and {limit:.0f} s to do it.
+({machine}, Python {python}), every entry in a process of its own with {threads} thread(s) and {limit:.0f} s to do it;
+medians of three runs where one takes less than a minute.
 Set-up is loading the data and, for IPOPT, building the program; imports are left out. Times are of one machine: compare
 within a table. The residual is the largest projected own derivative, the same exact one for everybody (of equilibria:
-the largest equation); the objective is the first player's real income relative to the baseline, or the planner's.
+the largest equation; of the exporter: mean HJB residual over rho V); the objective is the first player's real income
+relative to the baseline, or the planner's. The published algorithm makes 20 rounds of 50 Adam steps per player at rate
+1e-3 and has no test of optimality; with automatic differentiation its whole time is estimated from two steps of every
+player.
+
+![Seconds to solve]({picture})
 
 """
 
 
 def page(results: dict[str, Any]) -> str:
     """The page, one table per case."""
-    parts = [_HEAD.format(**results)]
+    parts = [_HEAD.format(picture="benchmarks.svg", **results)]
     for case, methods in results["cases"].items():
         ours = methods["ours"].get("solve_seconds")
+        exporter = CASES[case].exporter is not None
+        last = "error of V, decisions" if exporter else "objective"
         rows = [
-            "| method | set-up s | solve s | times ours | residual | objective | status |",
-            "|---|--:|--:|--:|--:|--:|---|",
+            f"| method | set-up s | solve s | times ours | residual | {last} | MB | status |",
+            "|---|--:|--:|--:|--:|--:|--:|---|",
         ]
         for method, found in methods.items():
-            seconds = found.get("solve_seconds")
             residual = found.get("first_order_residual", found.get("residual"))
-            objectives = found.get("objectives")
             cells = [
                 NAMES[method],
                 _seconds(found.get("setup_seconds")),
-                _seconds(seconds),
-                f"{seconds / ours:.1f}"
-                if seconds and ours
-                else f"> {found['wall_seconds'] / ours:.0f}"
-                if ours
-                else "",
+                _seconds(found.get("solve_seconds")),
+                _ratio(found, ours),
                 "" if residual is None else f"{residual:.0e}",
-                "" if not objectives else f"{objectives[0]:.8f}",
+                _quality(found, exporter),
+                f"{found['peak_mb']:.0f}" if "peak_mb" in found else "",
                 found["status"],
             ]
             rows.append(f"| {' | '.join(cells)} |")
-        parts.append(
-            f"## {CASES[case].title.capitalize() if CASES[case].title[0].islower() else CASES[case].title}\n\n"
-        )
-        parts.append("\n".join(rows) + "\n\n")
+        title = CASES[case].title
+        parts.append(f"## {title[0].upper()}{title[1:]}\n\n" + "\n".join(rows) + "\n\n")
     return "".join(parts).rstrip() + "\n"
+
+
+def draw(results: dict[str, Any], place: Path) -> None:
+    """Seconds to solve by case and method, on a log scale; open marks passed their time limit or are estimates."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "dlopt"
+    from matplotlib import pyplot
+
+    cases = list(results["cases"])
+    methods = [m for m in NAMES if any(m in results["cases"][case] for case in cases)]
+    figure, axes = pyplot.subplots(figsize=(9, 0.55 * len(cases) + 2.2), layout="constrained")
+    for k, method in enumerate(methods):
+        for row, case in enumerate(cases):
+            found = results["cases"][case].get(method)
+            if found is None or found["status"].startswith("failed"):
+                continue
+            seconds = found.get("solve_seconds", found["wall_seconds"])
+            whole = "solve_seconds" in found and not found["status"].startswith("estimated")
+            face = f"C{k}" if whole else "none"
+            size = 90 if method == "ours" else 45
+            axes.scatter(seconds, row, s=size, facecolors=face, edgecolors=f"C{k}", marker="D" if size > 50 else "o")
+        axes.scatter([], [], color=f"C{k}", label=NAMES[method])
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(cases)), [CASES[case].title for case in cases])
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds to solve (open: time limit passed, or estimated)")
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    figure.savefig(place, metadata={"Date": None})
+
+
+def _ratio(found: dict[str, Any], ours: float | None) -> str:
+    if not ours:
+        return ""
+    if "solve_seconds" in found:
+        return f"{found['solve_seconds'] / ours:.1f}"
+    return "" if found["status"].startswith("failed") else f"> {found['wall_seconds'] / ours:.0f}"
+
+
+def _quality(found: dict[str, Any], exporter: bool) -> str:
+    if exporter:
+        return f"{found['relative_error']:.1e}, {100 * found['decisions']:.2f} %" if "decisions" in found else ""
+    objectives = found.get("objectives")
+    return f"{objectives[0]:.8f}" if objectives else ""
 
 
 def _seconds(value: float | None) -> str:
