@@ -35,9 +35,9 @@ PEERS = {
 """Who is asked to do what: one program cannot hold several optimisers, and SLSQP is cubic in the instruments."""
 
 
-def run(case: str, method: str, calibration: str, threads: int, limit: float) -> dict[str, Any]:
-    """One process: what it printed, with its wall and processor seconds and peak memory."""
-    words = [sys.executable, "-m", "benchmarks.solve", case, method, "--calibration", calibration]
+def run(program: str, words: list[str], calibration: str, threads: int, limit: float) -> dict[str, Any]:
+    """One process: what it printed, with its wall seconds."""
+    words = [sys.executable, "-m", program, *words, "--calibration", calibration]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -78,7 +78,9 @@ def main() -> None:
     if arguments.page_only:
         _show(json.loads(arguments.results.read_text()), arguments.page)
         return
+    given = (arguments.calibration, arguments.threads, arguments.limit)
     results: dict[str, dict[str, Any]] = {}
+    pieces = run("benchmarks.pieces", [], arguments.calibration, arguments.threads, max(arguments.limit, 600))
     if arguments.results.is_file():
         kept = json.loads(arguments.results.read_text())
         if kept["calibration"] == arguments.calibration:
@@ -86,14 +88,15 @@ def main() -> None:
     for case in arguments.only:
         results[case] = {}
         for method in ("ours", *PEERS[case]):
-            runs = [run(case, method, arguments.calibration, arguments.threads, arguments.limit)]
+            runs = [run("benchmarks.solve", [case, method], *given)]
             while len(runs) < arguments.repeat and float(runs[0]["wall_seconds"]) < 60:
-                runs.append(run(case, method, arguments.calibration, arguments.threads, arguments.limit))
+                runs.append(run("benchmarks.solve", [case, method], *given))
             results[case][method] = medians(runs)
             print(case, method, json.dumps(results[case][method]), flush=True)
         content = {
             "calibration": arguments.calibration, "threads": arguments.threads, "limit": arguments.limit,
             "python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
+            "pieces": pieces,
             "cases": {name: results[name] for name in CASES if name in results},
         }  # fmt: skip
         arguments.results.write_text(json.dumps(content, indent=2) + "\n")

@@ -62,7 +62,23 @@ def page(results: dict[str, Any]) -> str:
             rows.append(f"| {' | '.join(cells)} |")
         title = CASES[case].title
         parts.append(f"## {title[0].upper()}{title[1:]}\n\n" + "\n".join(rows) + "\n\n")
-    return "".join(parts).rstrip() + "\n"
+    return "".join(parts) + _pieces(results["pieces"])
+
+
+def _pieces(found: dict[str, Any]) -> str:
+    """What an iteration costs, and where the time of two whole solves goes."""
+    lines = ["## One iteration, and where the time goes", "", "Dual game, milliseconds, the fastest of a few:", ""]
+    lines += ["| piece | ms |", "|---|--:|"]
+    lines += [f"| {name} | {value:.1f} |" for name, value in found["steps"].items()]
+    lines += ["", "Seconds of a whole solve, verification included, by what they were spent on (and calls):", ""]
+    lines += ["| | dual | cooperative dual |", "|---|--:|--:|"]
+    dual, planner = found["dual"], found["cooperation"]
+    for name, spent in dual["parts"].items():
+        other = planner["parts"][name]
+        cells = [f"{part['seconds']:.2f} ({part['calls']})" for part in (spent, other)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines.append(f"| all | {dual['seconds']:.1f} | {planner['seconds']:.1f} |")
+    return "\n".join(lines) + "\n"
 
 
 def draw(results: dict[str, Any], place: Path) -> None:

@@ -140,7 +140,9 @@ def _step(game: Game, player: int, before: Step, options: AscentOptions, last: b
         direction[free] = model.step(gradient[free], hold_flat=True)
         direction = torch.minimum(torch.maximum(direction, down), up)
     if residual <= options.tolerance and float(direction.abs().max()) <= options.step_tolerance:
-        off = _leave_saddle(game, player, own[free], point, hessian[free][:, free], options.max_step)
+        off = None
+        if not model.concave:
+            off = _leave_saddle(game, player, own[free], point, hessian[free][:, free], options.max_step)
         if off is None:
             return Step(residual, point, Outcome.CONVERGED)
         return Step(residual, off, Outcome.MAX_ITERATIONS if last else None, radius)
