@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import measure
 from benchmarks.problems import CASES
 from benchmarks.table import draw, page
 
@@ -80,6 +81,7 @@ def main() -> None:
         return
     given = (arguments.calibration, arguments.threads, arguments.limit)
     results: dict[str, dict[str, Any]] = {}
+    commands = measure(arguments.calibration, arguments.threads, arguments.repeat)
     pieces = run("benchmarks.pieces", [], arguments.calibration, arguments.threads, max(arguments.limit, 600))
     if arguments.results.is_file():
         kept = json.loads(arguments.results.read_text())
@@ -96,7 +98,7 @@ def main() -> None:
         content = {
             "calibration": arguments.calibration, "threads": arguments.threads, "limit": arguments.limit,
             "python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
-            "pieces": pieces,
+            "commands": commands, "pieces": pieces,
             "cases": {name: results[name] for name in CASES if name in results},
         }  # fmt: skip
         arguments.results.write_text(json.dumps(content, indent=2) + "\n")

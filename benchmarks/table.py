@@ -62,7 +62,19 @@ def page(results: dict[str, Any]) -> str:
             rows.append(f"| {' | '.join(cells)} |")
         title = CASES[case].title
         parts.append(f"## {title[0].upper()}{title[1:]}\n\n" + "\n".join(rows) + "\n\n")
-    return "".join(parts) + _pieces(results["pieces"])
+    return "".join(parts) + _commands(results["commands"]) + _pieces(results["pieces"])
+
+
+def _commands(found: dict[str, Any]) -> str:
+    """Whole processes."""
+    lines = ["## Whole commands", "", "From the shell to the prompt: start-up, solving, proof, tables.", ""]
+    lines += ["| | command | wall s | processor s | MB | status | residual |", "|---|---|--:|--:|--:|---|--:|"]
+    for name, row in found.items():
+        residual = row["first_order_residual"]
+        times = f"{row['wall_seconds']:.1f} | {row['cpu_seconds']:.1f} | {row['peak_mb']:.0f}"
+        shown = "" if residual is None else f"{residual:.0e}"
+        lines.append(f"| {name} | `{row['command']}` | {times} | {row['status']} | {shown} |")
+    return "\n".join(lines) + "\n\n"
 
 
 def _pieces(found: dict[str, Any]) -> str:
