@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from dlopt.errors import DloptError
 from dlopt.framework.outcome import Outcome
 
 
@@ -32,8 +34,12 @@ class RootOptions:
     shortest: float = 1e-6
 
 
+class LinearSolveError(DloptError):
+    """A linear system was not solved to an accuracy that can be built on."""
+
+
 class LinearSolver(Protocol):
-    """Solves with one matrix and its transpose."""
+    """Solves with one matrix and its transpose; those that iterate may raise `LinearSolveError`."""
 
     def solve(self, rhs: Tensor) -> Tensor:
         """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
@@ -82,11 +88,11 @@ class RootResult:
 
 def solve_root(
     residual: Callable[[Tensor], Tensor],
-    jacobian: Callable[[Tensor], Tensor],
+    jacobian: Callable[[Tensor], Any],
     u: Tensor,
     options: RootOptions = RootOptions(),
     factorisation: LinearSolver | None = None,
-    factorise: Callable[[Tensor], LinearSolver] = Factorisation,
+    factorise: Callable[[Any], LinearSolver] = Factorisation,
 ) -> RootResult:
     """Solve `residual(u) = 0` from `u` by chord Newton; a fresh Newton step is shortened until it leads nearer.
 
@@ -95,7 +101,7 @@ def solve_root(
 
     Args:
         residual: `[size] -> [size]`.
-        jacobian: `[size] -> [size, size]`, called only when a factorisation is needed.
+        jacobian: `[size] -> [size, size]`, or what `factorise` takes; called only when a factorisation is needed.
         u: starting point, `[size]`.
         options: see `RootOptions`.
         factorisation: of the Jacobian at some point near `u`, to begin with.
@@ -123,7 +129,10 @@ def solve_root(
             except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
                 return result(Outcome.STALLED)
         if step is None:
-            step = factorisation.solve(-r)
+            try:
+                step = factorisation.solve(-r)
+            except LinearSolveError:
+                return result(Outcome.STALLED)
         length = float(step.norm())
         if length != length:
             return result(Outcome.NON_FINITE)
@@ -134,8 +143,9 @@ def solve_root(
             trial_norm = float(trial_r.abs().max())
             correction, ratio = step, float("inf")
             if trial_norm < float("inf"):
-                correction = factorisation.solve(-trial_r)
-                ratio = float(correction.norm()) / length
+                with contextlib.suppress(LinearSolveError):
+                    correction = factorisation.solve(-trial_r)
+                    ratio = float(correction.norm()) / length
             accepted = ratio <= (1 - scale / 4 if fresh else options.chord) or trial_norm <= options.tolerance
             if not fresh:
                 break

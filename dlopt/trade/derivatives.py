@@ -11,8 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dlopt.framework.root import LinearSolver
 from dlopt.trade.accounting import exporter_receipt, importer_receipt
 from dlopt.trade.factors import EquilibriumFactors
+from dlopt.trade.krylov import KrylovFactors
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
 
 
@@ -122,8 +124,10 @@ class Linearisation:
         jac[:, w : w + n] += (per_country * m.beta).sum(2)
         return jac
 
-    def factors(self) -> EquilibriumFactors:
-        """Factors of the Jacobian, for solves with it and its transpose."""
+    def factors(self) -> LinearSolver:
+        """Solves with the Jacobian and its transpose: by factors, or matrix-free above `TradeModel.dense_up_to`."""
+        if self.model.size > self.model.dense_up_to:
+            return KrylovFactors(self)
         return EquilibriumFactors(self.jacobian(), self.model.n, self.model.j)
 
     def wedge_cells(self) -> dict[str, list[tuple[Tensor, Tensor]]]:

@@ -10,7 +10,6 @@ from torch import Tensor
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import LinearSolver, RootOptions, solve_root
 from dlopt.trade.derivatives import Linearisation
-from dlopt.trade.factors import EquilibriumFactors
 from dlopt.trade.model import LogWedges, TradeModel, between
 
 
@@ -80,10 +79,10 @@ def _newton(
 ) -> Equilibrium:
     result = solve_root(
         lambda v: model.residual(v, wedges),
-        lambda v: Linearisation(model, v, wedges).jacobian(),
+        lambda v: Linearisation(model, v, wedges),
         u,
         options,
         factorisation,
-        lambda matrix: EquilibriumFactors(matrix, model.n, model.j),
+        Linearisation.factors,
     )
     return Equilibrium(result.outcome, result.u, wedges, result.residual, result.iterations, result.factorisation)

@@ -20,6 +20,9 @@ from dlopt.trade.policy import Policy
 LogWedges = tuple[Tensor, Tensor, Tensor]
 """`(tau, epsilon, sigma)`: `[origin, destination, sector]` twice and `[country, sector]`."""
 
+DENSE_UP_TO = 4000
+"""Unknowns up to which Jacobians are formed and factorised; larger systems are solved matrix-free (docs/scaling.md)."""
+
 
 def between(first: LogWedges, last: LogWedges, share: float | Tensor) -> LogWedges:
     """Log wedges a share of the way from one policy to another; shares `[point]` give them a leading axis."""
@@ -74,6 +77,7 @@ class TradeModel:
         accounting: bases of the taxes.
         psi_scale: multiplies the scale elasticities; 0 removes them.
         transfer: D, received by each country in the numeraire, `[country]`; zero where trade is balanced.
+        dense_up_to: unknowns up to which linear systems are factorised densely.
 
     Raises:
         InconsistentBaselineError: markets do not clear at the calibration's own numbers.
@@ -86,6 +90,7 @@ class TradeModel:
         psi_scale: float = 1.0,
         transfer: Tensor | None = None,
         check: bool = True,
+        dense_up_to: int = DENSE_UP_TO,
     ) -> None:
         c = calibration
         if c.final_share is None:
@@ -94,6 +99,7 @@ class TradeModel:
         self.accounting = Accounting(accounting)
         self.n, self.j = c.n_economies, c.n_sectors
         self.size = 2 * self.n + 3 * self.n * self.j
+        self.dense_up_to = dense_up_to
         self.theta, self.psi = c.theta, c.psi * psi_scale
         self.alpha, self.beta = c.final_share, c.value_added_share
         self.wedges0: LogWedges = Policy.of(c).log_wedges()
