@@ -1,4 +1,4 @@
-"""`dlopt data`: list, show, validate and import calibrations."""
+"""`dlopt data`: list, show, validate, import and generate calibrations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dlopt.calibrations.importing import Imported
 
-app = typer.Typer(help="List, show, validate and import calibrations.", no_args_is_help=True)
+app = typer.Typer(help="List, show, validate, import and generate calibrations.", no_args_is_help=True)
 import_app = typer.Typer(help="Bring in a calibration and call it by a name.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 
@@ -93,6 +93,21 @@ def validate(folder: Folder) -> None:
     for warning in calibration_warnings(calibration):
         _say(f"Warning: {warning}")
     _say(f"{folder} is sound: {calibration.n_economies} economies, {calibration.n_sectors} sectors.")
+
+
+@app.command()
+def generate(
+    name: Annotated[str, typer.Option("--name", help=_NAME_HELP)],
+    economies: Annotated[int, typer.Option(min=2, help="How many.")] = 7,
+    sectors: Annotated[int, typer.Option(min=1, help="How many, all tradable.")] = 44,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 0,
+    force: Force = False,
+) -> None:
+    """A synthetic world of any size, balanced and seeded: not data."""
+    from dlopt.calibrations import synthetic
+    from dlopt.calibrations.importing import Imported
+
+    _install(Imported(synthetic(economies, sectors, seed), {}), name, force)
 
 
 @import_app.command("bundle")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import difflib
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def cell_index(
         valid = axes[axis_of(column)]
         index = {label: k for k, label in enumerate(valid)}
         labels = raw.texts[column]
-        codes = np.fromiter((index.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
+        codes = np.fromiter(map(index.get, labels, itertools.repeat(-1)), dtype=np.int64, count=len(labels))
         unknown: dict[str, list[int]] = {}
         for k in np.flatnonzero(codes < 0).tolist():
             if labels[k]:

@@ -66,7 +66,7 @@ def find_equilibria(
     factorisation = Linearisation(model, u, at).factors()
     found = u.expand(count, -1).clone()
     residual = u.new_empty(count)
-    for problems in torch.arange(count).split(batch):
+    for problems in torch.arange(count).split(min(batch, model.batch)):
 
         def errors(v: Tensor, rows: Tensor, problems: Tensor = problems) -> Tensor:
             return model.residual(v, of(problems[rows]))

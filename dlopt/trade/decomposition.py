@@ -139,22 +139,22 @@ def _integral(
     x, weight = np.polynomial.legendre.leggauss(count)
     at = torch.from_numpy((x + 1) / 2)
     change = (wedges1[0] - wedges0[0], wedges1[1] - wedges0[1], wedges1[2] - wedges0[2])
-    along = between(wedges0, wedges1, at)
     guess = _legendre(x, len(series) - 1) @ series
     factorisation = Linearisation(model, guess[count // 2], between(wedges0, wedges1, 0.5)).factors()
-    found, residual = solve_batch(
-        lambda v, rows: model.residual(v, (along[0][rows], along[1][rows], along[2][rows])),
-        factorisation,
-        guess,
-        _EXACT,
-    )
+
+    def errors(v: Tensor, rows: Tensor) -> Tensor:
+        some = zip(v.split(model.batch), at[rows].split(model.batch), strict=True)
+        return torch.cat([model.residual(u, between(wedges0, wedges1, share)) for u, share in some])
+
+    found, residual = solve_batch(errors, factorisation, guess, _EXACT)
     if not bool((residual <= 1e-11).all()):
         return None
     ends = np.concatenate(([-1.0], x, [1.0]))
     series = torch.linalg.solve(_legendre(ends, count + 1), torch.cat((u0[None], found, u1[None])))
     derivative = torch.from_numpy(np.polynomial.legendre.legder(np.eye(count + 2), scl=2.0).T.copy())
     slope = _legendre(x, count) @ derivative.T @ series
-    parts = rates(model, found, along, slope, change)
+    nodes = zip(*(table.split(model.batch) for table in (found, at, slope)), strict=True)
+    parts = torch.cat([rates(model, u, between(wedges0, wedges1, share), du, change) for u, share, du in nodes])
     return torch.einsum("k,knc->nc", torch.from_numpy(weight / 2), parts), series
 
 

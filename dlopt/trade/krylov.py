@@ -100,7 +100,7 @@ class KrylovFactors:
         return torch.cat((nothing, earned, jobs.flatten(0, 1), torch.zeros_like(demand)))
 
     def _spending(self, z: Tensor) -> Tensor:
-        """Expenditures that wages, incomes, labour bring about, `[unknown, column] -> [country x sector, column]`."""
+        """Expenditures due to wages, incomes and labour, `[unknown, column] -> [country x sector, column]`."""
         wage, income, labour, _ = self._tables(z)
         return (self._final * income[:, None] + self._use @ (wage[:, None] + labour)).flatten(0, 1)
 

@@ -24,6 +24,9 @@ LogWedges = tuple[Tensor, Tensor, Tensor]
 DENSE_UP_TO = 4000
 """Unknowns up to which Jacobians are formed and factorised; larger systems are solved matrix-free (docs/scaling.md)."""
 
+_CELLS_TOGETHER = 4_000_000
+"""Flows in one batch of problems: some hundred MB of intermediate results."""
+
 
 def between(first: LogWedges, last: LogWedges, share: float | Tensor) -> LogWedges:
     """Log wedges a share of the way from one policy to another; shares `[point]` give them a leading axis."""
@@ -101,6 +104,8 @@ class TradeModel:
         self.n, self.j = c.n_economies, c.n_sectors
         self.size = 2 * self.n + 3 * self.n * self.j
         self.dense_up_to = dense_up_to
+        self.batch = max(1, _CELLS_TOGETHER // (self.n * self.n * self.j))
+        """Problems whose residuals are evaluated together."""
         self.theta, self.psi = c.theta, c.psi * psi_scale
         self.alpha, self.beta = c.final_share, c.value_added_share
         self.wedges0: LogWedges = Policy.of(c).log_wedges()

@@ -115,3 +115,15 @@ def test_import_of_real_data(
     assert policies in text
     assert name in run("list")
     assert f"sha256    {read_bundle(own / name).sha256}" in run("show", name)
+
+
+def test_generate_makes_the_same_sound_world_again(own: Path) -> None:
+    words = ("generate", "--name", "made_up", "--economies", "4", "--sectors", "3", "--seed", "5")
+    assert "made_up: 4 economies, 3 sectors" in run(*words)
+    first = read_bundle(own / "made_up")
+    with pytest.raises(BundleExistsError):
+        run(*words)
+    run(*words, "--force")
+    assert read_bundle(own / "made_up").sha256 == first.sha256
+    assert "4 economies, 3 sectors" in run("validate", own / "made_up")
+    run("generate", "--name", "alone", "--economies", "1", code=2)
