@@ -68,10 +68,12 @@ def main() -> None:
     """Run, show, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--calibration", default="stylized2017")
-    parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES), metavar="CASE")
+    parser.add_argument(
+        "--only", nargs="*", choices=CASES, metavar="CASE", help="these again; the rest as measured before"
+    )
     parser.add_argument("--repeat", type=int, default=3, help="times each is run; those over a minute, once")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one run; IPOPT has twice as many")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("--page-only", action="store_true", help="no runs: the page from the results there are")
@@ -79,20 +81,22 @@ def main() -> None:
     if arguments.page_only:
         _show(json.loads(arguments.results.read_text()), arguments.page)
         return
-    given = (arguments.calibration, arguments.threads, arguments.limit)
-    results: dict[str, dict[str, Any]] = {}
-    commands = measure(arguments.calibration, arguments.threads, arguments.repeat)
-    pieces = run("benchmarks.pieces", [], arguments.calibration, arguments.threads, max(arguments.limit, 600))
-    if arguments.results.is_file():
+    given = (arguments.calibration, arguments.threads)
+    kept: dict[str, Any] = {}
+    if arguments.only is not None and arguments.results.is_file():
         kept = json.loads(arguments.results.read_text())
-        if kept["calibration"] == arguments.calibration:
-            results = {case: found for case, found in kept["cases"].items() if case not in arguments.only}
-    for case in arguments.only:
+        if kept["calibration"] != arguments.calibration:
+            parser.error(f"{arguments.results} is of {kept['calibration']}: leave out --only")
+    commands = kept.get("commands") or measure(*given, arguments.repeat)
+    pieces = kept.get("pieces") or run("benchmarks.pieces", [], *given, 2 * arguments.limit)
+    results: dict[str, dict[str, Any]] = kept.get("cases", {})
+    for case in CASES if arguments.only is None else arguments.only:
         results[case] = {}
         for method in ("ours", *PEERS[case]):
-            runs = [run("benchmarks.solve", [case, method], *given)]
+            limit = arguments.limit * (2 if method == "ipopt" else 1)
+            runs = [run("benchmarks.solve", [case, method], *given, limit)]
             while len(runs) < arguments.repeat and float(runs[0]["wall_seconds"]) < 60:
-                runs.append(run("benchmarks.solve", [case, method], *given))
+                runs.append(run("benchmarks.solve", [case, method], *given, limit))
             results[case][method] = medians(runs)
             print(case, method, json.dumps(results[case][method]), flush=True)
         content = {
