@@ -76,9 +76,8 @@ def _columns(product: LinearMap, precondition: LinearMap, rhs: Tensor, options: 
     worst = float(error.max())
     if not worst <= options.accepted:
         raise LinearSolveError(
-            f"The linearised equilibrium could not be solved: its relative residual stays at {worst:.1e} after "
-            f"{options.cycles} cycles of GMRES. The policies are probably close to where no equilibrium exists: "
-            "keep subsidies smaller, or start nearer to the baseline."
+            f"A linear system of {len(rhs)} unknowns could not be solved: GMRES leaves a relative residual of "
+            f"{worst:.1e}, more than {options.accepted:g}."
         )
     return x
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.gmres import GmresOptions, LinearMap, gmres
+from dlopt.framework.root import LinearSolveError
 
 if TYPE_CHECKING:
     from dlopt.trade.derivatives import Linearisation
@@ -52,7 +53,7 @@ class KrylovFactors:
         """
         b = rhs if rhs.ndim == 2 else rhs[:, None]
         last = self._pivot * b[self._cut :]
-        z = gmres(self._product, self._precondition, b[: self._cut] - self._effect(last), self._options)
+        z = self._iterate(self._product, self._precondition, b[: self._cut] - self._effect(last))
         return torch.cat((z, self._spending(z) + last)).reshape(rhs.shape)
 
     def solve_transposed(self, rhs: Tensor) -> Tensor:
@@ -64,8 +65,17 @@ class KrylovFactors:
         b = rhs if rhs.ndim == 2 else rhs[:, None]
         cut, rest = self._cut, len(b) - self._cut
         product, precondition = _transpose(self._product, cut), _transpose(self._precondition, cut)
-        z = gmres(product, precondition, b[:cut] + _transpose(self._spending, cut)(b[cut:]), self._options)
+        z = self._iterate(product, precondition, b[:cut] + _transpose(self._spending, cut)(b[cut:]))
         return torch.cat((z, self._pivot * (b[cut:] - _transpose(self._effect, rest)(z)))).reshape(rhs.shape)
+
+    def _iterate(self, product: LinearMap, precondition: LinearMap, rhs: Tensor) -> Tensor:
+        try:
+            return gmres(product, precondition, rhs, self._options)
+        except LinearSolveError as error:
+            raise LinearSolveError(
+                f"{error} These policies are probably close to where no equilibrium exists: keep subsidies smaller, or "
+                "start nearer to the baseline (init=baseline)."
+            ) from error
 
     def _tables(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Wages and incomes `[country, column]`, labour and prices `[country, sector, column]`."""
