@@ -90,7 +90,7 @@ def test_following_a_policy_has_the_law_of_advancing_under_it(name):
         value = build_value(model, MethodOptions(), generator)
     one = other = model.draw(3000, generator)
     for _ in range(10):
-        one = advance(model, one, value.at(one), 0.5, generator)
+        one = advance(model, one, value.at(one).marginal, 0.5, generator)
         other = follow(value, other, 0.5, generator)
     gap = one.y.mean(0) - other.y.mean(0)
     error = ((one.y.var(0) + other.y.var(0)) / len(one)).sqrt().clamp_min(1e-9)
