@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.files import read_yaml
 
 from .config import register
 from .trust import check_trusted
@@ -71,6 +72,7 @@ def session(config_dir: str | None) -> Iterator[None]:
 
     Raises:
         CommandError: `config_dir` is not a folder.
+        FileReadError: a YAML file in it cannot be read, or would take for ever.
     """
     register()
     version.setbase("1.3")
@@ -79,6 +81,8 @@ def session(config_dir: str | None) -> Iterator[None]:
         path = Path(config_dir).absolute()
         if not path.is_dir():
             raise CommandError(f"--config-dir {config_dir}: there is no such folder.")
+        for file in path.rglob("*.yaml"):
+            read_yaml(file)
         search_path.prepend("command-line", f"file://{path}", SearchPathQuery(provider="schema"))
     GlobalHydra.instance().clear()
     Hydra.create_main_hydra2("dlopt", search_path)
@@ -123,9 +127,9 @@ def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
     """
     try:
         cfg = compose(config, overrides=list(words), return_hydra_config=True)
+        check_trusted(cfg.hydra)
     except _COMPLAINTS as error:
         raise _explained(error, words) from error
-    check_trusted(cfg.hydra)
     return cfg
 
 

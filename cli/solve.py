@@ -95,7 +95,7 @@ def _exit_code(checked: Checked) -> int:
 
 def _job_number(folder: Path) -> tuple[int, str]:
     number = folder.name.partition("-")[0]
-    return (int(number) if number.isdigit() else 0, folder.name)
+    return (int(number) if number.isdecimal() else 0, folder.name)
 
 
 def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:

@@ -91,9 +91,15 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
         return Saved(model, method, budget, content["seed"], content["training"])
     except CheckpointError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, ArithmeticError) as error:
+        raise _unreadable(path, error) from error
+    except (pickle.UnpicklingError, AttributeError, AssertionError, MemoryError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: BaseException) -> CheckpointError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.")
 
 
 def refuse_changes(

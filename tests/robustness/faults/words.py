@@ -6,9 +6,13 @@ import random
 from pathlib import Path
 
 from dlopt.cli.bsde import _check as check_bsde
-from dlopt.cli.check import check
-from dlopt.cli.config import allowed_keys
+from dlopt.cli.bsde_config import allowed_keys as bsde_keys
+from dlopt.cli.bsde_config import register as register_bsde
+from dlopt.cli.check import check as check_solve
+from dlopt.cli.composing import compose_words, session
+from dlopt.cli.config import allowed_keys, register
 from dlopt.cli.verbs import VERBS as KNOWN
+from omegaconf import DictConfig
 
 from .command import Tally
 from .guard import answer
@@ -23,7 +27,7 @@ _VALUES = (
 _PREFIXES = ("",) * 9 + ("+", "++", "~")
 VERBS = {
     "equilibrium": "scenario=given_policy", "unilateral": "scenario=dual", "nash": "scenario=dual",
-    "cooperative": "scenario=cooperation",
+    "cooperative": "scenario=cooperation", "bsde": "model=blocks",
 }  # fmt: skip
 
 
@@ -50,39 +54,66 @@ def of_overrides(calibration: Path, count: int, seed: int) -> Tally:
     hydra = ["hydra.run.dir", "hydra.sweep.dir", "hydra.job.name", "hydra/launcher", "hydra.verbose", "hydra.nothing"]
     for _ in range(count):
         verb = generator.choice(list(VERBS))
-        known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys]
-        words = random_words(generator, [*known, *known, "scenario", "solver", *hydra])
         flags = ["-m"] if generator.random() < 0.1 else []
-        given = [*flags, VERBS[verb], f"calibration={calibration}", *words]
         before = set(Path.cwd().iterdir())
-        how, said = answer(lambda verb=verb, given=given: check(verb, given))
+        if verb == "bsde":
+            words = random_words(generator, [*bsde_keys(), *bsde_keys(), *hydra])
+            how, said = answer(lambda given=[*flags, *words]: check_bsde(given))
+        else:
+            known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys]
+            words = random_words(generator, [*known, *known, "scenario", "solver", *hydra])
+            given = [*flags, VERBS[verb], f"calibration={calibration}", *words]
+            how, said = answer(lambda verb=verb, given=given: check_solve(verb, given))
         new = set(Path.cwd().iterdir()) - before
         tally.add(how, f"{verb} {words!r}: {said}" if how == "wrong" else "", f"{words!r} wrote {new}" if new else "")
     return tally
 
 
 def of_numbers(calibration: Path) -> Tally:
-    """NaN and infinities as the value of every numeric key: refused."""
+    """NaN and infinities as the value of every numeric key, and in the lists and mappings: refused."""
     tally = Tally("NaN, Inf as every numeric key")
-    numeric = {
-        "nash": (
-            "psi_scale", "tolerance", "starts", "seed", "threads", "checkpoint_seconds", "bounds.tariff=[0,{}]",
-            "bounds.export_tax=[{},1]", "bounds.subsidy=[0,{}]", "solver.tolerance", "solver.gain_tolerance",
-            "solver.step_tolerance", "solver.rounds", "solver.warm_up", "solver.max_iterations", "solver.max_step",
-            "solver.revisions",
-        ),
-        "cooperative": ("weights={{E1:{}}}",),
-    }  # fmt: skip
-    for verb, keys in numeric.items():
-        scenario = "dual" if verb == "nash" else "cooperation"
-        for key in keys:
+    for verb, start, check in (
+        ("nash", [f"calibration={calibration}", "scenario=dual"], lambda words: check_solve("nash", words)),
+        ("nash", [f"calibration={calibration}", "scenario=dual", "solver=best_response"], None),
+        ("bsde", ["model=blocks"], check_bsde),
+        ("bsde", ["scenario=network", "method=network", "model=synthetic3"], check_bsde),
+    ):
+        check = check or (lambda words: check_solve("nash", words))
+        for key in numeric_keys(verb, start):
             for value in ("nan", "inf", "-inf", "1e400"):
-                word = key.format(value) if "{" in key else f"{key}={value}"
-                given = [f"scenario={scenario}", f"calibration={calibration}", word]
-                how, said = answer(lambda verb=verb, given=given: check(verb, given))
+                word = f"{key}={value}"
+                how, said = answer(lambda check=check, words=[*start, word]: check(words))
+                tally.add(how, "" if how == "refused" else f"{verb} {word}: {how} {str(said)[:200]}")
+    others = {
+        "nash": ("bounds.tariff=[0,{}]", "bounds.export_tax=[{},1]", "bounds.subsidy=[0,{}]"),
+        "cooperative": ("weights={{E1:{}}}",),
+    }
+    for verb, templates in others.items():
+        for template in templates:
+            for value in ("nan", "inf", "-inf", "1e400"):
+                word = template.format(value)
+                given = [VERBS[verb], f"calibration={calibration}", word]
+                how, said = answer(lambda verb=verb, given=given: check_solve(verb, given))
                 tally.add(how, "" if how == "refused" else f"{word}: {how} {str(said)[:200]}")
-    for key in ("budget.seconds", "budget.steps", "method.learning_rate", "method.delta", "analysis.paths", "seed"):
-        for value in ("nan", "inf", "-inf"):
-            how, said = answer(lambda key=key, value=value: check_bsde([f"{key}={value}"]))
-            tally.add(how, "" if how == "refused" else f"bsde {key}={value}: {how} {str(said)[:200]}")
     return tally
+
+
+def numeric_keys(verb: str, words: list[str]) -> list[str]:
+    """Every key of a command whose type is a number, with what the words choose."""
+    if verb == "bsde":
+        register_bsde()
+    else:
+        register()
+    with session(None):
+        extra = [] if verb == "bsde" else [f"verb={verb}"]
+        cfg = compose_words([*words, *extra], "bsde" if verb == "bsde" else "config")
+    keys = []
+    for section, node in ((None, cfg), *((str(name), cfg[name]) for name in cfg if name != "hydra")):
+        if not isinstance(node, DictConfig) or section in ("scenario", "weights"):
+            continue
+        for name in node:
+            kind = node._get_node(name)
+            optional_number = getattr(kind, "_metadata", None) is not None and kind._metadata.ref_type in (int, float)
+            if optional_number:
+                keys.append(f"{section}.{name}" if section else str(name))
+    return keys
