@@ -99,8 +99,8 @@ def read_yaml(path: Path) -> Any:
     """The plain values in a YAML file.
 
     Raises:
-        FileReadError: it cannot be read, is no YAML, or would take the parser for ever: over 1 MiB, over 1,000 brackets,
-            or aliases, which grow without bound.
+        FileReadError: it cannot be read, is no YAML, or would take the parser for ever: over 1 MiB, over 1,000
+            brackets, or aliases, which grow without bound.
     """
     import yaml
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import pandas as pd
 
-TESTS = Path(__file__).parents[2]
-sys.path.insert(0, str(TESTS / "cli"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "cli"))
 
 import forked
 
+TESTS = Path(__file__).parents[2]
 INSTALLED = str(Path(sys.executable).with_name("dlopt"))
 PATIENCE = 1200.0
 """Seconds after which a command counts as hanging, on a machine that is shared."""

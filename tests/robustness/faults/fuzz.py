@@ -1,7 +1,7 @@
 """What reads files, under a fuzzer that looks at which lines are reached (atheris: `pip install atheris`).
 
-`python -m tests.robustness.faults.fuzz READER FOLDER RUNS` fuzzes one reader in this process, starting from the files in
-FOLDER; `of_readers` does so for all of them. The first byte of an input says which file of a folder the rest is.
+`python -m tests.robustness.faults.fuzz READER FOLDER RUNS WORK SEED` fuzzes one reader in this process, from the files
+in FOLDER; `of_readers` does so for all. The first byte of an input says which file of a folder the rest is.
 """
 
 from __future__ import annotations
