@@ -47,6 +47,7 @@ class Checked:
         jobs: number of jobs; None where a plugin's sweeper decides.
         multirun: whether it is a sweep.
         overrides: of every job; none where a plugin's sweeper decides.
+        again: whether the folder holds the run that is gone on with.
     """
 
     arguments: list[str]
@@ -54,6 +55,7 @@ class Checked:
     jobs: int | None
     multirun: bool
     overrides: Sequence[Sequence[str]] = ()
+    again: bool = False
 
 
 def check(verb_name: str, arguments: Sequence[str]) -> Checked:
@@ -87,7 +89,7 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
             composed.append(compose_words([*job, *extra]))
             _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
     hydra = composed[0].hydra
-    folder = Path(_resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
+    folder = Path(resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
     again = resumed is not None and Path(resumed).expanduser().absolute() == folder
     check_folder(folder, again)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
@@ -95,8 +97,8 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
     final = [*options, *words, *extra, *launched, f"{key}={quoted(str(folder))}"]
     other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
     if other_sweeper:
-        return Checked(final, folder, None, multirun)
-    return Checked(final, folder, len(jobs), multirun, [[*job, *extra] for job in jobs])
+        return Checked(final, folder, None, multirun, again=again)
+    return Checked(final, folder, len(jobs), multirun, [[*job, *extra] for job in jobs], again)
 
 
 def _check_keys(overrides: Sequence[Override], verb: Verb) -> None:
@@ -172,7 +174,7 @@ def told_by_job(prefix: str) -> Iterator[None]:
         raise
 
 
-def _resolved(node: DictConfig, key: str) -> str:
+def resolved(node: DictConfig, key: str) -> str:
     try:
         return str(node[key])
     except OmegaConfBaseException as error:
