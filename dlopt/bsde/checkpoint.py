@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
         CheckpointError: not a checkpoint of this version.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is about to be refused
+            content = torch.load(path, map_location=device, weights_only=True)
         if content["format"] != FORMAT:
             raise CheckpointError(
                 f"{path} has format {content['format']}, this version reads {FORMAT}. Train again, or use its version."

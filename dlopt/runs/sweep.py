@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "sweep.json"
 FORMAT = 1
+_LONGEST_NUMBER = 50
 
 
 class SweepError(DloptError):
@@ -152,7 +153,9 @@ def _overrides(words: Sequence[str]) -> dict[str, str]:
 
 
 def _typed(values: list[str | None]) -> list[Any]:
-    """Numbers or truth values if all are; else text."""
+    """Numbers or truth values if all are; else text, as is everything longer than a number."""
+    if any(len(value or "") > _LONGEST_NUMBER for value in values):
+        return values
     try:
         read = [None if value is None else yaml.safe_load(value) for value in values]
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -126,7 +126,7 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
         "fuzz": fuzzed,
         "disks": lambda: [disks.of_full_disks(new("disks"), dual), disks.of_read_only(new("fixed"), dual)],
         "places": lambda: [disks.of_one_folder(new("one"), dual), disks.of_odd_paths(new("odd"), dual, world)],
-        "clock": lambda: [clock.of_clock(new("clock"), dual)],
+        "clock": lambda: [clock.of_clock(new("clock"), dual, [*dual, *SLOW])],
         "solve": lambda: [
             kills.of_solve(new("nash"), [*dual, *SLOW], n(16), 1, "checkpoint_seconds=0.2", STEPS),
             kills.of_solve(new("planner"), planner, n(8), 2, "checkpoint_seconds=0", STEPS),

@@ -6,11 +6,12 @@ Only the time of day is changed, as when a clock is set; the monotonic clock goe
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .command import PATIENCE, Running, Tally, difference, dlopt, killed, status
+from .command import PATIENCE, Running, Tally, difference, dlopt, status
 
 HOUR, YEAR = "-3600", "-31536000"
 FROZEN = "2026-01-01 00:00:00"
@@ -26,36 +27,40 @@ def at(offset: str) -> dict[str, str]:
     return {"LD_PRELOAD": str(library()), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
-def of_clock(folder: Path, words: list[str]) -> Tally:
+def of_clock(folder: Path, words: list[str], slow: list[str]) -> Tally:
     """Resume, list, collect and run with a clock that was set back, or stands still: as if it had not been."""
     tally = Tally("clock set back an hour, a year, or standing still (libfaketime)")
     if library() is None:
         tally.add("not tried: libfaketime is not installed")
         return tally
-    checkpoints = [*words, "checkpoint_seconds=0"]
-    whole = dlopt([*checkpoints, "hydra.run.dir=whole"], folder, installed=True)
-    _resumed(tally, folder, checkpoints, whole.seconds)
+    checkpoints = [*slow, "checkpoint_seconds=0"]
+    dlopt([*checkpoints, "hydra.run.dir=whole"], folder)
+    _resumed(tally, folder, checkpoints)
     _in_mid_run(tally, folder, checkpoints)
     _collected(tally, folder, words)
     _same_name(tally, folder, words)
     return tally
 
 
-def _resumed(tally: Tally, folder: Path, words: list[str], seconds: float) -> None:
+def _resumed(tally: Tally, folder: Path, words: list[str]) -> None:
     for name, offset in (("hour", HOUR), ("year", YEAR)):
         for target in (f"{name}-on", name):
-            if not killed([*words, f"hydra.run.dir={folder / name}"], folder, 0.85 * seconds, installed=True):
+            running = Running([*words, f"hydra.run.dir={name}"], folder)
+            _until(lambda running=running, name=name: _begun(running, folder / name))
+            if running.code is not None:
                 tally.add("ended before", f"{name}: not killed in time")
                 continue
+            running.signal(signal.SIGKILL)
+            running.ended()
             done = dlopt([*words[:2], f"resume={name}", f"hydra.run.dir={target}"], folder, at(offset))
-            listed = dlopt(["runs", "list"], folder, at(offset))
+            listed = dlopt(["runs", "list", "."], folder, at(offset))
             tally.add(
                 "killed, then resumed with the clock set back, same to the last bit",
                 done.complaint,
-                "" if status(folder / target) == "converged" else f"{target}: {done.stderr[-300:]}",
+                "" if status(folder / target) == status(folder / "whole") else f"{target}: {done.stderr[-300:]}",
                 difference(folder / "whole", folder / target),
                 listed.complaint,
-                "" if "converged" in listed.stdout else "not listed",
+                "" if status(folder / target) in listed.stdout else "not listed",
             )
             shutil.rmtree(folder / name, ignore_errors=True)
 
@@ -66,7 +71,7 @@ def _in_mid_run(tally: Tally, folder: Path, words: list[str]) -> None:
     environment = {**at("+0"), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
     del environment["FAKETIME"]
     running = Running([*words, "hydra.run.dir=mid"], folder, environment)
-    _until(lambda: running.code is not None or (folder / "mid" / "checkpoint.pt").exists())
+    _until(lambda: _begun(running, folder / "mid"))
     clock.write_text(YEAR)
     done = running.ended()
     wrong = [done.complaint, difference(folder / "whole", folder / "mid")]
@@ -105,6 +110,10 @@ def _same_name(tally: Tally, folder: Path, words: list[str]) -> None:
         "" if codes == [0, 1, 1] else f"exit codes {codes}",
         "" if len(found) == 1 and status(found[0].parent) == "converged" else f"{len(found)} runs",
     )
+
+
+def _begun(running: Running, run: Path) -> bool:
+    return running.code is not None or (run / "checkpoint.pt").exists()
 
 
 def _until(condition: Callable[[], bool]) -> None:
