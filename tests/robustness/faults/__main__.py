@@ -1,19 +1,22 @@
 """The whole fault table: `python -m tests.robustness.faults` tries everything and writes it to docs/reliability.md.
 
-`--few` tries a tenth of it; `--only NAME` one section; `--docs FILE` writes elsewhere. Exit code 1 if any is wrong.
+Exit code 1 if anything is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -21,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from economies import small_synthetic
 
 from dlopt import InstrumentChoice, solve_nash
-from dlopt.bsde import load_network, preset, write_folder, write_network
+from dlopt.bsde import preset, write_folder, write_network
+from dlopt.bsde.network_presets import synthetic
 from dlopt.calibrations import list_calibrations, write_bundle
 from dlopt.framework import Tape
 from dlopt.runs.checkpoint import write_checkpoint
@@ -30,11 +34,16 @@ from . import clock, disks, files, fuzz, kills, words
 from .command import Tally, dlopt
 
 DOCS = Path(__file__).parents[3] / "docs" / "reliability.md"
+SECTION_SECONDS = 4 * 3600
+"""After which a section counts as hanging, on a machine that is shared."""
 MARK = "<!-- made by python -m tests.robustness.faults -->"
 STEPS = "checkpoint.pt"
 SLOW = ["solver=best_response", "solver.rounds=10", "solver.steps=10"]
-TINY = ["model=blocks", "budget.steps=2", "analysis.paths=16", "analysis.years=1"]
-TRAINING = ["solve", "bsde", "model=blocks", "budget.steps=40", "analysis.paths=16", "analysis.years=1"]
+SMALL = [
+    "analysis.out_of_sample=50", "analysis.certificate_years=5", "analysis.paths=32", "analysis.validation=64",
+    "analysis.response_years=2", "analysis.certificate_paths=16", "analysis.response_paths=16", "analysis.years=4",
+]  # fmt: skip
+TRAINING = ["solve", "bsde", "budget.steps=100", *SMALL]
 FUZZED = {
     "run.json": 20_000, "sweep.json": 20_000, "config.yaml": 2_000, "checkpoint.pt": 4_000, "model.pt": 2_000,
     "calibration": 500, "exporter folder": 2_000, "network folder": 2_000,
@@ -49,7 +58,7 @@ def place(folder: Path, name: str) -> Path:
     return made
 
 
-def run_with_every_file(at: Path, given: list[str]) -> Path:
+def run_with_every_file(at: Path, given: list[str], five: Path) -> Path:
     """The first run of a sweep, with a checkpoint, a training and a sweep.json besides; the sweep is its parent."""
     sweep = at / "sweep"
     dlopt(["solve", "nash", "-m", "scenario=trade_war,subsidy", *given, f"hydra.sweep.dir={sweep}"], at)
@@ -57,30 +66,30 @@ def run_with_every_file(at: Path, given: list[str]) -> Path:
     tape = Tape()
     solve_nash(small_synthetic(), instruments=InstrumentChoice(tariff="uniform"), tape=tape)
     write_checkpoint(run / "checkpoint.pt", tape.entries)
-    dlopt(["solve", "bsde", *TINY, "hydra.run.dir=trained"], at)
+    dlopt(["solve", "bsde", f"model={five}", "budget.steps=2", *SMALL, "hydra.run.dir=trained"], at)
     shutil.copy(at / "trained" / "model.pt", run)
     shutil.copy(sweep / "sweep.json", run)
     return run
 
 
-def samples_of(at: Path, given: list[str], world: Path) -> dict[str, Path]:
+def samples_of(at: Path, given: list[str], world: Path, five: Path) -> dict[str, Path]:
     """For every reader, a folder of good files."""
-    run = run_with_every_file(at, given)
+    run = run_with_every_file(at, given, five)
     samples = {name: at / name for name in ("run.json", "sweep.json", "checkpoint.pt", "model.pt")}
     for name, folder in samples.items():
         folder.mkdir()
         shutil.copy(run / name, folder)
     (at / "config" / ".hydra").mkdir(parents=True)
     shutil.copy(run / ".hydra" / "config.yaml", at / "config" / ".hydra")
-    write_folder(preset("blocks"), at / "exporter")
-    write_network(load_network("synthetic3"), at / "network")
-    folders = {"calibration": world, "exporter folder": at / "exporter", "network folder": at / "network"}
+    folders = {"calibration": world, "exporter folder": five, "network folder": five.with_name("two")}
     return {**samples, "config.yaml": at / "config", **folders}
 
 
 def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
     """Every section of the table by name; each works in a folder of its own."""
-    world, labelled = folder / "world", folder / "labelled"
+    world, labelled, five, two = (folder / name for name in ("world", "labelled", "five", "two"))
+    write_folder(preset("gravity_strong", 5), five)
+    write_network(synthetic(2), two)
     write_bundle(small_synthetic(), world)
     made = small_synthetic(3, 5)
     write_bundle(
@@ -98,7 +107,7 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
         return max(2, count // 10) if few else count
 
     def run_files() -> list[Tally]:
-        run = run_with_every_file(new("files"), given)
+        run = run_with_every_file(new("files"), given, five)
         names = ("run.json", "welfare.parquet", "policies.parquet", "checkpoint.pt", "model.pt", "sweep.json",
                  ".hydra/config.yaml")  # fmt: skip
         tallies = [files.of_run(run, name, n(200), seed) for seed, name in enumerate(names)]
@@ -114,7 +123,7 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
 
     def fuzzed() -> list[Tally]:
         runs = {name: n(count) for name, count in FUZZED.items()}
-        return fuzz.of_readers(samples_of(new("fuzz"), given, world), runs, 1)
+        return fuzz.of_readers(samples_of(new("fuzz"), given, world, five), runs, 1)
 
     return {
         "words": overrides,
@@ -132,7 +141,11 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
             kills.of_solve(new("planner"), planner, n(8), 2, "checkpoint_seconds=0", STEPS),
         ],
         "training": lambda: [
-            kills.of_solve(new("training"), TRAINING, n(8), 3, "budget.checkpoint_seconds=0.2", "model.pt")
+            kills.of_solve(
+                new(f"training-{model.name}"), [*TRAINING, f"scenario={scenario}", f"model={model}"], n(count), 3,
+                "budget.checkpoint_seconds=0.2", "model.pt",
+            )
+            for scenario, model, count in (("export", five, 5), ("network", two, 3))
         ],
         "import": lambda: [kills.of_import(new("import"), world, n(10), 4)],
         "report": lambda: [kills.of_report(new("report"), report, n(4), 5), kills.of_page(new("page"), dual, n(4), 6)],
@@ -156,30 +169,45 @@ def table(tallies: list[Tally]) -> str:
     return "\n".join([*lines, *(["", "Wrong:", "", *wrong] if wrong else [])])
 
 
+def apart(name: str, words: list[str]) -> list[Tally]:
+    """A section in a process of its own: one that breaks off or hangs is wrong, and the others go on."""
+    with tempfile.TemporaryDirectory(prefix="section") as folder:
+        kept = Path(folder) / "tallies.json"
+        command = [sys.executable, "-m", "tests.robustness.faults", "--only", name, "--results", str(kept), *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECTION_SECONDS)
+            print(f"{name}\n{done.stdout}{done.stderr}", flush=True)
+            return [Tally(**tally) for tally in json.loads(kept.read_text())]
+        except subprocess.TimeoutExpired:
+            return [Tally(f"section {name}", wrong=[f"hangs: more than {SECTION_SECONDS} s"])]
+        except OSError:
+            return [Tally(f"section {name}", wrong=[f"broke off: {done.stderr[-500:]}"])]
+
+
 def main() -> int:
     """Try everything that was asked for and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--few", action="store_true")
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--table", action="store_true", help="try nothing: write the table of --results")
-    parser.add_argument("--docs", type=Path, default=DOCS)
-    parser.add_argument("--results", type=Path, help="JSON that sections are added to, and read from")
+    parser.add_argument("--few", action="store_true", help="a tenth of it")
+    parser.add_argument("--only", metavar="NAME", help="one section; its table is shown and not written")
+    parser.add_argument("--at-once", type=int, default=1, help="sections at the same time")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where the table goes, after the mark in it")
+    parser.add_argument("--results", type=Path, help="JSON for the tallies of --only")
     asked = parser.parse_args()
-    done: dict[str, list[dict[str, object]]] = {}
-    if asked.results and asked.results.exists():
-        done = json.loads(asked.results.read_text())
-    with tempfile.TemporaryDirectory(prefix="faults") as name:
-        parts = sections(Path(name), asked.few)
-        for part in [] if asked.table else asked.only or parts:
-            tallies = parts[part]()
-            print(table(tallies), flush=True)
-            done[part] = [vars(tally) for tally in tallies]
-            if asked.results:
-                asked.results.write_text(json.dumps(done, indent=1))
-    tallies = [Tally(**kept) for part in parts if part in done for kept in done[part]]  # type: ignore[arg-type]
-    made = f"Python {platform.python_version()} on {platform.system()}"
-    text = asked.docs.read_text().partition(MARK)[0] if asked.docs.exists() else ""
-    asked.docs.write_text(f"{text.rstrip()}\n\n{MARK}\n{table(tallies)}\n\n{made}.\n")
+    with tempfile.TemporaryDirectory(prefix="faults") as folder:
+        parts = sections(Path(folder), asked.few)
+        if asked.only:
+            tallies = parts[asked.only]()
+        else:
+            words = ["--few"] if asked.few else []
+            with ThreadPoolExecutor(asked.at_once) as pool:
+                tallies = [tally for found in pool.map(lambda name: apart(name, words), parts) for tally in found]
+    print(table(tallies), flush=True)
+    if asked.results:
+        asked.results.write_text(json.dumps([vars(tally) for tally in tallies]))
+    if not asked.only:
+        made = f"{datetime.date.today()}, Python {platform.python_version()} on {platform.system()}"
+        text = asked.docs.read_text().partition(MARK)[0] if asked.docs.exists() else ""
+        asked.docs.write_text(f"{text.rstrip()}\n\n{MARK}\n{table(tallies)}\n\n{made}.\n")
     return 1 if any(tally.wrong for tally in tallies) else 0
 
 

@@ -21,7 +21,7 @@ from dlopt.errors import DloptError
 
 from .command import Tally
 
-SECONDS = 60
+SECONDS = 20
 """The most one reader is fuzzed for."""
 
 

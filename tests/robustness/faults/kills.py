@@ -137,5 +137,5 @@ def of_page(folder: Path, words: list[str], moments: int, seed: int) -> Tally:
 
 
 def shown(words: list[str]) -> list[str]:
-    """The words of a command without the place of the world it is about."""
-    return [word for word in words if not word.startswith("calibration=/")]
+    """The words of a command without the place of the world it is about, and without the sizes of simulations."""
+    return [word for word in words if not word.startswith(("calibration=/", "model=/", "analysis."))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 from dlopt.cli.bsde import _check as check_bsde
 from dlopt.cli.bsde_config import allowed_keys as bsde_keys
@@ -27,7 +28,7 @@ _VALUES = (
 _PREFIXES = ("",) * 9 + ("+", "++", "~")
 VERBS = {
     "equilibrium": "scenario=given_policy", "unilateral": "scenario=dual", "nash": "scenario=dual",
-    "cooperative": "scenario=cooperation", "bsde": "model=blocks",
+    "cooperative": "scenario=cooperation", "bsde": "model=separable",
 }  # fmt: skip
 
 
@@ -57,44 +58,46 @@ def of_overrides(calibration: Path, count: int, seed: int) -> Tally:
         flags = ["-m"] if generator.random() < 0.1 else []
         before = set(Path.cwd().iterdir())
         if verb == "bsde":
-            words = random_words(generator, [*bsde_keys(), *bsde_keys(), *hydra])
-            how, said = answer(lambda given=[*flags, *words]: check_bsde(given))
+            known, given = bsde_keys(), [*flags, VERBS[verb]]
         else:
-            known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys]
-            words = random_words(generator, [*known, *known, "scenario", "solver", *hydra])
-            given = [*flags, VERBS[verb], f"calibration={calibration}", *words]
-            how, said = answer(lambda verb=verb, given=given: check_solve(verb, given))
+            known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys] + [
+                "scenario",
+                "solver",
+            ]
+            given = [*flags, VERBS[verb], f"calibration={calibration}"]
+        words = random_words(generator, [*known, *known, *hydra])
+        how, said = answer(lambda verb=verb, given=[*given, *words]: checked(verb, given))
         new = set(Path.cwd().iterdir()) - before
         tally.add(how, f"{verb} {words!r}: {said}" if how == "wrong" else "", f"{words!r} wrote {new}" if new else "")
     return tally
 
 
+def checked(verb: str, words: list[str]) -> Any:
+    """What a command does before anything is written."""
+    return check_bsde(words) if verb == "bsde" else check_solve(verb, words)
+
+
 def of_numbers(calibration: Path) -> Tally:
-    """NaN and infinities as the value of every numeric key, and in the lists and mappings: refused."""
-    tally = Tally("NaN, Inf as every numeric key")
-    for verb, start, check in (
-        ("nash", [f"calibration={calibration}", "scenario=dual"], lambda words: check_solve("nash", words)),
-        ("nash", [f"calibration={calibration}", "scenario=dual", "solver=best_response"], None),
-        ("bsde", ["model=blocks"], check_bsde),
-        ("bsde", ["scenario=network", "method=network", "model=synthetic3"], check_bsde),
-    ):
-        check = check or (lambda words: check_solve("nash", words))
-        for key in numeric_keys(verb, start):
-            for value in ("nan", "inf", "-inf", "1e400"):
-                word = f"{key}={value}"
-                how, said = answer(lambda check=check, words=[*start, word]: check(words))
-                tally.add(how, "" if how == "refused" else f"{verb} {word}: {how} {str(said)[:200]}")
-    others = {
-        "nash": ("bounds.tariff=[0,{}]", "bounds.export_tax=[{},1]", "bounds.subsidy=[0,{}]"),
-        "cooperative": ("weights={{E1:{}}}",),
+    """NaN and infinities as the value of every numeric key, and in lists and mappings: refused."""
+    tally, world = Tally("NaN, Inf as every numeric key"), f"calibration={calibration}"
+    commands: dict[tuple[str, ...], list[str]] = {
+        ("nash", "scenario=dual", world): [],
+        ("nash", "scenario=dual", world, "solver=best_response"): [],
+        ("bsde", "model=separable"): [],
+        ("bsde", "scenario=network", "method=network", "model=synthetic3"): [],
     }
-    for verb, templates in others.items():
-        for template in templates:
-            for value in ("nan", "inf", "-inf", "1e400"):
-                word = template.format(value)
-                given = [VERBS[verb], f"calibration={calibration}", word]
-                how, said = answer(lambda verb=verb, given=given: check_solve(verb, given))
-                tally.add(how, "" if how == "refused" else f"{word}: {how} {str(said)[:200]}")
+    for verb, *start in commands:
+        others = [key for words, keys in commands.items() if words[0] == verb for key in keys]
+        commands[verb, *start] = [key for key in numeric_keys(verb, start) if key not in others]
+    entries = [(verb, start, f"{key}={{}}") for (verb, *start), keys in commands.items() for key in keys]
+    for bound in ("bounds.tariff=[0,{}]", "bounds.export_tax=[{},1]", "bounds.subsidy=[0,{}]"):
+        entries.append(("nash", ["scenario=dual", world], bound))
+    entries.append(("cooperative", ["scenario=cooperation", world], "weights={{E1:{}}}"))
+    for verb, start, entry in entries:
+        for value in ("nan", "inf", "-inf", "1e400"):
+            word = entry.format(value)
+            how, said = answer(lambda verb=verb, words=[*start, word]: checked(verb, words))
+            tally.add(how, "" if how == "refused" else f"{verb} {word}: {how} {str(said)[:200]}")
     return tally
 
 
@@ -108,12 +111,10 @@ def numeric_keys(verb: str, words: list[str]) -> list[str]:
         extra = [] if verb == "bsde" else [f"verb={verb}"]
         cfg = compose_words([*words, *extra], "bsde" if verb == "bsde" else "config")
     keys = []
-    for section, node in ((None, cfg), *((str(name), cfg[name]) for name in cfg if name != "hydra")):
-        if not isinstance(node, DictConfig) or section in ("scenario", "weights"):
+    for section, node in (("", cfg), *((f"{name}.", cfg[name]) for name in cfg)):
+        if not isinstance(node, DictConfig) or section in ("hydra.", "scenario.", "weights."):
             continue
         for name in node:
-            kind = node._get_node(name)
-            optional_number = getattr(kind, "_metadata", None) is not None and kind._metadata.ref_type in (int, float)
-            if optional_number:
-                keys.append(f"{section}.{name}" if section else str(name))
+            if node._get_node(name)._metadata.ref_type in (int, float):
+                keys.append(f"{section}{name}")
     return keys
