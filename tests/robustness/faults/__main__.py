@@ -43,7 +43,7 @@ SMALL = [
     "analysis.out_of_sample=50", "analysis.certificate_years=5", "analysis.paths=32", "analysis.validation=64",
     "analysis.response_years=2", "analysis.certificate_paths=16", "analysis.response_paths=16", "analysis.years=4",
 ]  # fmt: skip
-TRAINING = ["solve", "bsde", "budget.steps=100", *SMALL]
+TRAINING = ["solve", "bsde", "budget.steps=50", *SMALL]
 FUZZED = {
     "run.json": 20_000, "sweep.json": 20_000, "config.yaml": 2_000, "checkpoint.pt": 4_000, "model.pt": 2_000,
     "calibration": 500, "exporter folder": 2_000, "network folder": 2_000,

@@ -114,7 +114,7 @@ class Running:
                 self.signal(signal.SIGKILL)
                 return self._done(HANGS, most)
             most = max(most, self.seconds)
-            time.sleep(0.02)
+            time.sleep(0.05)
         return self._done(int(self.code), most)
 
     def signal(self, number: int) -> None:
@@ -148,7 +148,7 @@ def killed(
     running = Running(words, folder, environment, installed)
     began = time.monotonic()
     while running.code is None and running.seconds < seconds and time.monotonic() - began < PATIENCE:
-        time.sleep(0.01)
+        time.sleep(0.02)
     if running.code is None:
         running.signal(signal.SIGKILL)
     return running.ended().code == -signal.SIGKILL
