@@ -175,9 +175,10 @@ def status(folder: Path) -> str:
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """All tables of a run, without the times in them."""
+    """All tables of a run, without the times in them, and without what was solved before a stop."""
     found = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
-    return {name: frame.drop(columns=[c for c in frame if "seconds" in c]) for name, frame in found.items()}
+    when = {name: [c for c in frame if "seconds" in c or c == "from_cache"] for name, frame in found.items()}
+    return {name: frame.drop(columns=when[name]) for name, frame in found.items()}
 
 
 def difference(one: Path, two: Path) -> str:
