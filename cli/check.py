@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.record import FILE
+from dlopt.runs.tables import flat
 
 from .composing import (
     CommandError,
@@ -157,7 +160,16 @@ def _check_job(cfg: DictConfig, prefix: str) -> None:
         unknown = unknown_keys(own, solver)
         if unknown:
             raise UnknownNameError("key", unknown[0], allowed_keys((solver,)))
+        _check_finite(own)
         build_job(own, dict(cfg.hydra.runtime.choices))
+
+
+def _check_finite(own: DictConfig) -> None:
+    content: Any = OmegaConf.to_container(own, resolve=True)
+    for key, value in flat(content).items():
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            raise CommandError(f"{key}={value} is not possible: it must be a finite number.")
 
 
 @contextlib.contextmanager
@@ -168,6 +180,8 @@ def told_by_job(prefix: str) -> Iterator[None]:
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         raise CommandError(f"{prefix}{getattr(error, 'full_key', '')}: {reason}") from error
+    except OSError as error:  # a path that no file can have
+        raise CommandError(f"{prefix}{str(error.filename)[:100]}: {error.strerror}.") from error
     except DloptError as error:
         if prefix:
             raise CommandError(f"{prefix}{error}") from error
@@ -183,7 +197,10 @@ def resolved(node: DictConfig, key: str) -> str:
 
 def check_folder(folder: Path, again: bool = False) -> None:
     """Writable, as far as can be known without making it, and not in use (unless the run there goes on)."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        raise CommandError(f"Cannot write to {str(folder)[:100]}: {error.strerror}. Choose another folder.") from error
     if not existing.is_dir():
         raise CommandError(f"Cannot write to {folder}: {existing} is a file. Choose another hydra.run.dir.")
     try:

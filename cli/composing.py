@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ _VALUED = ("cfg", "package", "config_dir", "info")
 _REFUSED = ("config_name", "config_path", "experimental_rerun")
 
 
-_COMPLAINTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, ArithmeticError)
+_COMPLAINTS = (
+    HydraException, OmegaConfBaseException, yaml.YAMLError, OSError,
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
 """What composing raises over a config that cannot be."""
 
 
@@ -79,7 +83,7 @@ def session(config_dir: str | None) -> Iterator[None]:
     search_path = create_automatic_config_search_path(None, None, "pkg://dlopt.conf")
     if config_dir is not None:
         path = Path(config_dir).absolute()
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise CommandError(f"--config-dir {config_dir}: there is no such folder.")
         for file in path.rglob("*.yaml"):
             read_yaml(file)

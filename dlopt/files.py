@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, Parquet with provenance; and YAML of somebody else, read warily."""
+"""Files that are whole or not there: atomic writes, Parquet with provenance; YAML of others, read warily."""
 
 from __future__ import annotations
 

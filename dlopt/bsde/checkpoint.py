@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,9 @@ from dlopt.bsde.exporter import Exporter
 from dlopt.bsde.network_economy import NetworkEconomy
 from dlopt.bsde.options import Budget, MethodOptions
 from dlopt.errors import DloptError
-from dlopt.files import replacing
+from dlopt.tensors import TensorFileError, read_tensors, write_tensors
 
-FORMAT = 3
+FORMAT = 4
 KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
 
 
@@ -57,7 +55,6 @@ def save_checkpoint(
         if key in parameters:
             parameters[key] = list(parameters[key])
     content = {
-        "format": FORMAT,
         "kind": next(kind for kind, made in KINDS.items() if isinstance(model, made)),
         "model": parameters,
         "method": dataclasses.asdict(method),
@@ -65,8 +62,7 @@ def save_checkpoint(
         "seed": seed,
         "training": training,
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    write_tensors(path, FORMAT, content)
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
@@ -76,13 +72,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
         CheckpointError: not a checkpoint of this version.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is about to be refused
-            content = torch.load(path, map_location=device, weights_only=True)
-        if content["format"] != FORMAT:
-            raise CheckpointError(
-                f"{path} has format {content['format']}, this version reads {FORMAT}. Train again, or use its version."
-            )
+        content = read_tensors(path, FORMAT, device)
         parameters: dict[str, Any] = {
             k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
         }
@@ -92,17 +82,9 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
         model = KINDS[content["kind"]](**parameters)
         method, budget = MethodOptions(**content["method"]), Budget(**content["budget"])
         return Saved(model, method, budget, content["seed"], content["training"])
-    except CheckpointError:
-        raise
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, ArithmeticError) as error:
-        raise _unreadable(path, error) from error
-    except (pickle.UnpicklingError, AttributeError, AssertionError, MemoryError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: BaseException) -> CheckpointError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.")
+    except (TensorFileError, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
 
 
 def refuse_changes(

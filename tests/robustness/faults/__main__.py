@@ -15,8 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -113,11 +114,11 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
         tallies = [files.of_run(run, name, n(200), seed) for seed, name in enumerate(names)]
         return [*tallies, files.of_sweep(run.parent, n(100), 9)]
 
-    def overrides() -> list[Tally]:
-        here, at = Path.cwd(), new("words")
+    def overrides(seed: int) -> list[Tally]:
+        here, at = Path.cwd(), new("overrides")
         os.chdir(at)
         try:
-            return [words.of_overrides(world, n(1000), 1), words.of_numbers(world)]
+            return [words.of_overrides(world, n(250), seed)]
         finally:
             os.chdir(here)
 
@@ -126,7 +127,8 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
         return fuzz.of_readers(samples_of(new("fuzz"), given, world, five), runs, 1)
 
     return {
-        "words": overrides,
+        **{f"overrides{seed}": partial(overrides, seed) for seed in range(1, 5)},
+        "numbers": lambda: [words.of_numbers(world)],
         "files": run_files,
         "calibrations": lambda: [
             files.of_calibration(world, n(200), 2), files.of_hostile_input(world), files.of_numbers(world),
@@ -156,6 +158,18 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
             )
         ] if "icio2017" in [entry.name for entry in list_calibrations()] else [],
     }  # fmt: skip
+
+
+def merged(tallies: Iterable[Tally]) -> list[Tally]:
+    """One tally for each fault, in the order they first come in."""
+    of: dict[str, Tally] = {}
+    for tally in tallies:
+        one = of.setdefault(tally.fault, Tally(tally.fault))
+        one.tried += tally.tried
+        one.wrong += tally.wrong
+        for how, count in tally.outcomes.items():
+            one.outcomes[how] = one.outcomes.get(how, 0) + count
+    return list(of.values())
 
 
 def table(tallies: list[Tally]) -> str:
@@ -200,7 +214,7 @@ def main() -> int:
         else:
             words = ["--few"] if asked.few else []
             with ThreadPoolExecutor(asked.at_once) as pool:
-                tallies = [tally for found in pool.map(lambda name: apart(name, words), parts) for tally in found]
+                tallies = merged(tally for found in pool.map(lambda name: apart(name, words), parts) for tally in found)
     print(table(tallies), flush=True)
     if asked.results:
         asked.results.write_text(json.dumps([vars(tally) for tally in tallies]))

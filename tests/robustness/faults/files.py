@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from dlopt.cli.check import check
 
 from dlopt.bsde import preset, read_folder, write_folder
@@ -69,6 +70,7 @@ def of_run(folder: Path, name: str, count: int, seed: int) -> Tally:
     """
     tally, path = Tally(f"`{name}` damaged"), folder / name
     good, generator, read = path.read_bytes(), random.Random(seed), readers(folder)[name]
+    torch.set_printoptions(profile="full", precision=17)  # every digit of what is compared below
     before = answer(read)
     for _ in range(count):
         path.write_bytes(damaged(good, generator))
@@ -77,6 +79,7 @@ def of_run(folder: Path, name: str, count: int, seed: int) -> Tally:
             how, said = "wrong", "read as something else than what was written"
         tally.add(how, said if how == "wrong" else "")
     path.write_bytes(good)
+    torch.set_printoptions(profile="default")
     return tally
 
 
