@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from dlopt.errors import DloptError
 
-from . import DEBUG, data, runs
+from . import DEBUG, data, processes, runs
 from .completion import complete_override
 from .landscape import landscape
 from .loading import load
@@ -47,6 +47,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -54,6 +55,8 @@ def _root(
 ) -> None:
     if debug:
         os.environ[DEBUG] = "1"
+    if ctx.invoked_subcommand != "solve":
+        processes.refuse_several(f"`dlopt {ctx.invoked_subcommand}`")
 
 
 @app.command()
@@ -93,6 +96,7 @@ def _solve(
         ),
     ] = None,
 ) -> None:
+    processes.refuse_several(f"`dlopt solve {ctx.info_name}`")
     words = list(arguments or [])
     if "--debug" in words:
         words.remove("--debug")
@@ -169,6 +173,9 @@ def _run() -> int:
 
 
 def _say(message: str) -> None:
+    """Once on each machine: processes that work together fail together."""
+    if processes.count() > 1 and processes.local_rank() > 0:
+        return
     from rich.text import Text
 
     from .screen import console

@@ -9,15 +9,16 @@ import torch
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from dlopt.bsde import Solution, check_exact, evaluate_states, load_solution, read_states
+from dlopt.bsde import Solution, check_exact, evaluate_states, joined, load_solution, pick_device, read_states
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.files import write_table
 from dlopt.runs import read_run
 
+from . import processes
 from .bsde_config import allowed_keys, register
 from .bsde_problems import PROBLEMS
 from .bsde_screen import help_table
-from .bsde_task import CHECKPOINT, SOURCE, Job, task
+from .bsde_task import CHECKPOINT, SOURCE, Job, follow, task
 from .check import Checked, check_folder, jobs_of, quoted, told_by_job
 from .composing import CommandError, compose_words, group_options, options_of, parse_arguments, parse_overrides, session
 from .launching import parallelism
@@ -27,18 +28,40 @@ from .solve import launch
 
 __all__ = ["evaluate", "help_table", "solve"]
 
+_HYDRA = ("dlopt-solve-bsde", "bsde")
 METHODS = ("default", "network", "paper", "exact")
 
 
 def solve(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code: 0 converged, 2 finished but not converged, 1 error.
 
+    Of several processes that train together, the first runs the command, the others only train.
+
     Raises:
         DloptError: the command is unsound; nothing was made.
     """
-    checked = _check(arguments)
+    checked, composed = _check(arguments)
     register()
-    return launch(checked, "dlopt-solve-bsde", "bsde", task)
+    if processes.count() > 1:
+        return _together(checked, composed)
+    return launch(checked, *_HYDRA, task)
+
+
+def _together(checked: Checked, composed: Sequence[DictConfig]) -> int:
+    first = processes.rank() == 0
+    if checked.folder is None:  # something is shown, nothing solved
+        return launch(checked, *_HYDRA, task) if first else 0
+    if checked.multirun:
+        processes.refuse_several("a sweep (-m)")
+    job = Job.of(composed[0], composed[0].hydra.runtime.choices)
+    if job.method is None:
+        processes.refuse_several("method=exact")
+    with joined(pick_device(job.device), processes.local_rank(), processes.local_count()) as ranks:
+
+        def shared(cfg: DictConfig) -> None:
+            task(cfg, ranks)
+
+        return launch(checked, *_HYDRA, shared) if first else follow(job, ranks)
 
 
 def evaluate(run: Path, states: Path) -> int:
@@ -69,8 +92,8 @@ def evaluate(run: Path, states: Path) -> int:
     return 0
 
 
-def _check(arguments: Sequence[str]) -> Checked:
-    """Parse, compose and build every job once, before a folder is made."""
+def _check(arguments: Sequence[str]) -> tuple[Checked, Sequence[DictConfig]]:
+    """Parse, compose and build every job once, before a folder is made. Returns the config of each job as well."""
     parsed = parse_arguments(arguments)
     options, words = options_of(parsed), list(parsed.overrides)
     register()
@@ -82,16 +105,17 @@ def _check(arguments: Sequence[str]) -> Checked:
             overrides = parse_overrides(words)
         _check_keys(overrides)
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
-            return Checked([*options, *words], None, None, False)
+            return Checked([*options, *words], None, None, False), []
         jobs = jobs_of(overrides, words, parsed.multirun)
         composed = [_composed(job, f"Job {' '.join(job)}: " if len(jobs) > 1 else "") for job in jobs]
         cfg = composed[-1]
     folder = Path(str(cfg.hydra.sweep.dir if parsed.multirun else cfg.hydra.run.dir)).absolute()
-    check_folder(folder)
+    if processes.rank() == 0:  # it alone writes
+        check_folder(folder)
     key = "hydra.sweep.dir" if parsed.multirun else "hydra.run.dir"
     launched = parallelism(composed, overrides) if parsed.multirun else []
     final = [*options, *words, *launched, f"{key}={quoted(str(folder))}"]
-    return Checked(final, folder, len(jobs), parsed.multirun, jobs)
+    return Checked(final, folder, len(jobs), parsed.multirun, jobs), composed
 
 
 def _composed(words: Sequence[str], prefix: str) -> DictConfig:

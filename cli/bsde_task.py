@@ -21,6 +21,7 @@ from dlopt.bsde import (
     Budget,
     MethodOptions,
     Progress,
+    Ranks,
     Watch,
     check_exact,
     load_checkpoint,
@@ -29,12 +30,14 @@ from dlopt.bsde import (
     refuse_changes,
     solve_bsde,
     solve_exact,
+    train_along,
 )
 from dlopt.errors import DloptError
 from dlopt.figures.canvas import MissingPlotError
 from dlopt.runs import RunFolder
 from dlopt.runs.record import FILE
 
+from . import processes
 from .bsde_problems import PROBLEMS, Problem
 from .bsde_screen import report
 from .composing import CommandError
@@ -97,14 +100,20 @@ class Job:
             None if method is None else resume, cfg.seed, cfg.threads, cfg.device,
         )  # fmt: skip
 
-    def solve(self, checkpoint: Path, watch: Watch) -> BsdeResult:
+    def solve(self, checkpoint: Path, watch: Watch, ranks: Ranks) -> BsdeResult:
         """Solve it, with checkpoints of the training in a file."""
         if self.method is None:
             return solve_exact(self.model, self.seed, self.analysis, self.states, watch)
         return solve_bsde(
             self.model, self.method, self.budget, self.seed, self.device, watch, checkpoint, self.resume,
-            self.analysis, self.states,
+            self.analysis, self.states, ranks,
         )  # fmt: skip
+
+    def set_threads(self) -> int:
+        """Give torch its threads; those of several processes together are no more than the cores."""
+        threads = self.threads or usable_cores(processes.local_count())
+        torch.set_num_threads(threads)
+        return threads
 
 
 class _Screen(Watch):
@@ -141,8 +150,8 @@ class _Screen(Watch):
         return bool(self.request)
 
 
-def task(cfg: DictConfig) -> None:
-    """Solve one job and write its run folder. How it ended stands in run.json."""
+def task(cfg: DictConfig, ranks: Ranks = Ranks()) -> None:
+    """Solve one job and write its run folder, as the first of `ranks`. How it ended stands in run.json."""
     settings: Any = HydraConfig.get()
     folder, multirun = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
     job = Job.of(cfg, settings.runtime.choices)
@@ -156,8 +165,7 @@ def task(cfg: DictConfig) -> None:
             return
         source, kept = folder, folder / CHECKPOINT
         job = dataclasses.replace(job, resume=kept if job.method is not None and kept.is_file() else None)
-    threads = job.threads or usable_cores()
-    torch.set_num_threads(threads)
+    threads = job.set_threads()
     run = RunFolder.start(
         folder,
         command=command,
@@ -170,19 +178,39 @@ def task(cfg: DictConfig) -> None:
         settings=given,
         resumed=source,
     )
-    _log.info(f"{run.record.command}  ({job.model.name}: {job.problem.size(job.model)})", extra={"markup": False})
+    size = job.problem.size(job.model) + (f"; {ranks.size} processes" if ranks.size > 1 else "")
+    _log.info(f"{run.record.command}  ({job.model.name}: {size})", extra={"markup": False})
     marker = Path(settings.sweep.dir) / STOP_MARKER if multirun else None
     # Several processes cannot share one terminal line.
     alone = not multirun or "BasicLauncher" in str(settings.launcher.get("_target_"))
     with stopping(marker, spread=alone) as stop:
-        _run(job, run, stop, live=alone)
+        _run(job, run, stop, ranks, live=alone)
     if multirun:
         console.print(ending(run.record, folder))
     else:
         output.print(report(run.record, folder))
 
 
-def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> None:
+def follow(job: Job, ranks: Ranks) -> int:
+    """Train as another than the first of `ranks`, and leave: the first goes on alone.
+
+    Returns:
+        The exit code: 0 once the training has ended, however; the code of the command is that of the first process.
+        1 if it could not be trained to its end, of which the first process speaks.
+    """
+    assert job.method is not None
+    job.set_threads()
+    console.quiet = True
+    try:
+        with stopping() as stop:
+            watch = _Screen(lambda _: None, stop)
+            train_along(job.model, ranks, job.method, job.budget, job.seed, job.device, watch, job.resume)
+    except (DloptError, Aborted):
+        return 1
+    return 0
+
+
+def _run(job: Job, run: RunFolder, stop: StopRequest, ranks: Ranks, *, live: bool) -> None:
     """Solve and write."""
     try:
         if stop:
@@ -190,7 +218,7 @@ def _run(job: Job, run: RunFolder, stop: StopRequest, *, live: bool) -> None:
             return
         job.problem.write(job.model, run.path / "model")
         with progress(live=live) as show:
-            result = job.solve(run.path / CHECKPOINT, _Screen(show, stop))
+            result = job.solve(run.path / CHECKPOINT, _Screen(show, stop), ranks)
         run.write_tables(result.tables(), {**SOURCE, "units": job.problem.units})
         if job.problem.draw is not None and result.status != "interrupted":
             try:

@@ -90,9 +90,10 @@ def _prepare(job: Job) -> int:
     return threads
 
 
-def usable_cores() -> int:
-    """Cores this process may use: its affinity, or fewer where OMP_NUM_THREADS says so."""
+def usable_cores(sharing: int = 1) -> int:
+    """Cores for each of some processes that share those of its affinity, or fewer where OMP_NUM_THREADS says so."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, cores // sharing)
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 

@@ -20,8 +20,9 @@ from dlopt.bsde.network_folder import load_network, read_network, write_network
 from dlopt.bsde.network_presets import NETWORK_PRESETS
 from dlopt.bsde.options import PAPER, AnalysisOptions, Budget, MethodOptions
 from dlopt.bsde.presets import PRESETS, preset
+from dlopt.bsde.ranks import Ranks, RanksError, joined
 from dlopt.bsde.result import BsdeResult, load_solution
-from dlopt.bsde.solve import pick_device, solve_bsde, solve_exact
+from dlopt.bsde.solve import pick_device, solve_bsde, solve_exact, train_along
 from dlopt.bsde.states import checked_states, evaluate_states, read_states
 from dlopt.bsde.training import Progress, Watch
 from dlopt.bsde.value import Solution, ValueFunction
@@ -44,6 +45,8 @@ __all__ = [
     "ModelFolderError",
     "NetworkEconomy",
     "Progress",
+    "Ranks",
+    "RanksError",
     "Solution",
     "State",
     "StateError",
@@ -57,6 +60,7 @@ __all__ = [
     "exact_solution",
     "hjb_residual",
     "impulse_response",
+    "joined",
     "load_checkpoint",
     "load_model",
     "load_network",
@@ -71,6 +75,7 @@ __all__ = [
     "refuse_changes",
     "solve_bsde",
     "solve_exact",
+    "train_along",
     "validation",
     "write_folder",
     "write_network",

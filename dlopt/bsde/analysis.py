@@ -14,7 +14,7 @@ from dlopt.bsde.evaluation import Evaluation
 from dlopt.bsde.exporter import Exporter, ExporterDynamics
 from dlopt.bsde.model import State, SwitchingModel, gather_movable
 from dlopt.bsde.options import AnalysisOptions, MethodOptions
-from dlopt.bsde.paper import paper_losses
+from dlopt.bsde.paper import increments, paper_losses
 from dlopt.bsde.simulation import advance
 from dlopt.bsde.value import ExactlySolved, Solution, ValueFunction
 
@@ -34,7 +34,7 @@ def out_of_sample(
     for start in range(0, states, 500):
         with torch.no_grad():
             state = value.model.draw(min(500, states - start), generator)
-            losses = paper_losses(value, state, options, generator)
+            losses = paper_losses(value, state, options, increments(value.model, len(state), options, generator))
         columns["analytic_loss"].append(losses.analytic / losses.value**2)
         columns["probabilistic_loss"].append(losses.probabilistic / losses.value**2)
     frame = pd.DataFrame({key: torch.cat(parts).double().cpu().numpy() for key, parts in columns.items()})
@@ -113,7 +113,7 @@ def long_run(
         halves[half] += now / (steps - steps // 2 if half else steps // 2)
         if k % keep_every == 0:
             seen.append(now)
-        state = advance(dynamics, state, at, STEP, generator)
+        state = advance(dynamics, state, at.marginal, STEP, generator)
     sample = pd.DataFrame(torch.cat(seen).cpu().numpy(), columns=["markets", "value", "profit"])
     gap = halves[1] - halves[0]
     rows = {
@@ -171,7 +171,7 @@ def impulse_response(
             at = solution.at(state)
             path["markets"].append(float(state.y.sum(1).mean()))
             path["value"].append(float(at.value.mean()))
-            state = advance(dynamics, state, at, STEP, generator)
+            state = advance(dynamics, state, at.marginal, STEP, generator)
         columns.append(path)
     years = STEP * np.arange(len(columns[0]["value"]))
     return pd.DataFrame(

@@ -41,7 +41,7 @@ def long_run_states(
 ) -> State:
     """States some years after `start` under the greedy policy of `value`."""
     for _ in range(math.ceil(years / step)):
-        start = advance(value.model, start, value.at(start), step, generator)
+        start = advance(value.model, start, value.at(start).marginal, step, generator)
     return start
 
 
@@ -71,7 +71,7 @@ def refine(value: ValueFunction, states: State, years: float, generator: torch.G
         units, change = value.basis(at, evaluation)
         products += units.T @ change / len(at)
         against -= units.T @ residual.double() / len(at)
-        at = advance(model, at, evaluation, 1.0, generator)
+        at = advance(model, at, evaluation.marginal, 1.0, generator)
     constant = against[-1] / products[-1, -1]
     before = float(value.residual(states)[0].sub(constant * model.rho).abs().mean())
     if weights:
@@ -113,7 +113,7 @@ def certify(
         average += float(residual.mean()) / steps
         if k == 0:
             size = float(at.value.abs().mean())
-        state = advance(value.model, state, at, step, generator)
+        state = advance(value.model, state, at.marginal, step, generator)
     integral += math.exp(-rho * steps * step) / rho * average
     spread = float(integral.std())
     return Certificate(

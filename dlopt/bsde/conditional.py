@@ -87,4 +87,4 @@ class ConditionalNetwork(nn.Module):
                     sensitivity @ weight.T,
                 )
         stacked = torch.cat([h[:, None], generator[:, None], sensitivity], 1)
-        return (stacked @ self.head).view(len(h), -1, 4, model.switches)
+        return (stacked @ self.head).view(len(h), 2 + model.shocks, 4, model.switches)

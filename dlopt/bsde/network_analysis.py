@@ -124,7 +124,7 @@ def _path(
         at = solution.at(state)
         means = (state.y.sum(1).mean(), dynamics.log_gdp(state).mean(), at.value.mean())
         rows.append([float(x) for x in means])
-        state = advance(dynamics, state, at, STEP, generator)
+        state = advance(dynamics, state, at.marginal, STEP, generator)
     links, gdp, value = np.array(rows).T
     return links, gdp, value
 
@@ -159,7 +159,7 @@ def decentralised(
             short += weight * last
             if k >= 0.75 * steps:
                 late.append((float(state.y.sum(1).mean()), float(dynamics.log_gdp(state).mean())))
-            state = advance(dynamics, state, chosen, STEP, generator)
+            state = advance(dynamics, state, chosen.marginal, STEP, generator)
         short += math.exp(-model.rho * steps * STEP) / model.rho * last.mean()
         value = base - float(short.mean())
         links, gdp = np.mean(late, axis=0)

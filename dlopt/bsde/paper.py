@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -62,21 +63,27 @@ class PaperLosses:
     value: Tensor
 
 
-def paper_losses(value: ValueFunction, state: State, options: MethodOptions, generator: torch.Generator) -> PaperLosses:
+def increments(model: SwitchingModel, n: int, options: MethodOptions, generator: torch.Generator) -> list[Tensor]:
+    """Brownian increments of n paths, `[n, M]` for each sub-interval."""
+    where: dict[str, Any] = {"generator": generator, "device": model.centre.device, "dtype": model.centre.dtype}
+    return [math.sqrt(options.delta) * torch.randn(n, model.shocks, **where) for _ in range(options.intervals)]
+
+
+def paper_losses(value: ValueFunction, state: State, options: MethodOptions, noises: Sequence[Tensor]) -> PaperLosses:
     """The two losses of each path over `options.intervals` sub-intervals of length `options.delta`.
 
     Args:
         value: the value function.
         state: where the paths start; switches stay as they are along a path.
         options: `delta`, `intervals`, `loss_p`, `pt_normalisation`, `sigma`.
-        generator: source of the Brownian increments.
+        noises: Brownian increments of the paths, see `increments`.
     """
     model: SwitchingModel = value.model
     delta, root = options.delta, math.sqrt(options.delta)
     share = 1 / options.intervals  # Delta / T
     analytic = probabilistic = state.x.new_zeros(len(state))
     propagated = start = None
-    for _ in range(options.intervals):
+    for noise in noises:
         at = value.evaluate(state)
         if propagated is None:
             propagated = start = at.value
@@ -93,15 +100,12 @@ def paper_losses(value: ValueFunction, state: State, options: MethodOptions, gen
         if options.loss_p == "corrected":
             drift = drift + jump_value(model, state, at)
         for signs in NODES:
-            noise = state.x.new_tensor(signs) * root
-            node = value.evaluate_value(State(state.y, step + noise @ model.volatility, state.z))
+            shock = state.x.new_tensor(signs) * root
+            node = value.evaluate_value(State(state.y, step + shock @ model.volatility, state.z))
             mean = mean + node / len(NODES)
-            probabilistic = probabilistic + share * (propagated - delta * drift + sigma @ noise - node).square()
+            probabilistic = probabilistic + share * (propagated - delta * drift + sigma @ shock - node).square()
         expected = _expectation(model, state, at, mean, options)
         analytic = analytic + share * ((1 + model.rho * delta) * at.value - delta * flow - expected).square()
-        noise = root * torch.randn(
-            len(state), model.shocks, generator=generator, device=state.x.device, dtype=state.x.dtype
-        )
         state = State(state.y, step + noise @ model.volatility, state.z)
         propagated = propagated - delta * drift + (sigma * noise).sum(1)
         probabilistic = probabilistic + share * (propagated - value.evaluate_value(state)).square()

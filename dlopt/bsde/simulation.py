@@ -7,25 +7,25 @@ import math
 import torch
 from torch import Tensor
 
-from dlopt.bsde.evaluation import Evaluation
 from dlopt.bsde.model import State, SwitchingModel, gather_movable
 
 
 def advance(
     model: SwitchingModel,
     state: State,
-    at: Evaluation,
+    marginal: Tensor,
     years: float,
     generator: torch.Generator,
     acceptance: Tensor | None = None,
 ) -> State:
-    """States `years` later, opportunities being taken where `at` says that they are worth it.
+    """States `years` later, opportunities being taken where they are worth their cost.
 
     The continuous states move exactly; decisions are those of the start of the step, and each switch moves at most
     once in it, so `years` must be short against the mean time between jumps of one switch.
 
     Args:
-        model, state, at: the model, the states, the value function there.
+        model, state: the model, the states.
+        marginal: V with a switch on minus V with it off, of the switches that can move, `[B, L]`.
         years: length of the step.
         generator: source of randomness.
         acceptance: probabilities `[J]` that replace the choice; None: opportunities are taken when worth it.
@@ -37,7 +37,7 @@ def advance(
     index = model.movable(state)
     opening, closing = model.rates(state)
     y = gather_movable(state.y, index)
-    wanted = at.marginal > gather_movable(model.cost, index)
+    wanted = marginal > gather_movable(model.cost, index)
     if acceptance is not None:
         wanted = uniform(*y.shape) < gather_movable(acceptance, index)
     rate = torch.where(y > 0.5, closing, opening * wanted)

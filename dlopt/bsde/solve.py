@@ -11,10 +11,11 @@ import torch
 
 from dlopt.bsde.analysis import out_of_sample, right_decisions, validation
 from dlopt.bsde.certificate import Certificate, certify, long_run_states, refine
-from dlopt.bsde.checkpoint import load_checkpoint, refuse_changes, save_checkpoint
-from dlopt.bsde.kinds import Model, check_exact, kind_of
+from dlopt.bsde.checkpoint import Saved, load_checkpoint, refuse_changes, save_checkpoint
+from dlopt.bsde.kinds import Dynamics, Model, check_exact, kind_of
 from dlopt.bsde.model import ModelError, State
 from dlopt.bsde.options import AnalysisOptions, Budget, MethodOptions
+from dlopt.bsde.ranks import Ranks
 from dlopt.bsde.result import BsdeResult
 from dlopt.bsde.states import checked_states, evaluate_states
 from dlopt.bsde.training import Trainer, Watch
@@ -52,6 +53,7 @@ def solve_bsde(
     resume: Path | None = None,
     analysis: AnalysisOptions | None = None,
     states: pd.DataFrame | None = None,
+    ranks: Ranks = Ranks(),
 ) -> BsdeResult:
     """Train a value function, certify it, and compute what it says.
 
@@ -66,24 +68,21 @@ def solve_bsde(
         resume: a checkpoint to go on from: the result is that of a run never interrupted.
         analysis: sizes of what is computed afterwards.
         states: states to evaluate, see `checked_states`.
+        ranks: the processes that train together. This one is the first of them; the others run `train_along`.
 
     Raises:
         CheckpointError: `resume` is not readable, or of another model, method, budget or seed.
         StateError: `states` are not states of this model.
         ModelError: the device cannot be used.
+        RanksError: another process ended during training.
     """
     kind, watch = kind_of(model), watch or Watch()
     method, budget, analysis = method or kind.method, budget or Budget(), analysis or kind.analysis
     if states is not None:
         states = checked_states(states, model)
-    place = pick_device(device)
-    saved = None if resume is None else load_checkpoint(resume, place)
-    if resume is not None and saved is not None:
-        refuse_changes(resume, saved, model, method, budget, seed)
     watch.phase("control variate")
-    dynamics = model.on(place)
-    generator = torch.Generator(device=place).manual_seed(seed)
-    trainer = Trainer(kind.build(dynamics, method, generator), method, budget, generator)
+    trainer, saved = _trainer(model, method, budget, seed, pick_device(device), resume, ranks)
+    dynamics: Dynamics = trainer.model
     exact, decisions = None, None
     solve_exactly = kind.exact(model)
     if solve_exactly is not None:
@@ -108,7 +107,7 @@ def solve_bsde(
             model, method, trainer.value, "interrupted", message, None, trainer.step, trainer.seconds, frames
         )
     watch.phase("long run")
-    value, later = trainer.value, torch.Generator(device=place).manual_seed(seed + 1)
+    value, later = trainer.value, torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
     value.unrefine()
     resting = long_run_states(value, trainer.pool.rows(slice(0, kind.sample)), YEARS_TO_REST, later)
     refine(value, resting, REFINED_YEARS, later, weights=method.loss == "hjb" and trainer.step > 0)
@@ -130,6 +129,50 @@ def solve_bsde(
     converged = outcome != "diverged" and certificate.hjb_residual_rel <= method.target
     status, message = "converged" if converged else "not_converged", _message(certificate, method, converged)
     return BsdeResult(model, method, value, status, message, certificate, trainer.step, trainer.seconds, frames)
+
+
+def train_along(
+    model: Model,
+    ranks: Ranks,
+    method: MethodOptions | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    watch: Watch | None = None,
+    resume: Path | None = None,
+) -> None:
+    """Take part in the training of a `solve_bsde` with the same arguments in the first of several processes.
+
+    Raises:
+        CheckpointError, ModelError: as there.
+        RanksError: another process ended during training.
+    """
+    watch = watch or Watch()
+    watch.phase("control variate")
+    method, budget = method or kind_of(model).method, budget or Budget()
+    trainer, saved = _trainer(model, method, budget, seed, pick_device(device), resume, ranks)
+    if saved is not None:
+        trainer.load_state_dict(saved.training)
+    watch.phase("training")
+    trainer.train(watch, lambda: None)
+
+
+def _trainer(
+    model: Model,
+    method: MethodOptions,
+    budget: Budget,
+    seed: int,
+    place: torch.device,
+    resume: Path | None,
+    ranks: Ranks,
+) -> tuple[Trainer, Saved | None]:
+    """A training at its start, and the checkpoint to go on from."""
+    saved = None if resume is None else load_checkpoint(resume, place)
+    if resume is not None and saved is not None:
+        refuse_changes(resume, saved, model, method, budget, seed)
+    generator = torch.Generator(device=place).manual_seed(seed)
+    value = kind_of(model).build(model.on(place), method, generator)
+    return Trainer(value, method, budget, generator, ranks), saved
 
 
 def solve_exact(

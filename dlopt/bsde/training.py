@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlopt.bsde.evaluation import Evaluation, hjb_residual
+from dlopt.bsde.evaluation import hjb_residual
 from dlopt.bsde.model import State, SwitchingModel
 from dlopt.bsde.optimizer import Muon
 from dlopt.bsde.options import Budget, MethodOptions
-from dlopt.bsde.paper import paper_losses
+from dlopt.bsde.paper import increments, paper_losses
+from dlopt.bsde.ranks import Ranks
 from dlopt.bsde.simulation import advance
 from dlopt.bsde.value import ValueFunction
 
@@ -78,12 +79,19 @@ class Trainer:
         options: the method.
         budget: how long.
         generator: source of all randomness from here on.
+        ranks: the processes that train it together; in each of them everything here is the same.
     """
 
     def __init__(
-        self, value: ValueFunction, options: MethodOptions, budget: Budget, generator: torch.Generator
+        self,
+        value: ValueFunction,
+        options: MethodOptions,
+        budget: Budget,
+        generator: torch.Generator,
+        ranks: Ranks = Ranks(),
     ) -> None:
         self.value, self.options, self.budget, self.generator = value, options, budget, generator
+        self.ranks = ranks
         self.model: SwitchingModel = value.model
         self.step, self.seconds = 0, 0.0
         self.steps = budget.steps
@@ -113,18 +121,18 @@ class Trainer:
         if self.options.baseline == "none":
             return pool  # no policy yet
         for _ in range(50):
-            pool = advance(self.model, pool, self.value.baseline.evaluate(pool), 0.5, self.generator)
+            pool = advance(self.model, pool, self.value.baseline.evaluate(pool).marginal, 0.5, self.generator)
         return pool
 
     def _set_scale(self) -> float:
         """Correction and residual in units of what the control variate leaves over; mean |R| over rho V of that."""
-        residual, at = self.value.residual(self.pool)
+        residual, value = self._pool_residual()
         if self.options.baseline == "none":
             self.unit = float(residual.square().mean().sqrt())
             self.value.scale.fill_(self.unit / self.model.rho)
             self.value.shift.copy_(residual.mean() / self.model.rho)
             return math.inf
-        size = self.model.rho * float(at.value.abs().mean())
+        size = self.model.rho * float(value.abs().mean())
         spread = residual - residual.mean()
         self.unit = max(float(spread.square().mean().sqrt()), 1e-6 * size)
         self.value.scale.fill_(self.unit / (4 * self.model.rho))
@@ -157,12 +165,12 @@ class Trainer:
             self.step += 1
             self.seconds += time.monotonic() - started
             if self.steps is None and self.step == TIMED_STEPS:
-                self.steps = self._affordable_steps()
+                self.steps = self.ranks.told(self._affordable_steps())
             if self.steps is not None and (
                 self.step % max(1, self.steps // self.budget.evaluations) == 0 or self.step == self.steps
             ):
                 self._measure(watch, decisions)
-            if watch.stop() and not self.outcome:
+            if self.ranks.anybody(watch.stop()) and not self.outcome:
                 return "stopped"
             if time.monotonic() - last_checkpoint > self.budget.checkpoint_seconds:
                 on_checkpoint()
@@ -173,12 +181,14 @@ class Trainer:
         """Report how training stands, and whether it has ended."""
         progress = self._report(decisions)
         watch.progress(progress)
+        outcome = ""
         if not math.isfinite(progress.loss):
-            self.outcome = "diverged"
+            outcome = "diverged"
         elif progress.hjb_residual_rel <= self.options.stop_at:
-            self.outcome = "target"
+            outcome = "target"
         elif self.step == self.steps:
-            self.outcome = "finished"
+            outcome = "finished"
+        self.outcome = self.ranks.told(outcome)
 
     def _affordable_steps(self) -> int:
         """Steps that fit in the budget, rounded down to two digits so that equal machines agree."""
@@ -208,57 +218,79 @@ class Trainer:
             torch.cat([mine.x, wide.x]),
             None if mine.z is None or wide.z is None else torch.cat([mine.z, wide.z]),
         )
-        loss, at = self._hjb_loss(both, n) if self.options.loss == "hjb" else self._paper_loss(both, mine)
+        loss, marginal = self._hjb_loss(both, n) if self.options.loss == "hjb" else self._paper_loss(both, mine)
         loss.backward()
+        total = loss.detach().clone()
+        self.ranks.add([total, *(p.grad for p in self.value.parameters() if p.grad is not None)])
         self.adam.step()
         if self.muon is not None:
             self.muon.step()
-        moved = advance(self.model, mine, at, self.options.pool_years, self.generator)
+        moved = advance(self.model, mine, marginal, self.options.pool_years, self.generator)
         self.pool.y[index], self.pool.x[index] = moved.y, moved.x
         if self.pool.z is not None and moved.z is not None:
             self.pool.z[index] = moved.z
-        self._loss = float(loss.detach())
+        self._loss = float(total)
 
-    def _hjb_loss(self, state: State, n: int) -> tuple[Tensor, Evaluation]:
-        """Mean squared residual around the mean of the first n states, and their evaluation."""
-        at = self.value.evaluate(state)
-        residual = hjb_residual(self.model, state, at) / self.unit
-        loss = (residual - residual[:n].mean().detach()).square().mean()
-        clock = None if at.clock is None else at.clock[:n].detach()
-        first = Evaluation(at.value[:n].detach(), at.marginal[:n].detach(), at.generator[:n], at.sensitivity[:n], clock)
-        return loss, first
+    def _hjb_loss(self, state: State, n: int) -> tuple[Tensor, Tensor]:
+        """Mean squared residual around the mean of the first n states, this process's part of it; their marginals."""
+        share, size = self.ranks.share(len(state)), len(state)
+        own = state.rows(share)
+        at = self.value.evaluate(own)
+        residual = hjb_residual(self.model, own, at) / self.unit
+        average = self.ranks.whole(residual.detach(), size)[:n].mean()
+        marginal = self.ranks.whole(at.marginal.detach(), size)[:n]
+        return (residual - average).square().sum() / size, marginal
 
-    def _paper_loss(self, state: State, mine: State) -> tuple[Tensor, Evaluation]:
-        losses = paper_losses(self.value, state, self.options, self.generator)
+    def _paper_loss(self, state: State, mine: State) -> tuple[Tensor, Tensor]:
+        """Mean of the paper's losses, this process's part of it; marginals at the states from the pool."""
+        share, first = self.ranks.share(len(state)), self.ranks.share(len(mine))
+        noises = [noise[share] for noise in increments(self.model, len(state), self.options, self.generator)]
+        losses = paper_losses(self.value, state.rows(share), self.options, noises)
         unit = (self.unit * self.options.delta) ** 2
-        return (losses.analytic + losses.probabilistic).mean() / unit, self.value.at(mine)
+        marginal = self.ranks.whole(self.value.at(mine.rows(first)).marginal, len(mine))
+        return (losses.analytic + losses.probabilistic).sum() / len(state) / unit, marginal
 
     # -- measuring ----------------------------------------------------------------------------------------------
 
     def _report(self, decisions: Callable[[], float] | None) -> Progress:
         """Measure on the pool, without touching the training's randomness."""
-        residual, at = self.value.residual(self.pool)
+        residual, value = self._pool_residual()
         if self.options.loss == "hjb":
             self.value.shift += residual.mean() / self.model.rho
             residual = residual - residual.mean()
-        scale = max(self.model.rho * float(at.value.abs().mean()), 1e-12)
-        some = self.pool.rows(slice(0, 64))
-        with torch.no_grad():
-            own = torch.Generator(device=self.pool.x.device).manual_seed(0)
-            losses = paper_losses(self.value, some, dataclasses.replace(self.options, intervals=1), own)
+        scale = max(self.model.rho * float(value.abs().mean()), 1e-12)
+        analytic, probabilistic = (losses.mean() for losses in self._pool_losses(slice(0, 64)))
         progress = Progress(
             step=self.step,
             steps=self.steps or 0,
             seconds=self.seconds,
             hjb_residual_rel=float(residual.abs().mean()) / scale,
             loss=self._loss if self.step else 0.0,
-            analytic_loss=float((losses.analytic / losses.value**2).mean()),
-            probabilistic_loss=float((losses.probabilistic / losses.value**2).mean()),
+            analytic_loss=float(analytic),
+            probabilistic_loss=float(probabilistic),
             learning_rate=self.options.learning_rate * self._rate(),
             decision_accuracy=decisions() if decisions is not None else math.nan,
         )
         self.history.append(progress)
         return progress
+
+    def _pool_residual(self) -> tuple[Tensor, Tensor]:
+        """Residual and V at all states of the pool, `[pool]` each."""
+        size = len(self.pool)
+        residual, at = self.value.residual(self.pool.rows(self.ranks.share(size)))
+        return self.ranks.whole(residual, size), self.ranks.whole(at.value, size)
+
+    def _pool_losses(self, some: slice) -> tuple[Tensor, Tensor]:
+        """Loss_A / V^2 and Loss_P / V^2 over one sub-interval at some states of the pool, `[B]` each."""
+        pool, options = self.pool.rows(some), dataclasses.replace(self.options, intervals=1)
+        share = self.ranks.share(len(pool))
+        own = torch.Generator(device=pool.x.device).manual_seed(0)
+        noises = [noise[share] for noise in increments(self.model, len(pool), options, own)]
+        with torch.no_grad():
+            losses = paper_losses(self.value, pool.rows(share), options, noises)
+        square = losses.value**2
+        analytic, probabilistic = losses.analytic / square, losses.probabilistic / square
+        return self.ranks.whole(analytic, len(pool)), self.ranks.whole(probabilistic, len(pool))
 
     # -- going on later -----------------------------------------------------------------------------------------
 
