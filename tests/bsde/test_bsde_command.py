@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
 import pytest
+from commands import SMALL, dlopt, start, trained, wait_until
 
-from dlopt.bsde import load_checkpoint, preset, write_folder, write_network
+from dlopt.bsde import preset, write_folder, write_network
 from dlopt.bsde.network_presets import synthetic
-
-MAIN = "import sys; from dlopt.cli.app import main; sys.argv[0] = 'dlopt'; main()"
-SMALL = [
-    "analysis.out_of_sample=50", "analysis.certificate_years=5", "analysis.paths=32", "analysis.validation=64",
-    "analysis.response_years=2", "analysis.certificate_paths=16", "analysis.response_paths=16",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,34 +22,6 @@ def place(tmp_path_factory):
     write_folder(dataclasses.replace(preset("gravity_strong", 5), rho=0.06), place / "other")
     write_network(synthetic(2), place / "two")
     return place
-
-
-def start(place, *words):
-    with (place / f"{words[-1].partition('=')[2]}.err").open("w") as errors:
-        return subprocess.Popen(
-            [sys.executable, "-c", MAIN, "solve", "bsde", *words], cwd=place, stdout=subprocess.DEVNULL, stderr=errors,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-
-
-def dlopt(place, *words):
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *words], cwd=place, capture_output=True, text=True, timeout=600,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def wait_until(condition, process):
-    for _ in range(6000):
-        if condition():
-            return
-        assert process.poll() is None, "the run ended too early"
-        time.sleep(0.05)
-    raise AssertionError("nothing happened")
-
-
-def trained(path):
-    return load_checkpoint(path).training["step"] if path.is_file() else 0
 
 
 @pytest.mark.parametrize("kind", ["export", "network"])
