@@ -103,7 +103,7 @@ class MeanFieldBaseline:
         model = self.dynamics
         t = (state.x - model.centre) / model.spread - self.z0
         cell = (t / self.step).long().clamp(0, self.cells - 1)
-        u = (t - cell * self.step)[:, :, None]
+        u = (t - cell.to(t.dtype) * self.step)[:, :, None]
         c = self.table[(cell + self.row).ravel()].view(*cell.shape, 4, 4)
         functions = ((c[..., 0] * u + c[..., 1]) * u + c[..., 2]) * u + c[..., 3]  # [B, J, 4]
         slopes = ((3 * c[:, :, :2, 0] * u + 2 * c[:, :, :2, 1]) * u + c[:, :, :2, 2]) / model.spread[:, None]
@@ -120,7 +120,7 @@ class MeanFieldBaseline:
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
         t = (state.x[row, switch] - self.dynamics.centre[switch]) / self.dynamics.spread[switch] - self.z0
         cell = (t / self.step).long().clamp(0, self.cells - 1)
-        u, c = t - cell * self.step, self.table[cell + self.row[switch]][:, 4:8]
+        u, c = t - cell.to(t.dtype) * self.step, self.table[cell + self.row[switch]][:, 4:8]
         g = ((c[:, 0] * u + c[:, 1]) * u + c[:, 2]) * u + c[:, 3]
         return self.constant.worth(state, row, switch) + g
 

@@ -78,6 +78,20 @@ def test_worth_of_pairs_in_the_network_economy():
     assert torch.allclose(worth, value.at(state).marginal[row, place], rtol=1e-9, atol=1e-9)
 
 
+def test_torchs_default_dtype_does_not_matter():
+    """Who works with the trade half may well have set it to float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = preset("gravity", 8).on("cpu")
+        value = build_value(model, MethodOptions(), torch.Generator().manual_seed(0))
+        state = model.draw(5, torch.Generator().manual_seed(0))
+        at, row = value.at(state), torch.tensor([0, 3])
+        assert {at.value.dtype, at.marginal.dtype, value.worth(state, row, row).dtype} == {torch.float32}
+        assert float(value.residual(follow(value, state, 0.5, torch.Generator().manual_seed(0)))[0].abs().max()) > 0
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("name", ["gravity_strong", "network"])
 def test_following_a_policy_has_the_law_of_advancing_under_it(name):
     """Means after ten steps of both, from the same states: within 3.5 standard errors, all switches."""
