@@ -102,12 +102,13 @@ def draw(results: dict[str, Any], place: Path) -> None:
     from matplotlib import pyplot
 
     cases = list(results["cases"])
-    methods = [m for m in NAMES if any(m in results["cases"][case] for case in cases)]
+    shown = [m for case in cases for m, found in results["cases"][case].items() if not _broken(found)]
+    methods = [m for m in NAMES if m in shown]
     figure, axes = pyplot.subplots(figsize=(9, 0.55 * len(cases) + 2.2), layout="constrained")
     for k, method in enumerate(methods):
         for row, case in enumerate(cases):
             found = results["cases"][case].get(method)
-            if found is None or found["status"].startswith("failed"):
+            if found is None or _broken(found):
                 continue
             seconds = found.get("solve_seconds", found["wall_seconds"])
             whole = "solve_seconds" in found and not found["status"].startswith("estimated")
@@ -124,12 +125,18 @@ def draw(results: dict[str, Any], place: Path) -> None:
     figure.savefig(place, metadata={"Date": None})
 
 
+def _broken(found: dict[str, Any]) -> bool:
+    """Ended without a result."""
+    return found["status"].startswith(("failed", "non_finite", "diverged"))
+
+
 def _ratio(found: dict[str, Any], ours: float | None) -> str:
-    if not ours:
+    if not ours or _broken(found):
         return ""
     if "solve_seconds" in found:
-        return f"{found['solve_seconds'] / ours:.1f}"
-    return "" if found["status"].startswith("failed") else f"> {found['wall_seconds'] / ours:.0f}"
+        ratio = found["solve_seconds"] / ours
+        return f"{ratio:.1f}" if ratio < 100 else f"{ratio:.0f}"
+    return f"> {found['wall_seconds'] / ours:.0f}"
 
 
 def _quality(found: dict[str, Any], exporter: bool) -> str:
