@@ -30,7 +30,7 @@ from .composing import (
     parse_overrides,
     session,
 )
-from .config import allowed_keys, unknown_keys
+from .config import SECTIONS, allowed_keys, unknown_keys
 from .jobs import build_job
 from .launching import parallelism
 from .resume import resumed_by, with_resumed
@@ -160,8 +160,15 @@ def _check_job(cfg: DictConfig, prefix: str) -> None:
         unknown = unknown_keys(own, solver)
         if unknown:
             raise UnknownNameError("key", unknown[0], allowed_keys((solver,)))
+        _check_sections(own)
         _check_finite(own)
         build_job(own, dict(cfg.hydra.runtime.choices))
+
+
+def _check_sections(own: DictConfig) -> None:
+    for name in SECTIONS:
+        if not isinstance(own[name], DictConfig):
+            raise CommandError(f"{name}={own[name]} is not possible: set its keys one by one, as {name}.KEY=VALUE.")
 
 
 def _check_finite(own: DictConfig) -> None:

@@ -22,6 +22,7 @@ MISTAKES = {
     "a name too long for a file": ((*DUAL, "init=" + 400 * "9"), ["too long"]),
     "a folder too long for a name": ((*DUAL, "hydra.run.dir=" + 400 * "9"), ["too long", "another folder"]),
     "a folder of configs too long for a name": ((*DUAL, "--config-dir", 400 * "9"), ["no such folder"]),
+    "a section that is a text": ((*DUAL, "draws=${oc.env:HOME}"), ["draws", "one by one"]),
     "launchers that are numbers": ((*DUAL, "+hydra/launcher=[1,2]"), ["not iterable"]),
     "negative": ((*DUAL, "starts=-1"), ["starts=-1", "0 or more"]),
     "tolerance": ((*DUAL, "tolerance=0"), ["tolerance", "above 0"]),
