@@ -13,7 +13,11 @@ import hydra
 from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
+from dlopt.files import FileWriteError
 from dlopt.runs import RunReadError, RunRecord, find_runs
+from dlopt.runs.folder import FolderInUseError
+from dlopt.runs.lock import take_ahead
+from dlopt.runs.record import FILE
 from dlopt.runs.sweep import Sweep
 
 from . import DEBUG
@@ -47,6 +51,8 @@ def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfi
     if checked.folder is None:
         main()
         return 0
+    if not checked.multirun:
+        _claim(checked.folder, checked.again)
     marker = checked.folder / STOP_MARKER if checked.multirun else None
     if marker is not None:
         marker.unlink(missing_ok=True)  # of a sweep that was killed here
@@ -73,6 +79,17 @@ def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfi
     return _exit_code(checked)
 
 
+def _claim(folder: Path, again: bool) -> None:
+    """Have the folder before Hydra writes to it: a command that comes second must not leave its config there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = take_ahead(folder)
+    except OSError as error:
+        raise FileWriteError(f"Cannot write to {folder}: {error.strerror}. Choose another folder.") from error
+    if not taken or ((folder / FILE).exists() and not again):
+        raise FolderInUseError(folder, alive=not taken)
+
+
 def _describe(checked: Checked, verb: str) -> None:
     """Leave in the sweep's folder what was asked for, so that it can be completed later."""
     assert checked.folder is not None
@@ -95,7 +112,7 @@ def _exit_code(checked: Checked) -> int:
 
 def _job_number(folder: Path) -> tuple[int, str]:
     number = folder.name.partition("-")[0]
-    return (int(number) if number.isdigit() else 0, folder.name)
+    return (int(number) if number.isdecimal() else 0, folder.name)
 
 
 def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:

@@ -12,6 +12,9 @@ except ImportError:  # Windows: a run there cannot be told from one that was kil
 
 FILE = ".lock"
 
+_ahead: dict[Path, int] = {}
+"""Locks this process has taken for runs that have not started: path -> descriptor."""
+
 
 class Lock:
     """The lock of one run folder, held from `take` until `release`."""
@@ -26,6 +29,10 @@ class Lock:
         Raises:
             OSError: the file cannot be made.
         """
+        ahead = _ahead.pop(self._path.absolute(), None)
+        if ahead is not None:
+            self._descriptor = ahead
+            return True
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if fcntl is not None:
@@ -45,8 +52,23 @@ class Lock:
             self._descriptor = None
 
 
+def take_ahead(folder: Path) -> bool:
+    """Take the lock of a folder for the run that this process is about to start there; False if another has it.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    lock = Lock(folder)
+    taken = lock.take()
+    if lock._descriptor is not None:
+        _ahead[(folder / FILE).absolute()] = lock._descriptor
+    return taken
+
+
 def is_held(folder: Path) -> bool:
-    """Whether a living process holds the lock of a folder."""
+    """Whether a living process holds the lock of a folder, other than ahead of a run of its own here."""
+    if (folder / FILE).absolute() in _ahead:
+        return False
     try:
         descriptor = os.open(folder / FILE, os.O_RDONLY)
     except OSError:
