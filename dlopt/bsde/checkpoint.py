@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from dlopt.bsde.exporter import Exporter
 from dlopt.bsde.network_economy import NetworkEconomy
 from dlopt.bsde.options import Budget, MethodOptions
 from dlopt.errors import DloptError
-from dlopt.files import replacing
+from dlopt.tensors import TensorFileError, read_tensors, write_tensors
 
-FORMAT = 3
+FORMAT = 4
 KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
 
 
@@ -56,7 +55,6 @@ def save_checkpoint(
         if key in parameters:
             parameters[key] = list(parameters[key])
     content = {
-        "format": FORMAT,
         "kind": next(kind for kind, made in KINDS.items() if isinstance(model, made)),
         "model": parameters,
         "method": dataclasses.asdict(method),
@@ -64,8 +62,7 @@ def save_checkpoint(
         "seed": seed,
         "training": training,
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    write_tensors(path, FORMAT, content)
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
@@ -75,11 +72,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
         CheckpointError: not a checkpoint of this version.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        if content["format"] != FORMAT:
-            raise CheckpointError(
-                f"{path} has format {content['format']}, this version reads {FORMAT}. Train again, or use its version."
-            )
+        content = read_tensors(path, FORMAT, device)
         parameters: dict[str, Any] = {
             k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
         }
@@ -89,9 +82,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
         model = KINDS[content["kind"]](**parameters)
         method, budget = MethodOptions(**content["method"]), Budget(**content["budget"])
         return Saved(model, method, budget, content["seed"], content["training"])
-    except CheckpointError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except (TensorFileError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
 

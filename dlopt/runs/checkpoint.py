@@ -5,21 +5,16 @@ The steps are those of a `dlopt.framework.Tape`; a solve with the same settings 
 
 from __future__ import annotations
 
-import hashlib
-import pickle
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dlopt.errors import DloptError
-from dlopt.files import replacing
 from dlopt.runs.folder import CHECKPOINT
+from dlopt.tensors import TensorFileError, read_tensors, write_tensors
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(DloptError):
@@ -65,12 +60,7 @@ def write_checkpoint(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         FileWriteError: the folder is not writable or the disk is full.
     """
-    kept = [dict(entry) for entry in entries]
-    with replacing(path) as temporary:
-        try:
-            torch.save({"format": FORMAT, "entries": kept, "digest": _digest(kept)}, temporary)
-        except RuntimeError as error:  # what torch makes of a full disk
-            raise OSError(str(error).splitlines()[0]) from error
+    write_tensors(path, FORMAT, {"entries": [dict(entry) for entry in entries]})
 
 
 def read_checkpoint(path: Path) -> list[dict[str, Any]]:
@@ -80,48 +70,12 @@ def read_checkpoint(path: Path) -> list[dict[str, Any]]:
         CheckpointError: damaged, or of another format.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is about to be refused
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["format"] != FORMAT:
-            raise CheckpointError(path, f"it has format {content['format']!r}, this version reads {FORMAT}")
-        entries = content["entries"]
-        if _digest(entries) != content["digest"] or not all(
-            isinstance(entry["label"], str) and isinstance(entry["seconds"], float) for entry in entries
-        ):
-            raise CheckpointError(path, "its content does not have the digest it was written with")
-    except CheckpointError:
-        raise
-    except (OSError, RuntimeError, ArithmeticError, LookupError, TypeError, ValueError, EOFError) as error:
-        raise CheckpointError(path, _first_line(error)) from error
-    except (pickle.UnpicklingError, AttributeError, AssertionError, MemoryError) as error:
-        raise CheckpointError(path, _first_line(error)) from error
-    return list(entries)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def _digest(value: Any) -> str:
-    sha = hashlib.sha256()
-    _feed(sha, value)
-    return sha.hexdigest()
-
-
-def _feed(sha: Any, value: Any) -> None:
-    if isinstance(value, torch.Tensor):
-        sha.update(f"{value.dtype}{list(value.shape)}".encode())
-        sha.update(value.detach().contiguous().numpy().tobytes())
-    elif isinstance(value, dict):
-        for key in value:
-            sha.update(str(key).encode())
-            _feed(sha, value[key])
-    elif isinstance(value, list | tuple):
-        sha.update(b"[")
-        for item in value:
-            _feed(sha, item)
-        sha.update(b"]")
-    else:
-        sha.update(repr(value).encode())
+        entries = read_tensors(path, FORMAT).get("entries")
+    except TensorFileError as error:
+        raise CheckpointError(path, str(error)) from error
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("label"), str) and isinstance(entry.get("seconds"), float)
+        for entry in entries
+    ):
+        raise CheckpointError(path, "it holds no steps")
+    return entries
