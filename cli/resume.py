@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from dlopt import Policy
 from dlopt.errors import DloptError
+from dlopt.files import FileReadError, read_yaml
 from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.environment import versions
 from dlopt.runs.folder import CHECKPOINT
@@ -48,9 +48,11 @@ def with_resumed(words: Sequence[str], run: str, verb: str) -> list[str]:
         raise ResumeError(f"{folder} is a run of `dlopt solve {record.verb}`: go on with it by that.")
     path = folder / ".hydra" / "overrides.yaml"
     try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ResumeError(f"{path} cannot be read: {error}. Start the run again, without resume.") from error
+        before = read_yaml(path) or []
+        if not isinstance(before, list):
+            raise FileReadError(f"{path} is not a list of overrides.")
+    except FileReadError as error:
+        raise ResumeError(f"{error} Start the run again, without resume.") from error
     given = {_key(word) for word in words} | {"verb", "resume"}
     return [*(str(word) for word in before if _key(str(word)) not in given), *words]
 

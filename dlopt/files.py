@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, and Parquet with provenance."""
+"""Files that are whole or not there: atomic writes, Parquet with provenance; YAML of others, read warily."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from dlopt.errors import DloptError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MAX_YAML_BYTES = 2**20
+MAX_YAML_BRACKETS = 1000
 
 
 class FileWriteError(DloptError):
@@ -89,6 +93,30 @@ def table_metadata(path: Path) -> dict[str, str]:
     except (OSError, pa.ArrowException) as error:
         raise FileReadError(f"{path} is not a readable Parquet file: {error}.") from error
     return {k.decode(): v.decode() for k, v in metadata.items() if k != b"pandas"}
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain values in a YAML file.
+
+    Raises:
+        FileReadError: it cannot be read, is no YAML, or would take the parser for ever: over 1 MiB, over 1,000
+            brackets, or aliases, which grow without bound.
+    """
+    import yaml
+
+    try:
+        if path.stat().st_size > MAX_YAML_BYTES:
+            raise FileReadError(f"{path} cannot be read: at most {MAX_YAML_BYTES // 1024} KiB of YAML are. Shorten it.")
+        text = path.read_text(encoding="utf-8")
+        if text.count("[") + text.count("{") > MAX_YAML_BRACKETS:
+            raise FileReadError(f"{path} cannot be read: it has over {MAX_YAML_BRACKETS} brackets. Simplify it.")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+            raise FileReadError(f"{path} cannot be read: aliases (*name) are not accepted. Write the values out.")
+        return yaml.safe_load(text)
+    except OSError as error:
+        raise FileReadError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
+        raise FileReadError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
 
 
 def _finite(value: Any) -> Any:

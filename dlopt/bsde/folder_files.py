@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dlopt.errors import DloptError
+from dlopt.files import FileReadError, read_yaml
 
 SHOWN = 30
+SHOWN_CHARACTERS = 100
+MAX_TABLE_BYTES = 64 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,11 @@ def read_table(
 ) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with their line numbers; none where its header is wrong."""
     try:
+        if (folder / file).stat().st_size > MAX_TABLE_BYTES:
+            faults.append(
+                Fault(file, None, None, "this file", f"has over {MAX_TABLE_BYTES // 2**20} MiB, the most read")
+            )
+            return []
         with (folder / file).open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             lines = [(reader.line_num, row) for row in reader]
@@ -91,13 +97,21 @@ def read_number(file: str, row: int | None, column: str, text: Any, faults: list
         if isinstance(text, bool):
             raise ValueError
         value = float(text)
-    except (TypeError, ValueError):
-        faults.append(Fault(file, row, column, repr(text), "is not a number"))
+    except (TypeError, ValueError, OverflowError):
+        faults.append(Fault(file, row, column, _short(text), "is not a number"))
         return math.nan
     if not math.isfinite(value):
-        faults.append(Fault(file, row, column, repr(text), "is not finite"))
+        faults.append(Fault(file, row, column, _short(text), "is not finite"))
         return math.nan
     return value
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "this"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def read_process(
@@ -106,10 +120,9 @@ def read_process(
     """The numbers in process.yaml, all of them 0 or more and some positive; `hint` goes with unknown keys."""
     file = "process.yaml"
     try:
-        content: Any = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        faults.append(Fault(file, None, None, "this file", f"cannot be read: {reason}"))
+        content: Any = read_yaml(folder / file)
+    except FileReadError as error:
+        faults.append(Fault(file, None, None, "this file", str(error).removeprefix(f"{folder / file} ")))
         return {}
     if not isinstance(content, dict):
         faults.append(Fault(file, None, None, "this file", f"must hold the keys {', '.join(keys)}"))

@@ -96,7 +96,7 @@ def read_run(folder: Path) -> RunRecord:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunReadError(f"{folder} is not a run folder: it has no {FILE}. `dlopt runs list` shows runs.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunReadError(f"{path} cannot be read: {error}. The run is damaged; run it again.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:

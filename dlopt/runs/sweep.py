@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "sweep.json"
 FORMAT = 1
+_LONGEST_NUMBER = 50
 
 
 class SweepError(DloptError):
@@ -89,7 +91,7 @@ def read_sweep(folder: Path) -> Sweep:
         return Sweep(content["verb"], tuple(content["arguments"]), content["cwd"], jobs)
     except FileNotFoundError:
         raise SweepError(f"{folder} is not a sweep of `dlopt solve -m`: it has no {FILE}.") from None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise SweepError(f"{path} cannot be read: {error}. Start the sweep again.") from error
 
 
@@ -103,7 +105,7 @@ def jobs_of_sweep(folder: Path) -> list[SweepJob]:
     found: dict[int, SweepJob] = {}
     for place, (path, record) in enumerate(find_runs(folder)):
         prefix = path.name.partition("-")[0]
-        number = int(prefix) if prefix.isdigit() else place
+        number = int(prefix) if prefix.isdecimal() else place
         if isinstance(record, RunRecord):
             status = "killed" if is_killed(path, record) else record.status
             overrides = _overrides(shlex.split(record.command)[3:])
@@ -151,14 +153,17 @@ def _overrides(words: Sequence[str]) -> dict[str, str]:
 
 
 def _typed(values: list[str | None]) -> list[Any]:
-    """Numbers or truth values if all are; else text."""
+    """Numbers or truth values if all are; else text, as is everything longer than a number."""
+    if any(len(value or "") > _LONGEST_NUMBER for value in values):
+        return values
     try:
         read = [None if value is None else yaml.safe_load(value) for value in values]
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return values
     present = [value for value in read if value is not None]
     if present and all(isinstance(value, bool) for value in present):
         return read
     if present and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
-        return [None if value is None else float(value) for value in read]
+        with contextlib.suppress(OverflowError):  # a whole number of hundreds of digits
+            return [None if value is None else float(value) for value in read]
     return values

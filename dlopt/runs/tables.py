@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from dlopt.files import FileReadError, read_yaml
 from dlopt.runs.record import RunReadError, read_run
 
 _ROUNDING = 1e-12
@@ -75,9 +75,9 @@ def config_of(folder: Path) -> dict[str, Any]:
     """
     path = folder / ".hydra" / "config.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunReadError(f"{path} cannot be read: {error}.") from error
+        content = read_yaml(path)
+    except FileReadError as error:
+        raise RunReadError(str(error)) from error
     if not isinstance(content, dict):
         raise RunReadError(f"{path} is not a config.")
     return flat(content)
