@@ -1,4 +1,4 @@
-"""What a config may make Hydra call: its own launchers and sweepers, and the log handlers dlopt names."""
+"""What a config may make Hydra call: its own launchers and sweepers, a few log handlers; and where they may write."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 from dlopt.errors import DloptError
 
 _PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
-_LOGGING = ("dlopt.cli.logs.", "logging.", "rich.logging.", "colorlog.")
-_FACTORIES = ("()", "class")
+_LOGGING = (
+    "dlopt.cli.logs.console_handler", "dlopt.cli.logs.file_handler", "logging.FileHandler", "logging.Formatter",
+    "logging.NullHandler", "logging.StreamHandler", "rich.logging.RichHandler", "colorlog.ColoredFormatter",
+)  # fmt: skip
+"""By full name: `logging.os.system` is in the module `logging`, too."""
+_FACTORIES = ("()", "class", "_target_")
 """Keys of a logging config whose value is called."""
+_RUN = "${hydra.runtime.output_dir}/"
 
 
 class UntrustedConfigError(DloptError):
@@ -21,34 +26,52 @@ class UntrustedConfigError(DloptError):
 
 
 def check_trusted(hydra: DictConfig) -> None:
-    """Refuse a config that would run code of its choice, or write outside the sweep's folder.
+    """Refuse a config that would run code of its choice, or write outside the folder of the run or sweep.
 
     Raises:
         UntrustedConfigError: names the key.
+        OmegaConfBaseException: a value cannot be resolved.
     """
     for name in ("launcher", "sweeper"):
         target = str(hydra[name].get("_target_"))
         if not target.startswith(_PLUGINS):
             raise UntrustedConfigError(f"hydra.{name}._target_={target} is refused: only Hydra's plugins are run.")
+        inner = [value for value in _plain(hydra[name]).values() if any(key == "_target_" for key, _ in _pairs(value))]
+        if inner:
+            raise UntrustedConfigError(f"hydra.{name} holds a second _target_, which is refused: {inner[0]}.")
     if hydra.get("callbacks"):
         raise UntrustedConfigError("hydra.callbacks is refused: a config may not name code to run.")
     for name in ("job_logging", "hydra_logging"):
-        content = OmegaConf.to_container(hydra[name], resolve=False)
-        for key, value in _called(content):
-            if not str(value).startswith(_LOGGING):
+        for key, value in _pairs(_plain(hydra[name])):
+            if key in _FACTORIES and str(value) not in _LOGGING:
                 raise UntrustedConfigError(f"hydra.{name}: {key}={value} is refused: only log handlers are made.")
-    sweep: Any = OmegaConf.to_container(hydra.sweep, resolve=False)
-    subfolder = PurePath(str(sweep["subdir"]))
-    if subfolder.is_absolute() or ".." in subfolder.parts:
-        raise UntrustedConfigError(f"hydra.sweep.subdir={subfolder} leads out of the sweep's folder: give a name.")
+            if key == "filename" and not (str(value).startswith(_RUN) and _inside(str(value).removeprefix(_RUN))):
+                raise UntrustedConfigError(f"hydra.{name}: filename={value} is refused: logs go to {_RUN}NAME.")
+    for name, place, folder in (
+        ("sweep.subdir", _plain(hydra.sweep)["subdir"], "the sweep's folder"),
+        ("output_subdir", hydra.output_subdir, "the run's folder"),
+        ("job.name", hydra.job.name, "the run's folder"),
+    ):
+        if not _inside(str(place)):
+            raise UntrustedConfigError(f"hydra.{name}={place} leads out of {folder}: give a name.")
 
 
-def _called(content: Any) -> Iterator[tuple[str, Any]]:
+def _inside(place: str) -> bool:
+    path = PurePath(place)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _plain(node: DictConfig) -> dict[str, Any]:
+    content: Any = OmegaConf.to_container(node, resolve=False)
+    return content if isinstance(content, dict) else {}
+
+
+def _pairs(content: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its value, however deep."""
     if isinstance(content, dict):
         for key, value in content.items():
-            if key in _FACTORIES or key == "_target_":
-                yield str(key), value
-            yield from _called(value)
+            yield str(key), value
+            yield from _pairs(value)
     elif isinstance(content, list):
         for value in content:
-            yield from _called(value)
+            yield from _pairs(value)

@@ -18,6 +18,15 @@ HOSTILE = [
     "++hydra.hydra_logging.handlers.console.class=os.system",
     "hydra.sweep.subdir=../../elsewhere",
     "hydra.sweep.subdir=/tmp/elsewhere",
+    "++hydra.launcher.inner._target_=os.system",
+    "++hydra.sweeper.inner=[{_target_:os.system}]",
+    "++hydra.job_logging.handlers.console.class=logging.os.system",
+    "hydra.job_logging.handlers.file.filename=/tmp/elsewhere/log",
+    "hydra.job_logging.handlers.file.filename='${hydra.runtime.output_dir}/../log'",
+    "hydra.output_subdir=/tmp/elsewhere",
+    "hydra.output_subdir=../elsewhere",
+    "hydra.job.name=../elsewhere",
+    "hydra.launcher._target_='${oc.env:NO_SUCH_VARIABLE}'",
 ]
 
 
