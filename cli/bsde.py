@@ -18,7 +18,7 @@ from .bsde_config import allowed_keys, register
 from .bsde_problems import PROBLEMS
 from .bsde_screen import help_table
 from .bsde_task import CHECKPOINT, SOURCE, Job, task
-from .check import Checked, check_folder, jobs_of, quoted, told_by_job
+from .check import Checked, check_folder, jobs_of, quoted, resolved, told_by_job
 from .composing import CommandError, compose_words, group_options, options_of, parse_arguments, parse_overrides, session
 from .launching import parallelism
 from .resume import resumed_by, with_resumed
@@ -86,7 +86,7 @@ def _check(arguments: Sequence[str]) -> Checked:
         jobs = jobs_of(overrides, words, parsed.multirun)
         composed = [_composed(job, f"Job {' '.join(job)}: " if len(jobs) > 1 else "") for job in jobs]
         cfg = composed[-1]
-    folder = Path(str(cfg.hydra.sweep.dir if parsed.multirun else cfg.hydra.run.dir)).absolute()
+    folder = Path(resolved(cfg.hydra.sweep if parsed.multirun else cfg.hydra.run, "dir")).absolute()
     check_folder(folder)
     key = "hydra.sweep.dir" if parsed.multirun else "hydra.run.dir"
     launched = parallelism(composed, overrides) if parsed.multirun else []

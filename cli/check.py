@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.record import FILE
+from dlopt.runs.tables import flat
 
 from .composing import (
     CommandError,
@@ -27,7 +30,7 @@ from .composing import (
     parse_overrides,
     session,
 )
-from .config import allowed_keys, unknown_keys
+from .config import SECTIONS, allowed_keys, unknown_keys
 from .jobs import build_job
 from .launching import parallelism
 from .resume import resumed_by, with_resumed
@@ -47,6 +50,7 @@ class Checked:
         jobs: number of jobs; None where a plugin's sweeper decides.
         multirun: whether it is a sweep.
         overrides: of every job; none where a plugin's sweeper decides.
+        again: whether the folder holds the run that is gone on with.
     """
 
     arguments: list[str]
@@ -54,6 +58,7 @@ class Checked:
     jobs: int | None
     multirun: bool
     overrides: Sequence[Sequence[str]] = ()
+    again: bool = False
 
 
 def check(verb_name: str, arguments: Sequence[str]) -> Checked:
@@ -87,7 +92,7 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
             composed.append(compose_words([*job, *extra]))
             _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
     hydra = composed[0].hydra
-    folder = Path(_resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
+    folder = Path(resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
     again = resumed is not None and Path(resumed).expanduser().absolute() == folder
     check_folder(folder, again)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
@@ -95,8 +100,8 @@ def check(verb_name: str, arguments: Sequence[str]) -> Checked:
     final = [*options, *words, *extra, *launched, f"{key}={quoted(str(folder))}"]
     other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
     if other_sweeper:
-        return Checked(final, folder, None, multirun)
-    return Checked(final, folder, len(jobs), multirun, [[*job, *extra] for job in jobs])
+        return Checked(final, folder, None, multirun, again=again)
+    return Checked(final, folder, len(jobs), multirun, [[*job, *extra] for job in jobs], again)
 
 
 def _check_keys(overrides: Sequence[Override], verb: Verb) -> None:
@@ -155,7 +160,23 @@ def _check_job(cfg: DictConfig, prefix: str) -> None:
         unknown = unknown_keys(own, solver)
         if unknown:
             raise UnknownNameError("key", unknown[0], allowed_keys((solver,)))
+        _check_sections(own)
+        _check_finite(own)
         build_job(own, dict(cfg.hydra.runtime.choices))
+
+
+def _check_sections(own: DictConfig) -> None:
+    for name in SECTIONS:
+        if not isinstance(own[name], DictConfig):
+            raise CommandError(f"{name}={own[name]} is not possible: set its keys one by one, as {name}.KEY=VALUE.")
+
+
+def _check_finite(own: DictConfig) -> None:
+    content: Any = OmegaConf.to_container(own, resolve=True)
+    for key, value in flat(content).items():
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            raise CommandError(f"{key}={value} is not possible: it must be a finite number.")
 
 
 @contextlib.contextmanager
@@ -166,13 +187,15 @@ def told_by_job(prefix: str) -> Iterator[None]:
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         raise CommandError(f"{prefix}{getattr(error, 'full_key', '')}: {reason}") from error
+    except OSError as error:  # a path that no file can have
+        raise CommandError(f"{prefix}{str(error.filename)[:100]}: {error.strerror}.") from error
     except DloptError as error:
         if prefix:
             raise CommandError(f"{prefix}{error}") from error
         raise
 
 
-def _resolved(node: DictConfig, key: str) -> str:
+def resolved(node: DictConfig, key: str) -> str:
     try:
         return str(node[key])
     except OmegaConfBaseException as error:
@@ -181,7 +204,10 @@ def _resolved(node: DictConfig, key: str) -> str:
 
 def check_folder(folder: Path, again: bool = False) -> None:
     """Writable, as far as can be known without making it, and not in use (unless the run there goes on)."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        raise CommandError(f"Cannot write to {str(folder)[:100]}: {error.strerror}. Choose another folder.") from error
     if not existing.is_dir():
         raise CommandError(f"Cannot write to {folder}: {existing} is a file. Choose another hydra.run.dir.")
     try:

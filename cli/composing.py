@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.files import read_yaml
 
 from .config import register
 from .trust import check_trusted
@@ -30,7 +32,10 @@ _VALUED = ("cfg", "package", "config_dir", "info")
 _REFUSED = ("config_name", "config_path", "experimental_rerun")
 
 
-_COMPLAINTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, ArithmeticError)
+_COMPLAINTS = (
+    HydraException, OmegaConfBaseException, yaml.YAMLError, OSError,
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
+)  # fmt: skip
 """What composing raises over a config that cannot be."""
 
 
@@ -71,14 +76,17 @@ def session(config_dir: str | None) -> Iterator[None]:
 
     Raises:
         CommandError: `config_dir` is not a folder.
+        FileReadError: a YAML file in it cannot be read, or would take for ever.
     """
     register()
     version.setbase("1.3")
     search_path = create_automatic_config_search_path(None, None, "pkg://dlopt.conf")
     if config_dir is not None:
         path = Path(config_dir).absolute()
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise CommandError(f"--config-dir {config_dir}: there is no such folder.")
+        for file in path.rglob("*.yaml"):
+            read_yaml(file)
         search_path.prepend("command-line", f"file://{path}", SearchPathQuery(provider="schema"))
     GlobalHydra.instance().clear()
     Hydra.create_main_hydra2("dlopt", search_path)
@@ -123,9 +131,9 @@ def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
     """
     try:
         cfg = compose(config, overrides=list(words), return_hydra_config=True)
+        check_trusted(cfg.hydra)
     except _COMPLAINTS as error:
         raise _explained(error, words) from error
-    check_trusted(cfg.hydra)
     return cfg
 
 

@@ -112,6 +112,10 @@ class Config:
     threads: int = 1
 
 
+SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if dataclasses.is_dataclass(field.default_factory))
+"""Keys that have keys below them, the solver's apart."""
+
+
 def register() -> None:
     """Make the schema and the solver group known to Hydra."""
     store = ConfigStore.instance()
