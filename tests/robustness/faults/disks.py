@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dlopt.cli.check import quoted
 
-from .command import Tally, difference, dlopt, start, status
+from dlopt.runs.tables import config_of
+
+from .command import Running, Tally, difference, dlopt, status
 
 SMALL_KB = (0, 8, 24, 64, 96, 160)
 ODD = ("with spaces", 'it\'s "quoted"', "new\nline", "ünï中文😀", "-dash", "a=b,c", "[list]", "$HOME", "back\\slash")
@@ -77,18 +79,18 @@ def of_read_only(folder: Path, words: list[str]) -> Tally:
 def of_one_folder(folder: Path, words: list[str]) -> Tally:
     """Two runs told to use one folder at once: one of them does; two that are not have two."""
     tally = Tally("two runs at once, in one folder and in one second")
-    for name in ("same", ""):
+    for name in ("same", "same2", "same3", ""):
         given = [*words, f"hydra.run.dir={name}"] if name else words
-        processes = [start(given, folder) for _ in range(2)]
-        ends = [process.communicate()[1] for process in processes]
-        codes = sorted(process.returncode for process in processes)
+        both = [Running([*given, f"seed={seed}"], folder) for seed in range(2)]
+        ends = [one.ended() for one in both]
+        codes = sorted(end.code for end in ends)
         expected = [0, 1] if name else [0, 0]
-        wrong = [
-            "" if codes == expected else f"exit codes {codes}",
-            "traceback" if "Traceback" in "".join(ends) else "",
-        ]
+        wrong = [*(end.complaint for end in ends), "" if codes == expected else f"exit codes {codes}"]
         if name:
-            wrong.append("" if status(folder / name) == "converged" else status(folder / name))
+            run = folder / name
+            wrong.append("" if status(run) == "converged" else status(run))
+            seed, kept = json.loads((run / "run.json").read_text())["seed"], config_of(run).get("seed")
+            wrong.append("" if seed == kept else f"run.json has seed {seed}, its config {kept}")
             tally.add("one ran, one was refused", *wrong)
         else:
             found = list((folder / "outputs").rglob("run.json"))

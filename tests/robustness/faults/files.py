@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
+from dlopt.cli.check import check
 
+from dlopt.bsde import preset, read_folder, write_folder
 from dlopt.calibrations import load_calibration
 from dlopt.errors import DloptError
 from dlopt.runs import RunReadError, find_runs, read_run
@@ -19,6 +22,11 @@ from dlopt.runs.tables import config_of, read_table
 
 from .command import Tally
 from .guard import answer
+
+ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{chr(98 + k)}: &{chr(98 + k)} [{','.join(['*' + chr(97 + k)] * 9)}]\n" for k in range(9)
+)
+"""YAML that would be 10^9 words."""
 
 
 def damaged(content: bytes, generator: random.Random) -> bytes:
@@ -62,6 +70,7 @@ def of_run(folder: Path, name: str, count: int, seed: int) -> Tally:
     """
     tally, path = Tally(f"`{name}` damaged"), folder / name
     good, generator, read = path.read_bytes(), random.Random(seed), readers(folder)[name]
+    torch.set_printoptions(profile="full", precision=17)  # every digit of what is compared below
     before = answer(read)
     for _ in range(count):
         path.write_bytes(damaged(good, generator))
@@ -70,6 +79,7 @@ def of_run(folder: Path, name: str, count: int, seed: int) -> Tally:
             how, said = "wrong", "read as something else than what was written"
         tally.add(how, said if how == "wrong" else "")
     path.write_bytes(good)
+    torch.set_printoptions(profile="default")
     return tally
 
 
@@ -92,14 +102,12 @@ def of_calibration(source: Path, count: int, seed: int) -> Tally:
 def of_hostile_input(source: Path) -> Tally:
     """YAML that would run code or explode, tables of absurd size: refused without being read."""
     tally, folder = Tally("hostile YAML, bombs in CSV and Parquet"), source.with_name("hostile")
-    aliases = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-        f"{chr(98 + k)}: &{chr(98 + k)} [{','.join(['*' + chr(97 + k)] * 9)}]\n" for k in range(9)
-    )
     bombs: dict[str, tuple[str, bytes]] = {
-        "an alias bomb": ("meta.yaml", aliases.encode()),
+        "an alias bomb": ("meta.yaml", ALIASES.encode()),
         "a Python object": ("meta.yaml", b"name: !!python/object/apply:os.system ['touch /tmp/owned']\n"),
         "deep nesting": ("meta.yaml", b"name: " + b"[" * 100_000),
         "an endless key": ("meta.yaml", b"name: " + b"x" * 10_000_000),
+        "a number of 10,000 digits": ("meta.yaml", b"year: " + b"9" * 10_000),
         "an endless line": ("elasticity.csv", b"sector,theta,psi,tradable,name\n1," + b"9" * 5_000_000),
         "an endless quoted cell": ("elasticity.csv", b'sector,theta,psi,tradable,name\n"' + b"x\n" * 3_000_000),
         "five million rows": ("elasticity.csv", b"sector,theta,psi,tradable,name\n" + b"1,4,0,1,a\n" * 5_000_000),
@@ -121,6 +129,38 @@ def of_hostile_input(source: Path) -> Tally:
     how, said = answer(lambda: load_calibration(str(folder)))
     tally.add(how, "" if how == "refused" else f"a Parquet bomb: {how} {str(said)[:200]}")
     shutil.rmtree(folder)
+    return tally
+
+
+def of_hostile_yaml(folder: Path) -> Tally:
+    """The same YAML in a model folder, in `--config-dir`, and in the config of a run."""
+    tally = Tally("hostile YAML in a model folder, --config-dir, the config of a run")
+    hostile = {
+        "an alias bomb": ALIASES.encode(),
+        "a Python object": b"rho: !!python/object/apply:os.system ['touch /tmp/owned']\n",
+        "deep nesting": b"rho: " + b"[" * 100_000,
+        "nesting": b"rho: " + b"[" * 900,
+        "an endless key": b"rho: " + b"x" * 10_000_000,
+        "a number of 10,000 digits": b"rho: " + b"9" * 10_000,
+        "no date": b"rho: 2001-99-99\n",
+        "no UTF-8": b"rho: \xff\xfe\n",
+    }
+    model, config, run = folder / "model", folder / "config", folder / "run"
+    write_folder(preset("blocks"), model)
+    (config / "scenario").mkdir(parents=True)
+    (run / ".hydra").mkdir(parents=True)
+    calls: dict[Path, Callable[[], Any]] = {
+        model / "process.yaml": lambda: read_folder(model),
+        config / "scenario" / "mine.yaml": lambda: check("nash", ["scenario=mine", "--config-dir", str(config)]),
+        run / ".hydra" / "config.yaml": lambda: config_of(run),
+    }
+    for path, call in calls.items():
+        for what, content in hostile.items():
+            path.write_bytes(content)
+            how, said = answer(call)
+            # A run's config is only shown: a word of 10,000 digits there is a value like any other.
+            fine = how == "refused" or (how == "accepted" and path.name == "config.yaml" and "digits" in what)
+            tally.add(how, "" if fine else f"{what} in {path.name}: {how} {str(said)[:200]}")
     return tally
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 from dlopt.cli.bsde import _check as check_bsde
-from dlopt.cli.check import check
-from dlopt.cli.config import allowed_keys
+from dlopt.cli.bsde_config import allowed_keys as bsde_keys
+from dlopt.cli.bsde_config import register as register_bsde
+from dlopt.cli.check import check as check_solve
+from dlopt.cli.composing import compose_words, session
+from dlopt.cli.config import allowed_keys, register
 from dlopt.cli.verbs import VERBS as KNOWN
+from omegaconf import DictConfig
 
 from .command import Tally
 from .guard import answer
@@ -23,7 +28,7 @@ _VALUES = (
 _PREFIXES = ("",) * 9 + ("+", "++", "~")
 VERBS = {
     "equilibrium": "scenario=given_policy", "unilateral": "scenario=dual", "nash": "scenario=dual",
-    "cooperative": "scenario=cooperation",
+    "cooperative": "scenario=cooperation", "bsde": "model=separable",
 }  # fmt: skip
 
 
@@ -50,39 +55,66 @@ def of_overrides(calibration: Path, count: int, seed: int) -> Tally:
     hydra = ["hydra.run.dir", "hydra.sweep.dir", "hydra.job.name", "hydra/launcher", "hydra.verbose", "hydra.nothing"]
     for _ in range(count):
         verb = generator.choice(list(VERBS))
-        known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys]
-        words = random_words(generator, [*known, *known, "scenario", "solver", *hydra])
         flags = ["-m"] if generator.random() < 0.1 else []
-        given = [*flags, VERBS[verb], f"calibration={calibration}", *words]
         before = set(Path.cwd().iterdir())
-        how, said = answer(lambda verb=verb, given=given: check(verb, given))
+        if verb == "bsde":
+            known, given = bsde_keys(), [*flags, VERBS[verb]]
+        else:
+            known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys] + [
+                "scenario",
+                "solver",
+            ]
+            given = [*flags, VERBS[verb], f"calibration={calibration}"]
+        words = random_words(generator, [*known, *known, *hydra])
+        how, said = answer(lambda verb=verb, given=[*given, *words]: checked(verb, given))
         new = set(Path.cwd().iterdir()) - before
         tally.add(how, f"{verb} {words!r}: {said}" if how == "wrong" else "", f"{words!r} wrote {new}" if new else "")
     return tally
 
 
+def checked(verb: str, words: list[str]) -> Any:
+    """What a command does before anything is written."""
+    return check_bsde(words) if verb == "bsde" else check_solve(verb, words)
+
+
 def of_numbers(calibration: Path) -> Tally:
-    """NaN and infinities as the value of every numeric key: refused."""
-    tally = Tally("NaN, Inf as every numeric key")
-    numeric = {
-        "nash": (
-            "psi_scale", "tolerance", "starts", "seed", "threads", "checkpoint_seconds", "bounds.tariff=[0,{}]",
-            "bounds.export_tax=[{},1]", "bounds.subsidy=[0,{}]", "solver.tolerance", "solver.gain_tolerance",
-            "solver.step_tolerance", "solver.rounds", "solver.warm_up", "solver.max_iterations", "solver.max_step",
-            "solver.revisions",
-        ),
-        "cooperative": ("weights={{E1:{}}}",),
-    }  # fmt: skip
-    for verb, keys in numeric.items():
-        scenario = "dual" if verb == "nash" else "cooperation"
-        for key in keys:
-            for value in ("nan", "inf", "-inf", "1e400"):
-                word = key.format(value) if "{" in key else f"{key}={value}"
-                given = [f"scenario={scenario}", f"calibration={calibration}", word]
-                how, said = answer(lambda verb=verb, given=given: check(verb, given))
-                tally.add(how, "" if how == "refused" else f"{word}: {how} {str(said)[:200]}")
-    for key in ("budget.seconds", "budget.steps", "method.learning_rate", "method.delta", "analysis.paths", "seed"):
-        for value in ("nan", "inf", "-inf"):
-            how, said = answer(lambda key=key, value=value: check_bsde([f"{key}={value}"]))
-            tally.add(how, "" if how == "refused" else f"bsde {key}={value}: {how} {str(said)[:200]}")
+    """NaN and infinities as the value of every numeric key, and in lists and mappings: refused."""
+    tally, world = Tally("NaN, Inf as every numeric key"), f"calibration={calibration}"
+    commands: dict[tuple[str, ...], list[str]] = {
+        ("nash", "scenario=dual", world): [],
+        ("nash", "scenario=dual", world, "solver=best_response"): [],
+        ("bsde", "model=separable"): [],
+        ("bsde", "scenario=network", "method=network", "model=synthetic3"): [],
+    }
+    for verb, *start in commands:
+        others = [key for words, keys in commands.items() if words[0] == verb for key in keys]
+        commands[verb, *start] = [key for key in numeric_keys(verb, start) if key not in others]
+    entries = [(verb, start, f"{key}={{}}") for (verb, *start), keys in commands.items() for key in keys]
+    for bound in ("bounds.tariff=[0,{}]", "bounds.export_tax=[{},1]", "bounds.subsidy=[0,{}]"):
+        entries.append(("nash", ["scenario=dual", world], bound))
+    entries.append(("cooperative", ["scenario=cooperation", world], "weights={{E1:{}}}"))
+    for verb, start, entry in entries:
+        for value in ("nan", "inf", "-inf", "1e400"):
+            word = entry.format(value)
+            how, said = answer(lambda verb=verb, words=[*start, word]: checked(verb, words))
+            tally.add(how, "" if how == "refused" else f"{verb} {word}: {how} {str(said)[:200]}")
     return tally
+
+
+def numeric_keys(verb: str, words: list[str]) -> list[str]:
+    """Every key of a command whose type is a number, with what the words choose."""
+    if verb == "bsde":
+        register_bsde()
+    else:
+        register()
+    with session(None):
+        extra = [] if verb == "bsde" else [f"verb={verb}"]
+        cfg = compose_words([*words, *extra], "bsde" if verb == "bsde" else "config")
+    keys = []
+    for section, node in (("", cfg), *((f"{name}.", cfg[name]) for name in cfg)):
+        if not isinstance(node, DictConfig) or section in ("hydra.", "scenario.", "weights."):
+            continue
+        for name in node:
+            if node._get_node(name)._metadata.ref_type in (int, float):
+                keys.append(f"{section}{name}")
+    return keys
