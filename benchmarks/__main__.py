@@ -26,14 +26,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
     "given_tariffs": ("anderson", "contraction"),
     "china_subsidies": ("lbfgsb", "slsqp", "lbfgsb_differences", "ipopt", "adam", "published"),
-    "china_both": ("lbfgsb", "slsqp", "ipopt", "adam", "published"),
+    "china_both": ("lbfgsb", "slsqp", "adam", "published"),
     "us_china_dual": ("lbfgsb", "adam"),
     "trade_war": ("lbfgsb", "adam", "published"),
     "dual": ("lbfgsb", "adam", "published"),
-    "cooperation": ("lbfgsb", "ipopt", "adam", "published"),
+    "cooperation": ("lbfgsb", "adam", "published"),
     "exporter": ("training",),
 }
-"""Who is asked to do what: one program cannot hold several optimisers, and SLSQP is cubic in the instruments."""
+"""Who is asked to do what: one program cannot hold several optimisers and takes minutes to build; SLSQP is cubic in the
+instruments."""
 
 
 def run(program: str, words: list[str], calibration: str, threads: int, limit: float) -> dict[str, Any]:
