@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import itertools
 import math
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.errors import DloptError, UnknownNameError
@@ -154,7 +155,9 @@ def _check_groups(words: Sequence[str]) -> None:
 
 
 def _check_job(cfg: DictConfig, prefix: str) -> None:
-    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    own = copy.deepcopy(cfg)  # masked_copy would lose the types that interpolations are checked against
+    with open_dict(own):
+        del own["hydra"]
     with told_by_job(prefix):
         solver = str(cfg.hydra.runtime.choices.solver)
         unknown = unknown_keys(own, solver)

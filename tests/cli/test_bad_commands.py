@@ -50,7 +50,7 @@ MISTAKES = {
     "option's value": ((*DUAL, "solver=best_response", "solver.optimizer=adma"), ["adma", "adam"]),
     "option's sign": ((*DUAL, "solver=best_response", "solver.eta=-1"), ["solver.eta=-1"]),
     "option of another solver, forced": ((*DUAL, "++solver.eta=1"), ["'solver.eta'"]),
-    "a number that is a text": ((*DUAL, "psi_scale=${oc.env:HOME}"), ["psi_scale", "finite number"]),
+    "a number that is a text": ((*DUAL, "psi_scale=${oc.env:HOME}"), ["psi_scale", "Float"]),
     "a number too large": ((*DUAL, f"starts={'9' * 400}"), ["starts", "whole number"]),
     "a tolerance too large": ((*DUAL, f"tolerance={'9' * 400}"), ["too large"]),
     "two wrong words": ((*DUAL, "solver.rate=1", "bounds=nothing"), ["solver.rate"]),

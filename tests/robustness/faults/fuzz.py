@@ -21,7 +21,7 @@ from dlopt.errors import DloptError
 
 from .command import Tally
 
-SECONDS = 240
+SECONDS = 120
 """The most one reader is fuzzed for."""
 
 
@@ -60,7 +60,7 @@ def _of_reader(name: str, sample: Path, count: int, seed: int) -> Tally:
     with tempfile.TemporaryDirectory(prefix="fuzz") as place:
         words = [sys.executable, "-m", __spec__.name, name, str(sample), str(count), place, str(seed)]
         try:
-            done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=5 * SECONDS)
+            done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=10 * SECONDS)
         except subprocess.TimeoutExpired:
             tally.add("hangs", f"{name}: hangs")
             return tally
