@@ -46,7 +46,7 @@ SMALL = [
 ]  # fmt: skip
 TRAINING = ["solve", "bsde", "budget.steps=50", *SMALL]
 FUZZED = {
-    "run.json": 20_000, "sweep.json": 20_000, "config.yaml": 2_000, "checkpoint.pt": 4_000, "model.pt": 2_000,
+    "run.json": 10_000, "sweep.json": 10_000, "config.yaml": 2_000, "checkpoint.pt": 4_000, "model.pt": 2_000,
     "calibration": 500, "exporter folder": 2_000, "network folder": 2_000,
 }  # fmt: skip
 """Reader -> inputs tried."""
