@@ -13,6 +13,7 @@ from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments, o
 from dlopt.framework.outcome import Outcome
 
 _FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral
+_ROUNDING = 1e-15  # a shorter step does not move a rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,8 @@ def _joint_step(game: Game, point: Point, options: JointNewton) -> Step:
     settled = residual <= options.tolerance and longest <= options.step_tolerance
     if settled and residual <= options.tolerance / 100:
         return Step(residual, point, Outcome.CONVERGED)
+    if longest <= _ROUNDING:  # what slope there is lies along neutral directions
+        return Step(residual, point, Outcome.CONVERGED if settled else Outcome.STALLED)
     length = float(step.norm())
     scale = min(1.0, options.max_step / longest)
     while scale >= 1 / 16:

@@ -182,6 +182,20 @@ class TestNash:
         assert float(seeing.point.a) > 0
         assert float(seeing.point.objectives) > float(blind.point.objectives) + 0.5
 
+    def test_a_slope_along_a_neutral_direction_leads_to_the_bounds(self) -> None:
+        """Player 0 cares for the difference of its choices and hardly for their sum: joint steps stand still."""
+
+        def hardly(a: Tensor) -> Tensor:
+            return torch.stack([1 - (a[0] - a[1]) ** 2 + 1e-6 * (a[0] + a[1]), 1 - a[2] ** 2])
+
+        game = direct_game(hardly, [0, 0, 1], [-1.0, -1.0, -1.0], [1.0, 1.0, 1.0])
+        start = game.point(vector(0.0, 0.0, 0.0))
+        assert start is not None
+        result = solve_nash(game, start, other_starts=[vector(0.5, -0.5, 0.5)])
+        assert result.outcome is Outcome.CONVERGED
+        assert torch.allclose(result.point.a, vector(1.0, 1.0, 0.0), rtol=0, atol=1e-8)
+        assert result.iterations < 30  # 40 joint steps on the spot otherwise
+
     def test_a_game_without_equilibrium_is_not_converged(self) -> None:
         """Matching pennies with quadratic stakes: player 0 wants to be at player 1's choice, player 1 far from it."""
 
