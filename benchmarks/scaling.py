@@ -38,7 +38,7 @@ def child(size: str, task: str, choice: str) -> Record:
     import torch
 
     from dlopt.calibrations import synthetic
-    from dlopt.framework.nash import JointNewton
+    from dlopt.framework.joint import JointNewton
     from dlopt.framework.tape import Tape
     from dlopt.trade.api import build_model
     from dlopt.trade.equilibrium import find_equilibrium
