@@ -6,6 +6,7 @@ second derivatives, all through the equilibrium. A planner's problem is a game w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -93,6 +94,7 @@ class Step:
         point: where it leads.
         outcome: how the iteration as a whole ended; None to go on from `point`.
         radius: largest change of one instrument allowed next, of methods that adapt it.
+        correction: largest change of one instrument that the last Newton matrix still asks for at `point`.
         unsettled: players whose own problem stands in the way of a joint step.
     """
 
@@ -100,6 +102,7 @@ class Step:
     point: Point
     outcome: Outcome | None = None
     radius: float = 0.0
+    correction: float = math.inf
     unsettled: tuple[int, ...] = ()
 
 
@@ -138,8 +141,8 @@ class Monitor:
             fresh.append(step)
             outcome = None if step.outcome is None else step.outcome.value
             return {
-                "residual": step.residual, "outcome": outcome, "radius": step.radius, "point": step.point.state(),
-                "unsettled": list(step.unsettled),
+                "residual": step.residual, "outcome": outcome, "radius": step.radius, "correction": step.correction,
+                "point": step.point.state(), "unsettled": list(step.unsettled),
             }  # fmt: skip
 
         entry = self.tape.take(label, record)
@@ -147,7 +150,12 @@ class Monitor:
             return fresh[0]
         outcome = None if entry["outcome"] is None else Outcome(entry["outcome"])
         return Step(
-            entry["residual"], game.restore(entry["point"]), outcome, entry["radius"], tuple(entry["unsettled"])
+            entry["residual"],
+            game.restore(entry["point"]),
+            outcome,
+            entry["radius"],
+            entry["correction"],
+            tuple(entry["unsettled"]),
         )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from dlopt.framework.box import BoxedSystem
-from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments, own_gradient
+from dlopt.framework.game import Game, Monitor, Point, Step, first_order_residual, free_instruments, own_gradient
 from dlopt.framework.outcome import Outcome
 
 _FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral
 _ROUNDING = 1e-15  # a shorter step does not move a rate
+_CHORD = 0.5  # a matrix is kept as long as each correction it asks for is at most this fraction of the one before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,21 +49,24 @@ def joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monito
     The test of a step is affine invariant: the correction that the same matrix asks for at the new point must be
     shorter than the step was (Deuflhard's natural monotonicity).
     """
+    step = Step(math.inf, point)
     for _ in range(options.max_iterations):
-        before = point
+        before = step
         step = monitor.step(game, "joint newton", partial(_joint_step, game, before, options))
-        monitor.report("joint newton", None, step.residual, before)
+        monitor.report("joint newton", None, step.residual, before.point)
         if step.outcome is not None:
             return step
-        point = step.point
     return dataclasses.replace(step, outcome=Outcome.MAX_ITERATIONS)
 
 
-def _joint_step(game: Game, point: Point, options: JointNewton) -> Step:
+def _joint_step(game: Game, before: Step, options: JointNewton) -> Step:
+    point = before.point
     gradient = own_gradient(game, point)
     free = free_instruments(point.a, gradient, game.lower, game.upper)
     residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
     if not bool(free.any()):
+        return Step(residual, point, Outcome.CONVERGED)
+    if residual <= options.tolerance / 100 and before.correction <= options.step_tolerance:
         return Step(residual, point, Outcome.CONVERGED)
     system = _joint_system(game, point, free)
     if not isinstance(system, _JointSystem):
@@ -83,10 +88,40 @@ def _joint_step(game: Game, point: Point, options: JointNewton) -> Step:
         if trial is not None:
             correction = system.step(own_gradient(game, trial), game.lower - a, game.upper - a)
             shorter = correction is not None and float(correction.norm()) <= (1 - scale / 4) * length
+            if correction is not None and scale == 1 and (shorter or longest < 1e-7):
+                return _chords(game, system, Step(residual, trial), correction, length, options)
             if shorter or longest < 1e-7:
                 return Step(residual, trial)
         scale /= 2
     return Step(residual, point, Outcome.CONVERGED if settled else Outcome.STALLED)
+
+
+def _chords(
+    game: Game, system: _JointSystem, step: Step, correction: Tensor, length: float, options: JointNewton
+) -> Step:
+    """Go on from a full step with the corrections that its own matrix asks for, as long as they shrink fast.
+
+    Args:
+        step: taken.
+        correction: what the matrix asks for next.
+        length: of the step taken.
+    """
+    while float(correction.norm()) <= _CHORD * length:
+        longest = float(correction.abs().max())
+        step = dataclasses.replace(step, correction=longest)
+        settled = (
+            longest <= options.step_tolerance and first_order_residual(game, step.point) <= options.tolerance / 100
+        )
+        if settled or longest <= _ROUNDING:
+            break
+        a = (step.point.a + correction).clamp(game.lower, game.upper)
+        trial = game.point(a, near=step.point)
+        following = None if trial is None else system.step(own_gradient(game, trial), game.lower - a, game.upper - a)
+        if trial is None or following is None or float(following.norm()) > _CHORD * float(correction.norm()):
+            break
+        length, correction = float(correction.norm()), following
+        step = dataclasses.replace(step, point=trial)
+    return step
 
 
 def _joint_system(game: Game, point: Point, free: Tensor) -> _JointSystem | list[int]:

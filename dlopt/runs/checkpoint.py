@@ -14,7 +14,7 @@ from dlopt.errors import DloptError
 from dlopt.runs.folder import CHECKPOINT
 from dlopt.tensors import TensorFileError, read_tensors, write_tensors
 
-FORMAT = 2
+FORMAT = 3
 
 
 class CheckpointError(DloptError):

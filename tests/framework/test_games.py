@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from dlopt.framework import (
     solve_nash,
 )
 from dlopt.framework.game import first_order_residual
+from dlopt.framework.joint import _joint_system, joint_newton
 
 
 def hills(a: Tensor) -> Tensor:
@@ -195,6 +197,25 @@ class TestNash:
         assert result.outcome is Outcome.CONVERGED
         assert torch.allclose(result.point.a, vector(1.0, 1.0, 0.0), rtol=0, atol=1e-8)
         assert result.iterations < 30  # 40 joint steps on the spot otherwise
+
+    def test_one_matrix_serves_several_joint_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Second derivatives of everybody in everything are what costs: near the end a matrix does for many steps."""
+        matrices = []
+
+        def counted(*arguments: Any) -> Any:
+            matrices.append(arguments)
+            return _joint_system(*arguments)
+
+        monkeypatch.setattr("dlopt.framework.joint._joint_system", counted)
+        costs = vector(1.0, 2.0, 3.0)
+        game = direct_game(lambda a: a * (10 - a.sum()) - costs * a.exp(), [0, 1, 2], [0.0] * 3, [4.0] * 3)
+        start = game.point(vector(1.2, 0.9, 0.7))
+        assert start is not None
+        end = joint_newton(game, start, JointNewton(), Monitor())
+        assert end.outcome is Outcome.CONVERGED
+        a = end.point.a
+        assert float((10 - a.sum() - a - costs * a.exp()).abs().max()) <= 1e-10  # everybody's first-order condition
+        assert len(matrices) <= 2  # Newton alone takes one at each of five points
 
     def test_a_game_without_equilibrium_is_not_converged(self) -> None:
         """Matching pennies with quadratic stakes: player 0 wants to be at player 1's choice, player 1 far from it."""
