@@ -1,13 +1,15 @@
 """Processes that train together: all hold the same weights, each evaluates its share of every batch.
 
-All draw the same random numbers, for the whole batch; what each finds in its rows is put together before it is used.
-So weights, states and random numbers are the same in all of them, and those of one process to rounding.
+All draw the same random numbers, for the whole batch. Its rows are cut into pieces, as many for one process as for
+several; each piece is evaluated by itself, and what is found in all of them is put together, in their order, before it
+is used. So weights, states and random numbers are the same in all processes, and those of one process, to the last bit.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -18,6 +20,8 @@ from torch import Tensor
 
 from dlopt.errors import DloptError
 
+PIECES = 2
+"""Pieces of every batch. Of more processes each has one piece, and together they train as one does to rounding."""
 PATIENCE = datetime.timedelta(minutes=30)
 """How long a process may let the others wait (the first one computes the exact solution before they train)."""
 
@@ -38,16 +42,20 @@ class Ranks:
 
     rank, size = 0, 1
 
-    def share(self, n: int) -> slice:
-        """Which of n rows are those of this process."""
-        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+    def pieces(self, n: int) -> list[slice]:
+        """Which of n rows are those of this process, in the pieces that are evaluated one by one."""
+        many = max(PIECES, self.size)
+        cuts = [n * k // many for k in range(many + 1)]
+        own = slice(many * self.rank // self.size, many * (self.rank + 1) // self.size)
+        return [slice(*ends) for ends in itertools.pairwise(cuts)][own]
 
-    def whole(self, part: Tensor, n: int) -> Tensor:
-        """All n rows, of which each process gives its share."""
-        return part
+    def whole(self, parts: Sequence[Tensor], n: int) -> Tensor:
+        """All n rows, of which each process gives its pieces."""
+        return torch.cat(list(parts))
 
-    def add(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over the processes, in place."""
+    def total(self, parts: Sequence[Tensor]) -> Tensor:
+        """The sum over the pieces of all, of which each process gives what it found in its own."""
+        return self.whole([part[None] for part in parts], max(PIECES, self.size)).sum(0)
 
     def told(self, value: T) -> T:
         """The value of the first process."""
@@ -67,19 +75,13 @@ class Together(Ranks):
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
-    def whole(self, part: Tensor, n: int) -> Tensor:
-        full = part.new_zeros(n, *part.shape[1:])
-        full[self.share(n)] = part
+    def whole(self, parts: Sequence[Tensor], n: int) -> Tensor:
+        full = parts[0].new_zeros(n, *parts[0].shape[1:])
+        for rows, part in zip(self.pieces(n), parts, strict=True):
+            full[rows] = part
         with _answered():
             dist.all_reduce(full)
         return full
-
-    def add(self, tensors: Sequence[Tensor]) -> None:
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with _answered():
-            dist.all_reduce(flat)
-        for tensor, total in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
-            tensor.copy_(total.view_as(tensor))
 
     def told(self, value: T) -> T:
         said = [value]

@@ -104,7 +104,7 @@ class Trainer:
         rest = [p for p in value.parameters() if id(p) not in own]
         if options.loss == "paper":
             matrices, rest = [], rest + matrices
-        self.adam = torch.optim.Adam(rest, lr=options.learning_rate, betas=(0.9, 0.99))
+        self.adam = torch.optim.Adam(rest, lr=options.learning_rate, betas=(0.9, 0.99), fused=True)
         self.muon = Muon(matrices, lr=options.muon_rate) if matrices else None
         self.pool = self._first_pool()
         left = self._set_scale()
@@ -206,7 +206,6 @@ class Trainer:
         rate = self._rate()
         for optimizer, base in ((self.adam, self.options.learning_rate), (self.muon, self.options.muon_rate)):
             if optimizer is not None:
-                optimizer.zero_grad()
                 for group in optimizer.param_groups:
                     group["lr"] = base * rate
         n = self.options.batch // 2
@@ -218,10 +217,13 @@ class Trainer:
             torch.cat([mine.x, wide.x]),
             None if mine.z is None or wide.z is None else torch.cat([mine.z, wide.z]),
         )
-        loss, marginal = self._hjb_loss(both, n) if self.options.loss == "hjb" else self._paper_loss(both, mine)
-        loss.backward()
-        total = loss.detach().clone()
-        self.ranks.add([total, *(p.grad for p in self.value.parameters() if p.grad is not None)])
+        losses, marginal = self._hjb_losses(both, n) if self.options.loss == "hjb" else self._paper_losses(both, mine)
+        weights = list(self.value.parameters())
+        found = [(loss, *torch.autograd.grad(loss, weights, materialize_grads=True)) for loss in losses]
+        total = self.ranks.total([torch.cat([tensor.detach().flatten() for tensor in piece]) for piece in found])
+        loss, *gradients = total.split([1, *(weight.numel() for weight in weights)])
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient.view_as(weight)
         self.adam.step()
         if self.muon is not None:
             self.muon.step()
@@ -229,26 +231,28 @@ class Trainer:
         self.pool.y[index], self.pool.x[index] = moved.y, moved.x
         if self.pool.z is not None and moved.z is not None:
             self.pool.z[index] = moved.z
-        self._loss = float(total)
+        self._loss = float(loss)
 
-    def _hjb_loss(self, state: State, n: int) -> tuple[Tensor, Tensor]:
-        """Mean squared residual around the mean of the first n states, this process's part of it; their marginals."""
-        share, size = self.ranks.share(len(state)), len(state)
-        own = state.rows(share)
-        at = self.value.evaluate(own)
-        residual = hjb_residual(self.model, own, at) / self.unit
-        average = self.ranks.whole(residual.detach(), size)[:n].mean()
-        marginal = self.ranks.whole(at.marginal.detach(), size)[:n]
-        return (residual - average).square().sum() / size, marginal
+    def _hjb_losses(self, state: State, n: int) -> tuple[list[Tensor], Tensor]:
+        """Mean squared residual around the mean of the first n states, a part from each piece; their marginals."""
+        size = len(state)
+        own = [state.rows(piece) for piece in self.ranks.pieces(size)]
+        at = [self.value.evaluate(piece) for piece in own]
+        residuals = [hjb_residual(self.model, *piece) / self.unit for piece in zip(own, at, strict=True)]
+        average = self.ranks.whole([residual.detach() for residual in residuals], size)[:n].mean()
+        marginal = self.ranks.whole([piece.marginal.detach() for piece in at], size)[:n]
+        return [(residual - average).square().sum() / size for residual in residuals], marginal
 
-    def _paper_loss(self, state: State, mine: State) -> tuple[Tensor, Tensor]:
-        """Mean of the paper's losses, this process's part of it; marginals at the states from the pool."""
-        share, first = self.ranks.share(len(state)), self.ranks.share(len(mine))
-        noises = [noise[share] for noise in increments(self.model, len(state), self.options, self.generator)]
-        losses = paper_losses(self.value, state.rows(share), self.options, noises)
+    def _paper_losses(self, state: State, mine: State) -> tuple[list[Tensor], Tensor]:
+        """Mean of the paper's losses, a part from each piece; marginals at the states from the pool."""
+        noises = increments(self.model, len(state), self.options, self.generator)
         unit = (self.unit * self.options.delta) ** 2
-        marginal = self.ranks.whole(self.value.at(mine.rows(first)).marginal, len(mine))
-        return (losses.analytic + losses.probabilistic).sum() / len(state) / unit, marginal
+        parts = []
+        for piece in self.ranks.pieces(len(state)):
+            losses = paper_losses(self.value, state.rows(piece), self.options, [noise[piece] for noise in noises])
+            parts.append((losses.analytic + losses.probabilistic).sum() / len(state) / unit)
+        marginals = [self.value.at(mine.rows(piece)).marginal for piece in self.ranks.pieces(len(mine))]
+        return parts, self.ranks.whole(marginals, len(mine))
 
     # -- measuring ----------------------------------------------------------------------------------------------
 
@@ -277,19 +281,20 @@ class Trainer:
     def _pool_residual(self) -> tuple[Tensor, Tensor]:
         """Residual and V at all states of the pool, `[pool]` each."""
         size = len(self.pool)
-        residual, at = self.value.residual(self.pool.rows(self.ranks.share(size)))
-        return self.ranks.whole(residual, size), self.ranks.whole(at.value, size)
+        found = [self.value.residual(self.pool.rows(piece)) for piece in self.ranks.pieces(size)]
+        residual, value = [residual for residual, _ in found], [at.value for _, at in found]
+        return self.ranks.whole(residual, size), self.ranks.whole(value, size)
 
+    @torch.no_grad()
     def _pool_losses(self, some: slice) -> tuple[Tensor, Tensor]:
         """Loss_A / V^2 and Loss_P / V^2 over one sub-interval at some states of the pool, `[B]` each."""
         pool, options = self.pool.rows(some), dataclasses.replace(self.options, intervals=1)
-        share = self.ranks.share(len(pool))
         own = torch.Generator(device=pool.x.device).manual_seed(0)
-        noises = [noise[share] for noise in increments(self.model, len(pool), options, own)]
-        with torch.no_grad():
-            losses = paper_losses(self.value, pool.rows(share), options, noises)
-        square = losses.value**2
-        analytic, probabilistic = losses.analytic / square, losses.probabilistic / square
+        (noise,) = increments(self.model, len(pool), options, own)
+        pieces = self.ranks.pieces(len(pool))
+        found = [paper_losses(self.value, pool.rows(piece), options, [noise[piece]]) for piece in pieces]
+        analytic = [losses.analytic / losses.value**2 for losses in found]
+        probabilistic = [losses.probabilistic / losses.value**2 for losses in found]
         return self.ranks.whole(analytic, len(pool)), self.ranks.whole(probabilistic, len(pool))
 
     # -- going on later -----------------------------------------------------------------------------------------

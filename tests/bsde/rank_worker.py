@@ -23,7 +23,7 @@ CASES = {
     "paper": (preset("blocks", 5), dataclasses.replace(PAPER, hidden=16, batch=15)),
     "one_state_of_the_pool": (preset("blocks", 5), dataclasses.replace(PAPER, hidden=16, batch=3)),
 }
-STEPS = 40
+STEPS = 20
 
 
 def trainer(case, ranks, budget=Budget(steps=STEPS, evaluations=4)):
