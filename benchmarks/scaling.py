@@ -114,12 +114,17 @@ def _time_parts(parts: collections.Counter[str]) -> None:
         (factors.EquilibriumFactors, "solve_transposed", "solves"),
         (krylov.KrylovFactors, "solve", "solves"),
         (krylov.KrylovFactors, "solve_transposed", "solves"),
-        (model.TradeModel, "residual", "residuals"),
         (curvature.Curvature, "along", "curvature"),
         (curvature.Curvature, "mixed", "curvature"),
         (curvature.Curvature, "direct", "curvature"),
     ):
         setattr(owner, method, timed(name, getattr(owner, method)))
+    equations = model.TradeModel.equations
+
+    def timed_equations(self: model.TradeModel, wedges: model.LogWedges) -> Callable[..., Any]:
+        return timed("residuals", equations(self, wedges))
+
+    model.TradeModel.equations = timed("residuals", timed_equations)
 
 
 def run(size: str, task: str, choice: str, limit: int) -> Record:
@@ -161,6 +166,7 @@ def tables(records: list[Record]) -> str:
     out = ["| N x J | unknowns | equilibrium | gradient | unilateral | Nash |", "|---|---:|---:|---:|---:|---:|"]
     for size in SIZES:
         out.append(f"| {size} | {unknowns(size):,} | {' | '.join(cell(size, task) for task in TASKS)} |")
+    out.append(f"| exponent of time, dense | | {' | '.join(slope(task, 'dense', 'seconds') for task in TASKS)} |")
     out += ["", "| N x J | unknowns | equilibrium, dense | matrix-free | Hessian, dense | matrix-free |"]
     out.append("|---|---:|---:|---:|---:|---:|")
     columns = [(task, way) for task in ("equilibrium", "hessian") for way in WAYS]

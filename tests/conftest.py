@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 from dlopt.calibrations import load_calibration
 from dlopt.trade.calibration import Calibration
@@ -14,6 +15,9 @@ from dlopt.trade.calibration import Calibration
 # The same examples in every run: a test that fails fails again.
 hypothesis.settings.register_profile("seeded", derandomize=True)
 hypothesis.settings.load_profile("seeded")
+
+# One thread for each of the processes that share out the tests.
+torch.set_num_threads(1)
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 

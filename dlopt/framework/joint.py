@@ -15,6 +15,7 @@ from dlopt.framework.outcome import Outcome
 
 _FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral
 _ROUNDING = 1e-15  # a shorter step does not move a rate
+_FINE = 1e-10  # corrections with one matrix end with one no longer than this
 _CHORD = 0.5  # a matrix is kept as long as each correction it asks for is at most this fraction of the one before
 
 
@@ -107,20 +108,17 @@ def _chords(
         length: of the step taken.
     """
     while float(correction.norm()) <= _CHORD * length:
-        longest = float(correction.abs().max())
-        step = dataclasses.replace(step, correction=longest)
-        settled = (
-            longest <= options.step_tolerance and first_order_residual(game, step.point) <= options.tolerance / 100
-        )
-        if settled or longest <= _ROUNDING:
-            break
+        taken = float(correction.abs().max())
+        step = dataclasses.replace(step, correction=taken)
         a = (step.point.a + correction).clamp(game.lower, game.upper)
-        trial = game.point(a, near=step.point)
+        trial = None if taken <= _ROUNDING else game.point(a, near=step.point)
         following = None if trial is None else system.step(own_gradient(game, trial), game.lower - a, game.upper - a)
         if trial is None or following is None or float(following.norm()) > _CHORD * float(correction.norm()):
             break
         length, correction = float(correction.norm()), following
-        step = dataclasses.replace(step, point=trial)
+        step = dataclasses.replace(step, point=trial, correction=float(following.abs().max()))
+        if taken <= _FINE and first_order_residual(game, trial) <= options.tolerance / 100:
+            break
     return step
 
 
