@@ -29,7 +29,8 @@ may have had other work on another core: compare within a table. The residual is
 the same exact one for everybody (of equilibria: the largest equation; of the exporter: mean HJB residual over rho V); the
 objective is the first player's real income relative to the baseline, or the planner's. The published algorithm makes 20
 rounds of 50 Adam steps per player at rate 1e-3 and has no test of optimality; with automatic differentiation its whole
-time is estimated from two steps of every player.
+time is estimated from two steps of every player. IPOPT is asked for China's subsidies only: one program cannot hold
+several optimisers, and takes minutes to build. SLSQP's cost is cubic in the instruments: one country's at the most.
 
 ![Seconds to solve]({picture})
 
