@@ -76,7 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--repeat", type=int, default=3, help="times each is run; those over a minute, once")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one run; IPOPT and the published training have twice as many")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one run; some peers have twice as many")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     parser.add_argument("--page-only", action="store_true", help="no runs: the page from the results there are")

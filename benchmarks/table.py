@@ -23,14 +23,15 @@ _HEAD = """# Benchmarks
 
 Made by `python -m benchmarks --calibration {calibration}` (peers: `pip install '.[peers]'`) on {cores} cores
 ({machine}, Python {python}), every entry in a process of its own with {threads} thread(s) and some minutes to do it
-(one that did not finish says how many); medians of three runs where one takes less than a minute.
-Set-up is loading the data and, for IPOPT, building the program; imports are left out. Times are of one machine, which
-may have had other work on another core: compare within a table. The residual is the largest projected own derivative,
-the same exact one for everybody (of equilibria: the largest equation; of the exporter: mean HJB residual over rho V); the
-objective is the first player's real income relative to the baseline, or the planner's. The published algorithm makes 20
-rounds of 50 Adam steps per player at rate 1e-3 and has no test of optimality; with automatic differentiation its whole
-time is estimated from two steps of every player. IPOPT is asked for China's subsidies only: one program cannot hold
-several optimisers, and takes minutes to build. SLSQP's cost is cubic in the instruments: one country's at the most.
+(one that did not finish says how many); medians of three runs where one takes less than a minute. Set-up is loading
+the data and, for IPOPT, building the program; imports are left out. Times are of one machine, which may have had
+other work on another core: compare within a table. The residual is the largest projected own derivative, the same
+exact one for everybody (of equilibria: the largest equation; of the exporter: mean HJB residual over rho V); the
+objective is the first player's real income relative to the baseline, or the planner's. The published algorithm makes
+20 rounds of 50 Adam steps per player at rate 1e-3 and has no test of optimality; with automatic differentiation its
+whole time is estimated from two steps of every player. IPOPT is asked for China's subsidies only: one program cannot
+hold several optimisers, and takes minutes to build. SLSQP's cost is cubic in the instruments: one country's at the
+most.
 
 ![Seconds to solve]({picture})
 
