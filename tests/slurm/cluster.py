@@ -93,6 +93,16 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        _end_all_of(config)
+
+
+def _end_all_of(config: Path) -> None:
+    """`kill -9` what is left of the cluster: the step of a job whose process was killed can outlive its daemon."""
+    mine = f"SLURM_CONF={config}\0".encode()
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mine in place.read_bytes():
+                os.kill(int(place.parent.name), signal.SIGKILL)
 
 
 def _munge(folder: Path) -> subprocess.Popen[bytes]:
