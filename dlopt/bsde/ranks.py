@@ -2,7 +2,8 @@
 
 All draw the same random numbers, for the whole batch. Its rows are cut into pieces, as many for one process as for
 several; each piece is evaluated by itself, and what is found in all of them is put together, in their order, before it
-is used. So weights, states and random numbers are the same in all processes, and those of one process, to the last bit.
+is used. So weights, states and random numbers are the same in all processes, and those of one process: to the last bit
+for as many processes as there are `PIECES`, to rounding for more.
 """
 
 from __future__ import annotations
@@ -42,9 +43,14 @@ class Ranks:
 
     rank, size = 0, 1
 
+    @property
+    def _many(self) -> int:
+        """Pieces of all processes together."""
+        return max(PIECES, self.size)
+
     def pieces(self, n: int) -> list[slice]:
         """Which of n rows are those of this process, in the pieces that are evaluated one by one."""
-        many = max(PIECES, self.size)
+        many = self._many
         cuts = [n * k // many for k in range(many + 1)]
         own = slice(many * self.rank // self.size, many * (self.rank + 1) // self.size)
         return [slice(*ends) for ends in itertools.pairwise(cuts)][own]
@@ -55,7 +61,7 @@ class Ranks:
 
     def total(self, parts: Sequence[Tensor]) -> Tensor:
         """The sum over the pieces of all, of which each process gives what it found in its own."""
-        return self.whole([part[None] for part in parts], max(PIECES, self.size)).sum(0)
+        return self.whole([part[None] for part in parts], self._many).sum(0)
 
     def told(self, value: T) -> T:
         """The value of the first process."""

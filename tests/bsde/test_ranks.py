@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import socket
@@ -12,16 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from commands import ENVIRONMENT, SMALL, dlopt, start, trained, wait_until
+from commands import ENVIRONMENT, LEAST, SMALL, dlopt, start, trained, wait_until
 from dlopt.cli import bsde
 from dlopt.cli.processes import ProcessesError
 from rank_worker import CASES, STEPS, halfway, resumed
 from rank_worker import trained as train
 
-from dlopt.bsde import Budget, Ranks, Watch, load_checkpoint, preset, write_folder, write_network
-from dlopt.bsde.kinds import kind_of
+from dlopt.bsde import AnalysisOptions, Budget, Ranks, load_checkpoint, preset, solve_bsde, write_folder, write_network
 from dlopt.bsde.network_presets import synthetic
-from dlopt.bsde.training import Trainer
 
 pytestmark = pytest.mark.skipif(
     not (dist.is_available() and dist.is_gloo_available()), reason="this torch has no Gloo to train on CPUs together"
@@ -42,21 +41,14 @@ def assert_same(here, there):
     assert ours == theirs
 
 
-def left(folder):
-    """What the training of a run that has ended left, without the refinement after it."""
-    training = load_checkpoint(folder / "model.pt").training
-    for key in ("level", "network.refined"):
-        training["value"][key].zero_()
-    return training
-
-
-def alone(model, steps):
-    """The training of `solve_bsde` by one process."""
-    kind, generator = kind_of(model), torch.Generator().manual_seed(0)
-    value = kind.build(model.on(), kind.method, generator)
-    made = Trainer(value, kind.method, Budget(steps=steps), generator)
-    assert made.train(Watch(), lambda: None) == "finished"
-    return made.state_dict()
+def assert_same_runs(ended, model):
+    """A run whose training was shared, and one by one process throughout: training, refinement, certificate."""
+    whole = ended.with_name(f"{ended.name}-whole")
+    whole.mkdir()
+    least = AnalysisOptions(**LEAST, years=4)
+    result = solve_bsde(model, budget=Budget(steps=80), analysis=least, checkpoint=whole / "model.pt")
+    assert_same(*(load_checkpoint(folder / "model.pt").training for folder in (ended, whole)))
+    assert record(ended)["certificate"] == dataclasses.asdict(result.certificate)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +124,7 @@ def test_a_training_begun_by_two_is_stopped_and_ended_by_one(place):
     assert (place / "begun.err").read_text().count("control variate") == 1  # one of them speaks
 
     assert dlopt(place, "solve", "bsde", "resume=begun", "hydra.run.dir=ended").returncode in (0, 2)
-    assert_same(left(place / "ended"), alone(preset("gravity_strong", 5), 80))
+    assert_same_runs(place / "ended", preset("gravity_strong", 5))
 
 
 def test_a_training_begun_by_one_is_killed_and_ended_by_two(place):
@@ -147,7 +139,7 @@ def test_a_training_begun_by_one_is_killed_and_ended_by_two(place):
     done = dlopt(place, *words, program=[*TORCHRUN, "-m", "dlopt"])
     code = {"converged": 0, "not_converged": 1}[record(place / "network")["status"]]  # torchrun has no other codes
     assert done.returncode == code, done.stderr
-    assert_same(left(place / "network"), alone(synthetic(2), 80))
+    assert_same_runs(place / "network", synthetic(2))
 
 
 def test_one_that_dies_ends_the_other(place):
