@@ -33,10 +33,10 @@ PEERS = {
     "cooperation": ("lbfgsb", "adam", "published"),
     "exporter": ("training",),
 }
-SLOW = ("ipopt", "training")
-"""Have twice the time."""
 """Who is asked to do what: one program cannot hold several optimisers and takes minutes to build; SLSQP is cubic in the
 instruments."""
+SLOW = ("ipopt", "training")
+"""Have twice the time."""
 
 
 def run(program: str, words: list[str], calibration: str, threads: int, limit: float) -> dict[str, Any]:
