@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from dlopt.bsde import Budget, Watch, preset, solve_bsde
+from dlopt.choice import Budget, Watch, preset, solve_bsde
 
 CASES = ("blocks", "lumped", "separable", "gravity_strong")
 

@@ -20,7 +20,7 @@ import torch
 
 import dlopt
 from benchmarks.problems import CASES, Case, game_of, given_wedges, judge
-from dlopt.bsde import PAPER, MethodOptions
+from dlopt.choice import PAPER, MethodOptions
 from dlopt.trade.game import TradeGame
 from dlopt.trade.model import State, TradeModel
 
@@ -187,7 +187,7 @@ def training(case: Case, _: str) -> dict[str, object]:
 
 def _exporter(case: Case, method: MethodOptions) -> dict[str, object]:
     """Train, certify, and compare with the exact solution."""
-    from dlopt.bsde import AnalysisOptions, preset, solve_bsde
+    from dlopt.choice import AnalysisOptions, preset, solve_bsde
 
     began = time.perf_counter()
     model = preset(str(case.exporter))

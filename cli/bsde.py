@@ -9,10 +9,10 @@ import torch
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from dlopt.bsde import Solution, check_exact, evaluate_states, joined, load_solution, pick_device, read_states
+from dlopt.choice import Solution, check_exact, evaluate_states, joined, load_solution, pick_device, read_states
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.files import write_table
 from dlopt.runs import read_run
+from dlopt.store.files import write_table
 
 from . import processes
 from .bsde_config import allowed_keys, register

@@ -1,4 +1,4 @@
-"""The config schema of `dlopt solve bsde`: the option dataclasses of dlopt.bsde, made known to Hydra."""
+"""The config schema of `dlopt solve bsde`: the option dataclasses of dlopt.choice, made known to Hydra."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from dlopt.bsde.network_value import NETWORK_METHOD
-from dlopt.bsde.options import PAPER, AnalysisOptions, Budget, MethodOptions
+from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
+from dlopt.choice.production.value import NETWORK_METHOD
 
 from .config import ScenarioSchema, schema_of
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dlopt.bsde import load_model, load_network, read_folder, read_network, write_folder, write_network
-from dlopt.figures.network import draw
+from dlopt.choice import load_model, load_network, read_folder, read_network, write_folder, write_network
+from dlopt.views.figures.network import draw
 
 
 @dataclasses.dataclass(frozen=True)

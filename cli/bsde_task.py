@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from dlopt.bsde import (
+from dlopt.choice import (
     AnalysisOptions,
     BsdeResult,
     Budget,
@@ -33,9 +33,9 @@ from dlopt.bsde import (
     train_along,
 )
 from dlopt.errors import DloptError
-from dlopt.figures.canvas import MissingPlotError
 from dlopt.runs import RunFolder
 from dlopt.runs.record import FILE
+from dlopt.views.figures.canvas import MissingPlotError
 
 from . import processes
 from .bsde_problems import PROBLEMS, Problem

@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.files import read_yaml
+from dlopt.store.files import read_yaml
 
 from .config import register
 from .trust import check_trusted

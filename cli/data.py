@@ -145,7 +145,7 @@ def import_bea37_(
     folder: Folder, name: Annotated[str, typer.Option("--name", help=_NAME_HELP)] = "bea37", force: Force = False
 ) -> None:
     """The 37-sector US input-output economy: sectors.csv and input_shares.csv, for dlopt solve bsde."""
-    from dlopt.bsde.network_import import import_bea37
+    from dlopt.choice.production.importing import import_bea37
 
     model, target = import_bea37(folder, name, force)
     _say(f"{name}: a network economy of {model.size} sectors, in {target}.")

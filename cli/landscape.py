@@ -31,7 +31,7 @@ def landscape(
     """
     import torch
 
-    from dlopt.files import write_table
+    from dlopt.store.files import write_table
     from dlopt.trade.landscape import LandscapeError, LandscapeOptions
     from dlopt.trade.landscape import landscape as compute
 
@@ -45,7 +45,7 @@ def landscape(
             raise LandscapeError(f"--pairs {','.join(pair)}: give two instruments with a comma between them.")
     options = LandscapeOptions(instruments, points, tuple((a, b) for a, b in split))
     if picture:
-        from dlopt.figures.canvas import panels
+        from dlopt.views.figures.canvas import panels
 
         panels(1, 1, 1.0)  # fails here, not after the work, where matplotlib is missing
     torch.set_num_threads(threads or usable_cores())
@@ -56,8 +56,8 @@ def landscape(
     units = {"rates": "fractions", "player": chosen}
     write_table(found.table(), folder / "landscape.parquet", {**result.metadata, **units})
     if picture:
-        from dlopt.figures.canvas import save
-        from dlopt.figures.landscape import figure
+        from dlopt.views.figures.canvas import save
+        from dlopt.views.figures.landscape import figure
 
         save(figure(found), folder / "landscape")
     output.print(_table(found))

@@ -13,8 +13,8 @@ def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
 
     Writes report.html to RUN; nothing else in the run is touched.
     """
-    from dlopt.files import write_text
-    from dlopt.report import report_page
+    from dlopt.store.files import write_text
+    from dlopt.views.report import report_page
 
     from .screen import output
 

@@ -16,8 +16,8 @@ from dlopt.errors import DloptError, UnknownNameError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dlopt.reproduce.run import Made, Reproduction
-    from dlopt.reproduce.scenarios import Variant
+    from dlopt.papers.engine.run import Made, Reproduction
+    from dlopt.papers.wang2024.scenarios import Variant
 
 _KEYS = ("calibration", "accounting", "instruments.sectors")
 _PREFERRED = "icio2017"
@@ -51,13 +51,13 @@ def reproduce(
     import torch
 
     from dlopt.calibrations import load_calibration
-    from dlopt.files import write_text
-    from dlopt.reproduce import parallel
-    from dlopt.reproduce.cache import Cache
-    from dlopt.reproduce.page import page
-    from dlopt.reproduce.run import reproduce as compute
-    from dlopt.reproduce.study import StoppedError, Study
-    from dlopt.reproduce.targets import chosen, needed
+    from dlopt.papers.engine import parallel
+    from dlopt.papers.engine.cache import Cache
+    from dlopt.papers.engine.page import page
+    from dlopt.papers.engine.run import reproduce as compute
+    from dlopt.papers.engine.study import StoppedError, Study
+    from dlopt.papers.engine.targets import chosen, needed
+    from dlopt.store.files import write_text
 
     from .interrupt import stopping
     from .screen import console, output, shown
@@ -100,7 +100,7 @@ def reproduce(
     minutes = (time.perf_counter() - began) / 60
     write_text(folder / "report.html", page(done, f"{introduction} Made in {minutes:.1f} minutes."))
     if docs is not None:
-        from dlopt.reproduce.docs import document
+        from dlopt.papers.engine.docs import document
 
         write_text(docs, document(done, calibration, variants))
     for made in done.made:
@@ -121,7 +121,7 @@ def _keys(words: list[str]) -> dict[str, str]:
 
 def _variants(keys: dict[str, str]) -> list[Variant]:
     """The default ones that fit; the one asked for if none does."""
-    from dlopt.reproduce.scenarios import VARIANTS, Variant
+    from dlopt.papers.wang2024.scenarios import VARIANTS, Variant
 
     accounting, sectors = keys.get("accounting"), keys.get("instruments.sectors")
     for key, value, valid in (
@@ -166,7 +166,7 @@ def _progress(total: int) -> Iterator[tuple[Callable[[str, int], None], Callable
 def _screen(made: Made) -> Table:
     from rich.table import Table
 
-    from dlopt.reproduce import formats
+    from dlopt.papers.engine import formats
 
     assert made.table is not None
     assert made.layout is not None
@@ -183,7 +183,7 @@ def _screen(made: Made) -> Table:
 
 
 def _show_status(done: Reproduction) -> None:
-    from dlopt.reproduce.study import CERTIFIED, cost
+    from dlopt.papers.engine.study import CERTIFIED, cost
 
     from .screen import output
 

@@ -12,12 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from dlopt import Policy
 from dlopt.errors import DloptError
-from dlopt.files import FileReadError, read_yaml
 from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.environment import versions
 from dlopt.runs.folder import CHECKPOINT
 from dlopt.runs.lock import is_held
 from dlopt.runs.record import FINISHED
+from dlopt.store.files import FileReadError, read_yaml
 
 _MAY_DIFFER = ("resume", "threads", "checkpoint_seconds", "calibration", "scenario")
 """Keys that change no digit, or are compared by content or name instead."""

@@ -96,9 +96,9 @@ def collect(
 
     Jobs that have not finished are listed. Exit codes: 0 all there, 2 some missing, 1 error.
     """
-    from dlopt.files import write_table
     from dlopt.runs.sweep import collect as collected
     from dlopt.runs.sweep import jobs_of_sweep
+    from dlopt.store.files import write_table
 
     from .screen import output as screen
     from .screen import shown

@@ -13,12 +13,12 @@ import hydra
 from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
-from dlopt.files import FileWriteError
 from dlopt.runs import RunReadError, RunRecord, find_runs
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.lock import take_ahead
 from dlopt.runs.record import FILE
 from dlopt.runs.sweep import Sweep
+from dlopt.store.files import FileWriteError
 
 from . import DEBUG
 from .check import Checked, check

@@ -18,11 +18,11 @@ from omegaconf import DictConfig
 
 from dlopt import SolveResult
 from dlopt.errors import DloptError
-from dlopt.files import FileWriteError
 from dlopt.framework.tape import Tape, TapeMismatchError
 from dlopt.runs import RunFolder
 from dlopt.runs.checkpoint import Checkpoints
 from dlopt.runs.record import FILE
+from dlopt.store.files import FileWriteError
 
 from . import DEBUG
 from .interrupt import Aborted, StopRequest, stopping

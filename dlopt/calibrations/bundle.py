@@ -35,7 +35,7 @@ from dlopt.calibrations.schema import (
 )
 from dlopt.calibrations.tables import RawTable, read_table
 from dlopt.calibrations.world import World, assemble, check_markets
-from dlopt.files import FileWriteError, write_table, write_text
+from dlopt.store.files import FileWriteError, write_table, write_text
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 

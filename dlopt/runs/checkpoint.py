@@ -12,7 +12,7 @@ from typing import Any
 
 from dlopt.errors import DloptError
 from dlopt.runs.folder import CHECKPOINT
-from dlopt.tensors import TensorFileError, read_tensors, write_tensors
+from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
 FORMAT = 3
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.errors import DloptError
-from dlopt.files import FileWriteError, write_table
 from dlopt.runs.environment import git_commit, versions
 from dlopt.runs.lock import Lock
 from dlopt.runs.record import FILE, FINISHED, RunRecord
+from dlopt.store.files import FileWriteError, write_table
 
 if TYPE_CHECKING:
     import pandas as pd

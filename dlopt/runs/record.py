@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dlopt.errors import DloptError
-from dlopt.files import write_json
 from dlopt.runs.lock import is_held
+from dlopt.store.files import write_json
 
 SCHEMA_VERSION = 1
 STATUSES = ("running", "converged", "not_converged", "interrupted", "failed")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dlopt.errors import DloptError
-from dlopt.files import write_json
 from dlopt.runs.record import RunRecord, is_killed
 from dlopt.runs.registry import find_runs
 from dlopt.runs.tables import read_table
+from dlopt.store.files import write_json
 
 if TYPE_CHECKING:
     import pandas as pd

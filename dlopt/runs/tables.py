@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from dlopt.files import FileReadError, read_yaml
 from dlopt.runs.record import RunReadError, read_run
+from dlopt.store.files import FileReadError, read_yaml
 
 _ROUNDING = 1e-12
 """Rates nearer than this are the same."""

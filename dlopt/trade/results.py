@@ -149,7 +149,7 @@ class SolveResult:
 
     def to_parquet(self, folder: str | Path) -> None:
         """Write every table as Parquet into a folder."""
-        from dlopt.files import write_table
+        from dlopt.store.files import write_table
 
         for name, table in self.tables().items():
             write_table(table, Path(folder) / f"{name}.parquet", self.metadata)

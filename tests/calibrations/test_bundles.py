@@ -22,7 +22,7 @@ from dlopt.calibrations import (
     write_bundle,
 )
 from dlopt.calibrations.bundle import DIGESTED, digest
-from dlopt.files import FileWriteError, table_metadata
+from dlopt.store.files import FileWriteError, table_metadata
 from dlopt.trade.calibration import Calibration
 
 COMMON = dict(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dlopt.files import table_metadata
+from dlopt.store.files import table_metadata
 
 
 def test_imperfect_subsidy(dlopt: Any) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dlopt.errors import DloptError
-from dlopt.files import table_metadata
+from dlopt.store.files import table_metadata
 
 KEYS = [
     "schema_version", "status", "command", "scenario", "calibration", "accounting", "seed", "threads", "dtype",

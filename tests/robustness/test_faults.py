@@ -14,15 +14,15 @@ import torch
 from economies import small_synthetic
 
 from dlopt import InstrumentChoice, solve_nash
-from dlopt.bsde import load_checkpoint
 from dlopt.calibrations import write_bundle
+from dlopt.choice import load_checkpoint
 from dlopt.errors import DloptError
 from dlopt.framework import Tape
 from dlopt.runs import RunFolder, read_run
 from dlopt.runs.checkpoint import CheckpointError, Checkpoints, read_checkpoint, write_checkpoint
 from dlopt.runs.folder import CHECKPOINT
 from dlopt.runs.sweep import Sweep, collect, jobs_of_sweep, read_sweep
-from dlopt.tensors import TensorFileError, read_tensors, write_tensors
+from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.robustness.faults import files, words

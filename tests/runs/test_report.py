@@ -1,4 +1,4 @@
-"""`dlopt.report`: a run as one page that needs nothing else."""
+"""`dlopt.views.report`: a run as one page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from economies import small_synthetic
 
 import dlopt
-from dlopt.report import report_page
 from dlopt.runs import RunFolder, RunReadError
+from dlopt.views.report import report_page
 
 
 class _Page(HTMLParser):

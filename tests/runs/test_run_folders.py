@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dlopt.files import FileWriteError
 from dlopt.runs import RunFolder, RunReadError, RunRecord, find_runs, newest_run, read_run
 from dlopt.runs.environment import git_commit, versions
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.tables import average_policies, compare_welfare, config_differences, read_table
+from dlopt.store.files import FileWriteError
 
 WELFARE = pd.DataFrame({"economy": ["A", "B"], "real_income_change_pct": [1.0, -2.0]})
 

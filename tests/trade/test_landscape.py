@@ -84,8 +84,8 @@ def test_names_of_coarse_instruments() -> None:
 
 def test_picture(cuts: Landscape, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from dlopt.figures.canvas import save
-    from dlopt.figures.landscape import figure
+    from dlopt.views.figures.canvas import save
+    from dlopt.views.figures.landscape import figure
 
     png, pdf = save(figure(cuts), tmp_path / "landscape")
     assert png.read_bytes().startswith(b"\x89PNG")

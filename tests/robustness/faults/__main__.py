@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from economies import small_synthetic
 
 from dlopt import InstrumentChoice, solve_nash
-from dlopt.bsde import preset, write_folder, write_network
-from dlopt.bsde.network_presets import synthetic
 from dlopt.calibrations import list_calibrations, write_bundle
+from dlopt.choice import preset, write_folder, write_network
+from dlopt.choice.production.presets import synthetic
 from dlopt.framework import Tape
 from dlopt.runs.checkpoint import write_checkpoint
 

@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 from dlopt.cli.check import check
 
-from dlopt.bsde import preset, read_folder, write_folder
 from dlopt.calibrations import load_calibration
+from dlopt.choice import preset, read_folder, write_folder
 from dlopt.errors import DloptError
 from dlopt.runs import RunReadError, find_runs, read_run
 from dlopt.runs.checkpoint import read_checkpoint
@@ -205,7 +205,7 @@ def _policies(folder: Path) -> Any:
 
 
 def _trained(path: Path) -> Any:
-    from dlopt.bsde import load_checkpoint
+    from dlopt.choice import load_checkpoint
 
     content = load_checkpoint(path)
     if content is None:

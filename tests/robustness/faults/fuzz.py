@@ -27,8 +27,8 @@ SECONDS = 120
 
 def _readers() -> dict[str, Callable[[Path], Any]]:
     """Reader by name; each is given a folder of files."""
-    from dlopt.bsde import load_checkpoint, read_folder, read_network
     from dlopt.calibrations import load_calibration
+    from dlopt.choice import load_checkpoint, read_folder, read_network
     from dlopt.runs import read_run
     from dlopt.runs.checkpoint import read_checkpoint
     from dlopt.runs.sweep import read_sweep
@@ -78,7 +78,7 @@ def main(name: str, sample: Path, count: int, place: Path, seed: int) -> None:
     """Fuzz one reader in this process, which ends with it."""
     import atheris
 
-    with atheris.instrument_imports(include=["dlopt.runs", "dlopt.calibrations", "dlopt.bsde", "dlopt.files"]):
+    with atheris.instrument_imports(include=["dlopt.runs", "dlopt.calibrations", "dlopt.choice", "dlopt.store.files"]):
         read = _readers()[name]
     files = sorted(path.relative_to(sample) for path in sample.rglob("*") if path.is_file())
     corpus, folder = place / "corpus", place / "files"

@@ -1,0 +1,82 @@
+"""Dynamic discrete choice in continuous time: value functions over many switches, by networks and exactly.
+
+from dlopt.choice import load_model, solve_bsde
+result = solve_bsde(load_model("blocks"))
+result.certificate, result.tables()["validation"]
+"""
+
+from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, validation
+from dlopt.choice.certificate import Certificate, certify
+from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
+from dlopt.choice.evaluation import Evaluation, hjb_residual
+from dlopt.choice.exporter.exact import ConstantAcceptance, ExactSolution, exact_solution
+from dlopt.choice.exporter.folder import load_model, read_folder, write_folder
+from dlopt.choice.exporter.model import Exporter
+from dlopt.choice.exporter.presets import PRESETS, preset
+from dlopt.choice.folder_files import ModelFolderError
+from dlopt.choice.kinds import check_exact
+from dlopt.choice.model import ModelError, State, StateError, SwitchingModel
+from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
+from dlopt.choice.production.folder import load_network, read_network, write_network
+from dlopt.choice.production.model import NetworkEconomy
+from dlopt.choice.production.presets import NETWORK_PRESETS
+from dlopt.choice.ranks import Ranks, RanksError, joined
+from dlopt.choice.result import BsdeResult, load_solution
+from dlopt.choice.solve import pick_device, solve_bsde, solve_exact, train_along
+from dlopt.choice.states import checked_states, evaluate_states, read_states
+from dlopt.choice.training import Progress, Watch
+from dlopt.choice.value import Solution, ValueFunction
+
+__all__ = [
+    "NETWORK_PRESETS",
+    "PAPER",
+    "PRESETS",
+    "AnalysisOptions",
+    "BsdeResult",
+    "Budget",
+    "Certificate",
+    "CheckpointError",
+    "ConstantAcceptance",
+    "Evaluation",
+    "ExactSolution",
+    "Exporter",
+    "MethodOptions",
+    "ModelError",
+    "ModelFolderError",
+    "NetworkEconomy",
+    "Progress",
+    "Ranks",
+    "RanksError",
+    "Solution",
+    "State",
+    "StateError",
+    "SwitchingModel",
+    "ValueFunction",
+    "Watch",
+    "certify",
+    "check_exact",
+    "checked_states",
+    "evaluate_states",
+    "exact_solution",
+    "hjb_residual",
+    "impulse_response",
+    "joined",
+    "load_checkpoint",
+    "load_model",
+    "load_network",
+    "load_solution",
+    "long_run",
+    "out_of_sample",
+    "pick_device",
+    "preset",
+    "read_folder",
+    "read_network",
+    "read_states",
+    "refuse_changes",
+    "solve_bsde",
+    "solve_exact",
+    "train_along",
+    "validation",
+    "write_folder",
+    "write_network",
+]

@@ -1,0 +1,116 @@
+"""`model.pt`: a training in full, written atomically and loaded without running code."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlopt.choice.exporter.model import Exporter
+from dlopt.choice.options import Budget, MethodOptions
+from dlopt.choice.production.model import NetworkEconomy
+from dlopt.errors import DloptError
+from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
+
+FORMAT = 4
+KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
+
+
+class CheckpointError(DloptError):
+    """A checkpoint that cannot be read, or does not belong to this model and method."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A checkpoint: what was being solved, how, and the state of the training."""
+
+    model: Exporter | NetworkEconomy
+    method: MethodOptions
+    budget: Budget
+    seed: int
+    training: dict[str, Any]
+
+
+def save_checkpoint(
+    path: Path,
+    model: Exporter | NetworkEconomy,
+    method: MethodOptions,
+    budget: Budget,
+    seed: int,
+    training: dict[str, Any],
+) -> None:
+    """Write everything needed to evaluate the value function, and to go on training exactly.
+
+    Raises:
+        FileWriteError: the folder is not writable or the disk is full.
+    """
+    parameters = {
+        key: torch.tensor(np.array(value)) if isinstance(value, np.ndarray) else value
+        for key, value in model.parameters().items()
+    }
+    for key in ("names", "sectors"):
+        if key in parameters:
+            parameters[key] = list(parameters[key])
+    content = {
+        "kind": next(kind for kind, made in KINDS.items() if isinstance(model, made)),
+        "model": parameters,
+        "method": dataclasses.asdict(method),
+        "budget": dataclasses.asdict(budget),
+        "seed": seed,
+        "training": training,
+    }
+    write_tensors(path, FORMAT, content)
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
+    """What `save_checkpoint` wrote.
+
+    Raises:
+        CheckpointError: not a checkpoint of this version.
+    """
+    try:
+        content = read_tensors(path, FORMAT, device)
+        parameters: dict[str, Any] = {
+            k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
+        }
+        for key in ("names", "sectors"):
+            if key in parameters:
+                parameters[key] = tuple(parameters[key])
+        model = KINDS[content["kind"]](**parameters)
+        method, budget = MethodOptions(**content["method"]), Budget(**content["budget"])
+        return Saved(model, method, budget, content["seed"], content["training"])
+    except (TensorFileError, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
+
+
+def refuse_changes(
+    path: Path, saved: Saved, model: Exporter | NetworkEconomy, method: MethodOptions, budget: Budget, seed: int
+) -> None:
+    """Check that a run to be resumed is of the same model, method, budget and seed.
+
+    Raises:
+        CheckpointError: it is not; the message names every key that differs.
+    """
+    if type(saved.model) is not type(model):
+        raise CheckpointError(f"{path} was made for another kind of model. Start a new run.")
+    differing = [
+        f"model.{key}"
+        for key, value in model.parameters().items()
+        if key != "name" and not np.array_equal(np.asarray(value), np.asarray(getattr(saved.model, key)))
+    ]
+    for section, ours, theirs in (("method", method, saved.method), ("budget", budget, saved.budget)):
+        for field in dataclasses.fields(ours):
+            now, was = getattr(ours, field.name), getattr(theirs, field.name)
+            if now != was and field.name != "checkpoint_seconds":
+                differing.append(f"{section}.{field.name} (was {was}, now {now})")
+    if seed != saved.seed:
+        differing.append(f"seed (was {saved.seed}, now {seed})")
+    if differing:
+        raise CheckpointError(
+            f"{path} was made with other settings, so it cannot be resumed: {', '.join(differing)}. "
+            "Give the same ones, or start a new run."
+        )

@@ -1,0 +1,1 @@
+"""The exporter among many destinations: model, control variate, presets, folder, exact solutions."""

@@ -1,0 +1,91 @@
+"""Exact solution without complementarity: one one-dimensional problem per destination.
+
+With C = 0 the value is `V = sum_j V0_j(nu_j) + y_j D_j(nu_j)`, and the worth of a channel D solves
+
+    (rho + lambda1 - L) D + lambda0 max(D - s, 0) = zeta - nu,        (rho - L) V0 = lambda0 max(D - s, 0).
+
+Policy iteration on a grid: the first equation is solved with the set {D > s} fixed, which is then updated. It is
+Newton's method on a convex equation, so it ends, exactly, after a few steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg as spl
+
+from dlopt.choice.exporter.model import Array, Exporter
+from dlopt.choice.grid import factor_grid, generator, interpolation
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """The one-dimensional problem of each destination on the grid of its own cost.
+
+    Attributes:
+        z: nodes, in long-run standard deviations of the cost, `[n]`.
+        worth: D, value of an open channel over a closed one, `[J, n]`.
+        waiting: V0, value of a closed channel, `[J, n]`.
+        accept: where an opportunity is taken, `[J, n]` booleans.
+    """
+
+    z: Array
+    worth: Array
+    waiting: Array
+    accept: Array
+
+
+def solve_options(revenue: Array, model: Exporter, points: int = 961) -> Option:
+    """Solve every destination alone, earning `revenue - nu` a year, `revenue` `[J]`."""
+    z = factor_grid(points)
+    operator = generator(z, model.theta)
+    eye = sp.identity(points, format="csr")
+    waiting_lu = spl.splu((model.rho * eye - operator).tocsc())
+    flow = revenue[:, None] - model.nubar[:, None] - model.spread[:, None] * z  # [J, n]
+    worth = np.empty_like(flow)
+    base = (model.rho + model.lambda1) * eye - operator
+    for j, (u, s) in enumerate(zip(flow, model.s, strict=True)):
+        accept = u > (model.rho + model.lambda1) * s
+        for _ in range(100):
+            d = spl.spsolve(
+                (base + model.lambda0 * sp.diags(accept.astype(float))).tocsc(), u + model.lambda0 * accept * s
+            )
+            new = d > s
+            if (new == accept).all():
+                break
+            accept = new
+        worth[j] = d
+    gain = model.lambda0 * np.maximum(worth - model.s[:, None], 0.0)
+    return Option(z, worth, waiting_lu.solve(gain.T).T, worth > model.s[:, None])
+
+
+class SeparableSolution:
+    """Exact value of a model without complementarity, for all states, on and off the manifold of the two shocks."""
+
+    method = "separable"
+    covers = "all states with costs within 6 long-run standard deviations"
+
+    def __init__(self, model: Exporter, points: int = 961) -> None:
+        self.model = model
+        self.option = solve_options(model.zeta, model, points)
+
+    def _at(self, table: Array, nu: Array) -> Array:
+        """`table` `[J, n]` at the costs `nu` `[B, J]`, `[B, J]`."""
+        standardised = (nu - self.model.nubar) / self.model.spread
+        index, weights = interpolation(self.option.z, standardised.ravel())
+        column = np.tile(np.arange(self.model.destinations), len(nu))
+        return (table[column[:, None], index] * weights).sum(1).reshape(nu.shape)
+
+    def value(self, y: Array, nu: Array) -> Array:
+        """V, `[B]`, at channels `y` and costs `nu`, both `[B, J]`."""
+        return (self._at(self.option.waiting, nu) + y * self._at(self.option.worth, nu)).sum(1)
+
+    def marginal(self, y: Array, nu: Array) -> Array:
+        """V with channel j open minus V with it closed, `[B, J]`."""
+        return self._at(self.option.worth, nu)
+
+    def accept(self, y: Array, nu: Array) -> Array:
+        """Whether an opportunity to open j would be taken, `[B, J]` booleans (of interest where y_j = 0)."""
+        return self.marginal(y, nu) > self.model.s

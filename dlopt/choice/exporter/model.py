@@ -1,0 +1,140 @@
+"""The exporter: J destinations, two common shocks to their costs, complementary channels.
+
+Source: Huang and Yu (2024), section 2, after Alfaro-Urena, Castro-Vincenzi, Fanelli and Morales (2023).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlopt.choice.factors import Array, FactorDynamics, FactorModel
+from dlopt.choice.model import State
+
+
+@dataclasses.dataclass(frozen=True)
+class Exporter(FactorModel):
+    """Parameters of the exporter's problem, in float64.
+
+    A channel `y_j` earns `zeta_j - nu_j + sum_m c_jm y_m` a year; costs follow
+    `d nu_j = -theta (nu_j - nubar_j) dt + sigma_j0 dW_0 + sigma_j1 dW_1`.
+
+    Attributes:
+        zeta: revenue of a channel per year, `[J]`.
+        nubar: long-run cost of a channel per year, `[J]`.
+        s: cost of opening a channel, paid once, `[J]`.
+        sigma: loadings of the costs on the two shocks, per square root of a year, `[J, 2]`.
+        c: complementarities, `c[j, m]` is what channel m adds to the yearly profit of channel j, `[J, J]`, diagonal 0.
+        theta: mean reversion of the costs, per year.
+        lambda0: rate of opportunities to open a closed channel, per year.
+        lambda1: rate at which an open channel dies, per year.
+        rho: discount rate, per year.
+        names: names of the destinations.
+        name: name of the model, for messages and files.
+    """
+
+    arrays: ClassVar = ("zeta", "nubar", "s", "sigma", "c")
+    factor_symbol: ClassVar = "nu"
+
+    zeta: Array
+    nubar: Array
+    s: Array
+    sigma: Array
+    c: Array
+    theta: float
+    lambda0: float
+    lambda1: float
+    rho: float
+    names: tuple[str, ...] = ()
+    name: str = "exporter"
+
+    def __post_init__(self) -> None:
+        self._freeze()
+        j = len(self.zeta)
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"d{k + 1:03d}" for k in range(j)))
+        faults = self._array_faults(nubar=(j,), s=(j,), sigma=(j, 2), c=(j, j))
+        faults += [
+            f"{key} is {getattr(self, key):g}, must be positive and finite"
+            for key in ("theta", "lambda0", "lambda1", "rho")
+            if not (getattr(self, key) > 0 and np.isfinite(getattr(self, key)))
+        ]
+        if j == 0:
+            faults.append("there are no destinations")
+        if not faults:
+            if (self.s < 0).any():
+                faults.append("a cost s of opening a channel is negative")
+            if np.diag(self.c).any():
+                faults.append("the diagonal of c must be 0: put a destination's own revenue in zeta")
+            if not (self.sigma**2).sum(1).all():
+                faults.append("a destination has no cost shock (sigma_0 = sigma_1 = 0): give it a small one")
+            if len(set(self.names)) != j:
+                faults.append("the names of the destinations must be as many as destinations, and different")
+        self._refuse("exporter model", faults)
+
+    @property
+    def destinations(self) -> int:
+        """J."""
+        return len(self.zeta)
+
+    @property
+    def centre(self) -> Array:
+        return self.nubar
+
+    @property
+    def reversion(self) -> float:
+        return self.theta
+
+    @property
+    def switch_labels(self) -> tuple[str, ...]:
+        return tuple(str(j) for j in range(1, self.destinations + 1))
+
+    @property
+    def pair(self) -> Array:
+        """What two open channels add to profits together, `c + c'`, `[J, J]`."""
+        return self.c + self.c.T
+
+    def subset(self, index: Any) -> Exporter:
+        """The problem of some destinations alone (also: the same problem with destinations reordered)."""
+        index = np.asarray(index)
+        return dataclasses.replace(
+            self,
+            zeta=self.zeta[index],
+            nubar=self.nubar[index],
+            s=self.s[index],
+            sigma=self.sigma[index],
+            c=self.c[np.ix_(index, index)],
+            names=tuple(self.names[k] for k in index),
+        )
+
+    def on(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> ExporterDynamics:
+        """The model as the solver sees it, on a device."""
+        return ExporterDynamics(self, torch.device(device), dtype)
+
+
+class ExporterDynamics(FactorDynamics):
+    """`SwitchingModel` of the exporter. Shapes: B states, J destinations, 2 shocks."""
+
+    parameters: Exporter
+    clocks = 1
+    clock_rate = 0.0
+
+    def __init__(self, model: Exporter, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__(model, device, dtype)
+        self.parameters, self.switches = model, model.destinations
+        self.theta = model.theta
+        self.zeta, self.cost, self.c = self.tensor(model.zeta), self.tensor(model.s), self.tensor(model.c)
+        self._open, self._close = self.tensor([model.lambda0]), self.tensor([model.lambda1])
+
+    def flow(self, state: State) -> Tensor:
+        return (state.y * (self.zeta - state.x)).sum(1) + ((state.y @ self.c) * state.y).sum(1)
+
+    def movable(self, state: State) -> None:
+        return None
+
+    def rates(self, state: State) -> tuple[Tensor, Tensor]:
+        return self._open, self._close

@@ -1,0 +1,130 @@
+"""The method of Huang and Yu (2024) as printed, with a switch for every correction.
+
+Loss_A is the Bellman equation over a sub-interval of length Delta with four diffusion nodes, their equations (10) and
+(11); Loss_P is the backward equation (8) along a path and along the four nodes. The nodes serve both losses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from dlopt.choice.evaluation import Evaluation, jump_value
+from dlopt.choice.model import State, SwitchingModel, gather_movable
+from dlopt.choice.options import MethodOptions
+from dlopt.choice.perceptron import SwitchNetwork
+
+if TYPE_CHECKING:
+    from dlopt.choice.value import ValueFunction
+
+SUBNET_LAYERS = 2
+NODES = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))
+
+
+class PaperNetwork(SwitchNetwork):
+    """Shared layers, then two layers for V and two for sigma^V (section 2.3 of the paper).
+
+    The paper names no activation; SiLU here, so that residuals of second order exist. As an evaluation, V is a
+    `SwitchNetwork` of `layers + 2` layers.
+    """
+
+    def __init__(self, model: SwitchingModel, hidden: int, layers: int, generator: torch.Generator) -> None:
+        super().__init__(model, hidden, layers + SUBNET_LAYERS, generator)
+        options: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
+        self.shared = layers
+        self.sigma_hidden = nn.ParameterList(
+            nn.Parameter(math.sqrt(2 / hidden) * torch.randn(hidden, hidden, generator=generator, **options))
+            for _ in range(SUBNET_LAYERS)
+        )
+        self.sigma_bias = nn.ParameterList(nn.Parameter(torch.zeros(hidden, **options)) for _ in range(SUBNET_LAYERS))
+        self.sigma_output = nn.Parameter(torch.zeros(hidden, model.shocks, **options))
+
+    def sigma(self, state: State) -> Tensor:
+        """The subnet's sigma^V, `[B, M]`, in units of the output."""
+        h = nn.functional.silu(self._first(state))
+        for k in range(self.shared - 1):
+            h = nn.functional.silu(nn.functional.linear(h, self.hidden[k], self.biases[k]))
+        for weight, bias in zip(self.sigma_hidden, self.sigma_bias, strict=True):
+            h = nn.functional.silu(nn.functional.linear(h, weight, bias))
+        return h @ self.sigma_output
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperLosses:
+    """Loss_A, Loss_P and V at the start of each path, each `[B]`."""
+
+    analytic: Tensor
+    probabilistic: Tensor
+    value: Tensor
+
+
+def increments(model: SwitchingModel, n: int, options: MethodOptions, generator: torch.Generator) -> list[Tensor]:
+    """Brownian increments of n paths, `[n, M]` for each sub-interval."""
+    where: dict[str, Any] = {"generator": generator, "device": model.centre.device, "dtype": model.centre.dtype}
+    return [math.sqrt(options.delta) * torch.randn(n, model.shocks, **where) for _ in range(options.intervals)]
+
+
+def paper_losses(value: ValueFunction, state: State, options: MethodOptions, noises: Sequence[Tensor]) -> PaperLosses:
+    """The two losses of each path over `options.intervals` sub-intervals of length `options.delta`.
+
+    Args:
+        value: the value function.
+        state: where the paths start; switches stay as they are along a path.
+        options: `delta`, `intervals`, `loss_p`, `pt_normalisation`, `sigma`.
+        noises: Brownian increments of the paths, see `increments`.
+    """
+    model: SwitchingModel = value.model
+    delta, root = options.delta, math.sqrt(options.delta)
+    share = 1 / options.intervals  # Delta / T
+    analytic = probabilistic = state.x.new_zeros(len(state))
+    propagated = start = None
+    for noise in noises:
+        at = value.evaluate(state)
+        if propagated is None:
+            propagated = start = at.value
+        sigma = at.sensitivity
+        if options.sigma == "network":
+            with torch.no_grad():
+                base = value.baseline.evaluate(state).sensitivity
+            assert isinstance(value.network, PaperNetwork)
+            sigma = base + value.scale * value.network.sigma(state)
+        flow = model.flow(state)
+        step = state.x + delta * model.drift(state.x)
+        mean = torch.zeros_like(at.value)
+        drift = flow - model.rho * propagated
+        if options.loss_p == "corrected":
+            drift = drift + jump_value(model, state, at)
+        for signs in NODES:
+            shock = state.x.new_tensor(signs) * root
+            node = value.evaluate_value(State(state.y, step + shock @ model.volatility, state.z))
+            mean = mean + node / len(NODES)
+            probabilistic = probabilistic + share * (propagated - delta * drift + sigma @ shock - node).square()
+        expected = _expectation(model, state, at, mean, options)
+        analytic = analytic + share * ((1 + model.rho * delta) * at.value - delta * flow - expected).square()
+        state = State(state.y, step + noise @ model.volatility, state.z)
+        propagated = propagated - delta * drift + (sigma * noise).sum(1)
+        probabilistic = probabilistic + share * (propagated - value.evaluate_value(state)).square()
+    assert start is not None
+    return PaperLosses(analytic, probabilistic, start)
+
+
+def _expectation(model: SwitchingModel, state: State, at: Evaluation, mean: Tensor, options: MethodOptions) -> Tensor:
+    """E[V(t + Delta)] by equations (11) and (13), or with their division by P_t taken out (it biases all rates)."""
+    index = model.movable(state)
+    opening, closing = (-torch.expm1(-rate * options.delta) for rate in model.rates(state))
+    y = gather_movable(state.y, index)
+    gain = (at.marginal - gather_movable(model.cost, index)).clamp_min(0)
+    changes = (opening * (1 - y) * gain - closing * y * at.marginal).sum(1)
+    weight = (opening * (1 - y) + closing * y).sum(1)
+    if at.clock is not None:
+        moving = -math.expm1(-model.clock_rate * options.delta)
+        changes = changes + moving * (at.clock - at.value[:, None]).sum(1)
+        weight = weight + moving * (model.clocks - 1)
+    if not options.pt_normalisation:
+        return mean + changes
+    return (mean + changes + weight * at.value) / (1 + weight)

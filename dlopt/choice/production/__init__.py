@@ -1,0 +1,1 @@
+"""The production network: model, control variate, presets, folder, analysis, exact solutions."""

@@ -1,0 +1,80 @@
+"""Moving states forward in time under a policy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dlopt.choice.model import State, SwitchingModel, gather_movable
+
+if TYPE_CHECKING:
+    from dlopt.choice.value import Solution
+
+
+def advance(
+    model: SwitchingModel,
+    state: State,
+    marginal: Tensor,
+    years: float,
+    generator: torch.Generator,
+    acceptance: Tensor | None = None,
+) -> State:
+    """States `years` later, opportunities being taken where they are worth their cost.
+
+    The continuous states move exactly; decisions are those of the start of the step, and each switch moves at most
+    once in it, so `years` must be short against the mean time between jumps of one switch.
+
+    Args:
+        model, state: the model, the states.
+        marginal: V with a switch on minus V with it off, of the switches that can move, `[B, L]`.
+        years: length of the step.
+        generator: source of randomness.
+        acceptance: probabilities `[J]` that replace the choice; None: opportunities are taken when worth it.
+    """
+    index = model.movable(state)
+    opening, closing = model.rates(state)
+    y = gather_movable(state.y, index)
+    wanted = marginal > gather_movable(model.cost, index)
+    if acceptance is not None:
+        wanted = _uniform(y, generator) < gather_movable(acceptance, index)
+    rate = torch.where(y > 0.5, closing, opening * wanted)
+    y = torch.where(_uniform(y, generator) < -torch.expm1(-rate * years), 1 - y, y)
+    return _moved(model, state, index, y, years, generator)
+
+
+def follow(solution: Solution, state: State, years: float, generator: torch.Generator) -> State:
+    """`advance` under the policy of a solution, of which only the decisions that come up are computed.
+
+    The same law, other random numbers: opportunities arrive first, and are then judged.
+    """
+    model = solution.model
+    index = model.movable(state)
+    opening, closing = model.rates(state)
+    y = gather_movable(state.y, index)
+    due = _uniform(y, generator) < -torch.expm1(-torch.where(y > 0.5, closing, opening) * years)
+    row, place = (due & (y < 0.5)).nonzero(as_tuple=True)
+    switch = place if index is None else index[row, place]
+    due[row, place] = solution.worth(state, row, switch) > model.cost[switch]
+    return _moved(model, state, index, torch.where(due, 1 - y, y), years, generator)
+
+
+def _moved(
+    model: SwitchingModel, state: State, index: Tensor | None, y: Tensor, years: float, generator: torch.Generator
+) -> State:
+    """The states with movable switches at `y`, and all else `years` later."""
+    if index is not None:
+        y = state.y.scatter(1, index, y)
+    noise = torch.randn(len(state), model.shocks, generator=generator, device=y.device, dtype=y.dtype)
+    z = state.z
+    if z is not None:
+        moves = _uniform(state.x[:, 0], generator) < -math.expm1(-model.clock_rate * (model.clocks - 1) * years)
+        hop = torch.randint(1, model.clocks, z.shape, generator=generator, device=z.device)
+        z = torch.where(moves, (z + hop) % model.clocks, z)
+    return State(y, model.diffuse(state.x, years, noise), z)
+
+
+def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)

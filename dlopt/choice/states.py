@@ -1,0 +1,106 @@
+"""States a user wants evaluated: reading them, and what would be done there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dlopt.choice.factors import FactorDynamics, FactorModel
+from dlopt.choice.model import State, StateError, gather_movable
+from dlopt.choice.value import Solution
+
+SHOWN = 20
+
+
+def switch_columns(model: FactorModel, prefix: str = "y") -> list[str]:
+    """A column for each switch, in order: `y_1..y_J`, or `y_BUYER_SUPPLIER` in a network."""
+    return [f"{prefix}_{label}" for label in model.switch_labels]
+
+
+def factor_columns(model: FactorModel) -> list[str]:
+    """A column for each continuous state: `nu_1..nu_J`, or `eps_1..eps_N` in a network."""
+    return [f"{model.factor_symbol}_{k + 1}" for k in range(len(model.centre))]
+
+
+def read_states(path: Path, model: FactorModel) -> pd.DataFrame:
+    """Read a CSV or Parquet file of states, its columns in any order: see `checked_states`.
+
+    Raises:
+        StateError: with every fault found.
+    """
+    text = {"state": str, "z": str}
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=text)
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"{path} cannot be read as a table of states: {error}. Give a .csv or .parquet file."
+        ) from None
+    return checked_states(frame, model, str(path))
+
+
+def checked_states(frame: pd.DataFrame, model: FactorModel, source: str = "the states") -> pd.DataFrame:
+    """The same table with its columns in order and numbers as floats.
+
+    Columns: `state` (a label), `z` (position of the clock, where there is one), then `switch_columns` and
+    `factor_columns`.
+
+    Raises:
+        StateError: with every fault found.
+    """
+    switches, factors = switch_columns(model), factor_columns(model)
+    labels, numbers = ["state", *(["z"] if model.clock_labels else [])], [*switches, *factors]
+    wanted = [*labels, *numbers]
+    form = ", ".join([*labels, f"{switches[0]}..{switches[-1]}", f"{factors[0]}..{factors[-1]}"])
+    faults = [f"column {c} is missing" for c in wanted if c not in frame.columns]
+    faults += [f"column {c} is not one of {form}" for c in frame.columns if c not in wanted]
+    if not faults and len(frame) == 0:
+        faults.append("there are no rows")
+    values = np.empty((0, len(numbers)))
+    if not faults:
+        raw = frame[numbers].to_numpy()
+        values = frame[numbers].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+        bad = ~np.isfinite(values)
+        bad[:, : len(switches)] |= ~np.isin(values[:, : len(switches)], (0.0, 1.0))
+        for row, column in np.argwhere(bad):
+            rule = "is neither 0 nor 1" if column < len(switches) else "is not a finite number"
+            faults.append(f"row {row + 1}, {numbers[column]}: {raw[row, column]!r} {rule}")
+        for row, label in enumerate(frame["z"].astype(str) if model.clock_labels else ()):
+            if label not in model.clock_labels:
+                faults.append(f"row {row + 1}, z: {label!r} is not a sector")
+        if frame["state"].duplicated().any():
+            faults.append("the labels in column state must differ")
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise StateError(f"{source} cannot be evaluated: " + "; ".join(faults[:SHOWN]) + more + ".")
+    return pd.concat([frame[labels].astype(str), pd.DataFrame(values, columns=numbers, index=frame.index)], axis=1)
+
+
+def evaluate_states(solution: Solution, dynamics: FactorDynamics, states: pd.DataFrame) -> pd.DataFrame:
+    """Value and decisions at checked states: `state`, `value`, and `accept_...` for each switch.
+
+    `accept` says whether an opportunity would be taken: with the clock where the switch can move, and where it is on
+    already, as if it were off.
+    """
+    model = dynamics.parameters
+    numbers = dynamics.tensor(states[[*switch_columns(model), *factor_columns(model)]].to_numpy(dtype=float))
+    y, x = numbers[:, : dynamics.switches], numbers[:, dynamics.switches :]
+    position = {label: k for k, label in enumerate(model.clock_labels)}
+    z = torch.tensor([position[label] for label in states["z"]], device=x.device) if position else None
+    value = solution.at(State(y, x, z)).value
+    if z is None:
+        accept = _accepted(solution, dynamics, State(y, x))
+    else:
+        clocks = (State(y, x, torch.full_like(z, k)) for k in position.values())
+        accept = torch.cat([_accepted(solution, dynamics, state) for state in clocks], 1)
+    table = pd.DataFrame(accept.cpu().numpy(), columns=switch_columns(model, "accept"))
+    table.insert(0, "value", value.double().cpu().numpy())
+    table.insert(0, "state", states["state"].to_numpy())
+    return table
+
+
+def _accepted(solution: Solution, dynamics: FactorDynamics, state: State) -> Tensor:
+    return solution.at(state).marginal > gather_movable(dynamics.cost, dynamics.movable(state))

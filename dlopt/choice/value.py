@@ -1,0 +1,182 @@
+"""The approximate value function: control variate, networks, and a constant."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dlopt.choice.conditional import ConditionalNetwork
+from dlopt.choice.evaluation import Evaluation, hjb_residual
+from dlopt.choice.exporter.control_variate import ConstantBaseline, MeanFieldBaseline, NoBaseline, mean_field
+from dlopt.choice.exporter.exact import ExactSolution
+from dlopt.choice.exporter.model import ExporterDynamics
+from dlopt.choice.model import State, SwitchingModel
+from dlopt.choice.options import MethodOptions
+from dlopt.choice.paper import PaperNetwork
+from dlopt.choice.perceptron import SwitchNetwork
+
+PART = 1024  # states evaluated at a time: bounds the memory, whatever the number of states
+
+
+class Baseline(Protocol):
+    """A control variate: any function whose evaluation is known."""
+
+    def evaluate(self, state: State) -> Evaluation:
+        """Value, differences, generator and sensitivities."""
+        ...
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Difference of the value that switch `switch[p]` makes at state `row[p]`, where it is off, `[P]`."""
+        ...
+
+
+class Solution(Protocol):
+    """A solved problem, exactly or not: what simulations need."""
+
+    model: SwitchingModel
+
+    def at(self, state: State) -> Evaluation:
+        """The value function at some states, without gradients."""
+        ...
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """V with switch `switch[p]` on minus V at state `row[p]`, where it is off and can move, `[P]`, no gradients."""
+        ...
+
+
+class ExactlySolved(Solution, Protocol):
+    """An exact solution, and which one it is."""
+
+    method: str
+    covers: str
+
+
+class ExactValue:
+    """An exact solution in the shape of the neural one, in float64; generator and sensitivities are not known (NaN)."""
+
+    def __init__(self, model: ExporterDynamics, exact: ExactSolution) -> None:
+        self.model: SwitchingModel = model
+        self.exact, self.method, self.covers = exact, exact.method, exact.covers
+
+    def at(self, state: State) -> Evaluation:
+        """Values and differences from the exact solution."""
+        y, nu = state.y.double().cpu().numpy(), state.x.double().cpu().numpy()
+        nan = state.x.new_full((len(state),), float("nan"), dtype=torch.float64)
+        value = torch.from_numpy(self.exact.value(y, nu)).to(nan)
+        marginal = torch.from_numpy(self.exact.marginal(y, nu)).to(nan)
+        return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks))
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Differences from the exact solution."""
+        return self.at(state).marginal[row, switch]
+
+
+class ValueFunction(nn.Module):
+    """V = baseline + shift + level + scale * (network + conditional network).
+
+    `shift` is set while training, `level` once, afterwards, from longer simulations.
+
+    Args:
+        model: the problem on a device.
+        baseline: the control variate.
+        network, conditional: corrections with zero output at the start.
+        scale: size of the correction, in units of V.
+    """
+
+    def __init__(
+        self, model: SwitchingModel, baseline: Baseline, network: SwitchNetwork, conditional: ConditionalNetwork | None
+    ) -> None:
+        super().__init__()
+        self.model, self.baseline = model, baseline
+        self.network, self.conditional = network, conditional
+        self.register_buffer("scale", model.centre.new_ones(()))
+        self.register_buffer("shift", model.centre.new_zeros(()))
+        self.register_buffer("level", model.centre.new_zeros(()))
+
+    scale: Tensor
+    shift: Tensor
+    level: Tensor
+
+    def evaluate(self, state: State) -> Evaluation:
+        """V and what the equation needs of it, with gradients to the networks' weights."""
+        with torch.no_grad():
+            base = self.baseline.evaluate(state)
+        correction = self.network.evaluate(self.model, state)
+        if self.conditional is not None:
+            correction = correction.plus(self.conditional.evaluate(self.model, state))
+        at = base.plus(correction, self.scale)
+        constant = self.shift + self.level
+        clock = None if at.clock is None else at.clock + constant
+        return Evaluation(at.value + constant, at.marginal, at.generator, at.sensitivity, clock)
+
+    def evaluate_value(self, state: State) -> Tensor:
+        """V alone, `[B]`, with gradients: no neighbours, no derivatives."""
+        with torch.no_grad():
+            base = self.baseline.evaluate(state).value
+        correction = self.network(state)
+        if self.conditional is not None:
+            correction = correction + self.conditional.evaluate(self.model, state).value
+        return base + self.scale * correction + (self.shift + self.level)
+
+    def unrefine(self) -> None:
+        """Back to what training left."""
+        self.level.zero_()
+        self.network.refined.zero_()
+
+    def basis(self, state: State, at: Evaluation) -> tuple[Tensor, Tensor]:
+        """Last layer of the network and a constant, and what each adds to the residual, both `[B, hidden + 1]`."""
+        with torch.no_grad():
+            ends = range(0, len(state), PART)
+            parts = [
+                self.network.basis(self.model, state.rows(slice(k, k + PART)), at.rows(slice(k, k + PART)))
+                for k in ends
+            ]
+        units, change = (torch.cat([part[k] for part in parts]).double() for k in (0, 1))
+        one = units.new_ones(len(units), 1)
+        return torch.cat([units, one], 1), torch.cat([change, -self.model.rho * one], 1)
+
+    def at(self, state: State) -> Evaluation:
+        """`evaluate` without gradients, in parts that fit in memory."""
+        with torch.no_grad():
+            parts = [self.evaluate(state.rows(slice(k, k + PART))) for k in range(0, max(len(state), 1), PART)]
+        return parts[0] if len(parts) == 1 else Evaluation.joined(parts)
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """What some switches are worth at some states, `[P]`: `marginal` of `evaluate`, without the rest of it."""
+        with torch.no_grad():
+            correction = self.network.worth(state, row, switch)
+            if self.conditional is not None:
+                correction = correction + self.conditional.worth(state, row, switch)
+            return self.baseline.worth(state, row, switch) + self.scale * correction
+
+    def residual(self, state: State) -> tuple[Tensor, Evaluation]:
+        """Hamilton-Jacobi-Bellman residual, `[B]`, and the evaluation behind it, without gradients."""
+        at = self.at(state)
+        return hjb_residual(self.model, state, at), at
+
+
+def build_value(model: ExporterDynamics, options: MethodOptions, generator: torch.Generator) -> ValueFunction:
+    """The untrained value function that the options describe, its weights drawn from `generator`."""
+    baseline: Baseline
+    if options.baseline == "meanfield":
+        baseline = MeanFieldBaseline(model)
+        exact = baseline.constant.exact
+    elif options.baseline == "constant":
+        baseline = ConstantBaseline(model, mean_field(model.parameters)[0])
+        exact = baseline.exact
+    else:
+        baseline, exact = NoBaseline(model), None
+    if options.loss == "paper":
+        network: SwitchNetwork = PaperNetwork(model, options.hidden, options.layers, generator)
+    else:
+        network = SwitchNetwork(model, options.hidden, options.layers, generator)
+    conditional = None
+    if exact is not None:
+        p = torch.tensor(exact.p, device=model.device, dtype=model.dtype)
+        couplings = torch.tensor(exact.cross, device=model.device, dtype=model.dtype)
+        network.look_along(couplings, p, generator)
+        if options.conditional:
+            conditional = ConditionalNetwork(model, p, couplings, options.conditional, generator)
+    return ValueFunction(model, baseline, network, conditional)

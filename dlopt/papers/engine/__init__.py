@@ -1,0 +1,1 @@
+"""What all reproduced papers share: the cache, the study, the formats of tables, the page."""

@@ -1,0 +1,108 @@
+"""From targets to a folder: solve what they share, compute, write."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from dlopt.papers.engine import formats
+from dlopt.papers.engine.study import CERTIFIED, MEASURED, NOT_SOLVED, Study
+from dlopt.papers.engine.targets import TARGETS, Picture, Table, needed
+from dlopt.store.files import write_table, write_text
+from dlopt.views.figures.canvas import save
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A target, computed.
+
+    Attributes:
+        target: its name.
+        title: caption, which says what it was computed on.
+        note: what to print below it.
+        table: cells of a table, or what a figure shows; None where the calibration cannot show it.
+        stem: its files, without suffix.
+    """
+
+    target: str
+    title: str
+    note: str
+    table: pd.DataFrame | None
+    stem: Path
+
+    @property
+    def layout(self) -> Table | None:
+        """How to print it; None for a figure."""
+        target = TARGETS[self.target]
+        return target if isinstance(target, Table) else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """Everything that was made, and the solutions behind it."""
+
+    made: tuple[Made, ...]
+    runs: pd.DataFrame
+    folder: Path
+
+    @property
+    def certified(self) -> bool:
+        """Whether every number comes from a certified solution, from none, or from a published algorithm measured."""
+        statuses = set(self.runs["status"]) if len(self.runs) else set()
+        for each in self.made:
+            if each.layout and each.table is not None:
+                statuses |= set(each.table["status"])
+            elif each.table is None:
+                return False
+        return statuses <= {CERTIFIED, NOT_SOLVED, MEASURED}
+
+
+def reproduce(
+    targets: Sequence[str], study: Study, folder: Path, on_step: Callable[[str, int], None] = lambda _text, _done: None
+) -> Reproduction:
+    """Compute the targets and write them into `folder`: tables in three formats, figures in two beside their data.
+
+    Args:
+        targets: names, see `dlopt.papers.engine.targets`.
+        study: where solutions come from.
+        folder: made if missing.
+        on_step: told what is done next, and how many solutions and targets are done.
+
+    Raises:
+        StoppedError: asked to stop; solutions so far are in the cache.
+    """
+    tasks = needed(targets, study.variants)
+    for done, task in enumerate(tasks):
+        on_step(task.about, done)
+        study.get(task.name, task.variant)
+    made = []
+    for done, name in enumerate(targets, start=len(tasks)):
+        on_step(name, done)
+        made.append(_make(name, TARGETS[name], study, folder))
+    runs = study.runs()
+    write_table(runs, folder / "runs.parquet", {"calibration": study.calibration.name})
+    return Reproduction(tuple(made), runs, folder)
+
+
+def _make(name: str, target: Table | Picture, study: Study, folder: Path) -> Made:
+    title, stem = target.caption(study), folder / name
+    about = {
+        "title": title, "note": target.note, "calibration": study.calibration.name,
+        "calibration_sha256": study.calibration.sha256, "published": target.source,
+    }  # fmt: skip
+    if isinstance(target, Table):
+        table = target.build(study)
+        write_table(table, stem.with_suffix(".parquet"), about)
+        body = formats.markdown(table, target.form, target.rms)
+        write_text(stem.with_suffix(".md"), f"# {title}\n\n{body}\n{target.note}\n")
+        write_text(stem.with_suffix(".tex"), formats.latex(table, target.form, target.rms, title, target.note))
+        return Made(name, title, target.note, table, stem)
+    data = target.data(study)
+    if data is not None:
+        path = stem.with_suffix(".parquet")
+        write_table(data, path, about)
+        save(target.draw(pd.read_parquet(path)), stem)
+    return Made(name, title, target.note, data, stem)

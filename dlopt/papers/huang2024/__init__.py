@@ -1,0 +1,1 @@
+"""Tables and figures of Huang and Yu (2024)."""

@@ -1,0 +1,1 @@
+"""Tables, figures and claims of Wang, Xu, Yang and Zhu (2024)."""

@@ -1,9 +1,0 @@
-"""One readable page about a run.
-
-from dlopt.report import report_page
-html = report_page(Path("outputs/nash/2026-01-31/12-00-00-000000-dual"))
-"""
-
-from dlopt.report.page import report_page
-
-__all__ = ["report_page"]

@@ -1,0 +1,1 @@
+"""Files written whole or not at all, tensors with a digest, YAML of others read warily."""

@@ -1,0 +1,1 @@
+"""One room that shows a result: figures and report."""

@@ -1,0 +1,66 @@
+"""Pictures of a trade run: welfare, policies by sector, the way of the solver."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from dlopt.views.figures.canvas import panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = {"tariff": "Tariffs", "export_tax": "Export taxes", "subsidy": "Subsidies"}
+
+
+def png(figure: Figure) -> bytes:
+    """As a file would hold it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()
+
+
+def policies_by_sector(policies: pd.DataFrame, kind: str) -> Figure:
+    """Simple averages over partners, `[economy, sector]`, as a heat map in per cent.
+
+    Args:
+        policies: as in `policies.parquet`.
+        kind: `tariff`, `export_tax` or `subsidy`.
+
+    Raises:
+        MissingPlotError: matplotlib is not installed.
+    """
+    of_kind = policies[policies["instrument"] == kind]
+    names = of_kind.drop_duplicates("sector").set_index("sector")["sector_name"].sort_index()
+    rates = 100 * of_kind.pivot_table(index="economy", columns="sector", values="rate")[names.index]
+    figure, (axes,) = panels(1, 1, 1.6 + 0.22 * len(rates))
+    limit = float(rates.abs().max().max()) or 1.0
+    lowest = -limit if float(rates.min().min()) < 0 else 0.0
+    image = axes.pcolormesh(rates.to_numpy(), cmap="PuOr" if lowest else "YlOrBr", vmin=lowest, vmax=limit)
+    axes.invert_yaxis()
+    axes.set_yticks([k + 0.5 for k in range(len(rates))], rates.index, fontsize=8)
+    labels = [f"{name[:24]} {sector}" for sector, name in names.items()]
+    axes.set_xticks([k + 0.5 for k in range(len(names))], labels, rotation=90, fontsize=6)
+    axes.tick_params(length=0)
+    bar = figure.colorbar(image, ax=axes, pad=0.01)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("per cent", fontsize=8)
+    return figure
+
+
+def way_of_the_solver(iterations: pd.DataFrame) -> Figure:
+    """First-order residuals by iteration, one colour per phase.
+
+    Raises:
+        MissingPlotError: matplotlib is not installed.
+    """
+    figure, (axes,) = panels(1, 1, 2.4)
+    for phase, part in iterations.groupby("phase", sort=False):
+        residual = part["first_order_residual"].clip(lower=1e-16)
+        axes.semilogy(part["iteration"], residual, ".", markersize=4, label=phase)
+    axes.set_xlabel("iteration", fontsize=8)
+    axes.set_ylabel("first-order residual", fontsize=8)
+    axes.legend(fontsize=7, frameon=False)
+    return figure

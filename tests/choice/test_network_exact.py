@@ -1,0 +1,128 @@
+"""The network economy and its exact solutions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from network_monte_carlo import simulated_value, utility
+
+from dlopt.choice.model import ModelError, State, StateError
+from dlopt.choice.production.exact.frozen import FrozenNetwork
+from dlopt.choice.production.exact.grid import NetworkGridSolution
+from dlopt.choice.production.model import NetworkEconomy
+from dlopt.choice.production.presets import network_preset, synthetic
+
+
+def states(model: NetworkEconomy, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = (rng.random((count, model.size * (model.size - 1))) < 0.5).astype(float)
+    return y, model.eps_bar + rng.normal(size=(count, 2)) @ model.loading.T, rng.integers(model.size, size=count)
+
+
+def links_of(model: NetworkEconomy, y: np.ndarray) -> np.ndarray:
+    links = np.ones((len(y), model.size, model.size))
+    links[:, model.buyers, model.suppliers] = y
+    return links
+
+
+@pytest.mark.parametrize("gamma", [2.0, 1.0, 0.5])
+def test_flow_is_the_definition(gamma):
+    model = dataclasses.replace(synthetic(6), gamma=gamma)
+    y, eps, z = states(model, 20)
+    dynamics = model.on(dtype=torch.float64)
+    flow = dynamics.flow(State(torch.tensor(y), torch.tensor(eps), torch.tensor(z)))
+    np.testing.assert_allclose(flow.numpy(), utility(model, y, eps), rtol=1e-12)
+
+
+def test_link_gain_is_the_change_of_the_buyers_unit_cost():
+    model = synthetic(7)
+    dynamics = model.on(dtype=torch.float64)
+    y, eps, z = (torch.tensor(a) for a in states(model, 30))
+    state = State(y, eps, z)
+    gain, index, rows = dynamics.link_gain(state), dynamics.movable(state), torch.arange(30)
+    for k in range(model.size - 1):
+        on, off = y.clone(), y.clone()
+        on[rows, index[:, k]], off[rows, index[:, k]] = 1.0, 0.0
+        with_, without = State(on, eps, z), State(off, eps, z)
+        fall = (dynamics.unit_costs(without) - dynamics.unit_costs(with_))[rows, z]
+        torch.testing.assert_close(gain[:, k], fall, rtol=1e-9, atol=1e-13)
+        gdp = dynamics.log_gdp(with_) - dynamics.log_gdp(without)
+        assert (torch.sign(gdp) == torch.sign(gain[:, k])).all()  # GDP moves with the buyer's own cost
+
+
+def test_renaming_sectors_permutes_the_exact_value():
+    model = synthetic(2)
+    swapped = dataclasses.replace(
+        model, beta=model.beta[::-1], alpha=model.alpha[::-1, ::-1], eps_bar=model.eps_bar[::-1],
+        sigma=model.sigma[::-1], sectors=model.sectors[::-1], names=model.names[::-1],
+    )  # fmt: skip
+    y, eps, z = states(model, 40)
+    here = NetworkGridSolution(model, 17).value(y, eps, z)
+    there = NetworkGridSolution(swapped, 17).value(y[:, ::-1], eps[:, ::-1], 1 - z)
+    np.testing.assert_allclose(here, there, rtol=1e-8)
+
+
+@pytest.mark.parametrize("gamma", [2.0, 1.0, 0.5])
+def test_frozen_links_match_simulation(gamma):
+    model = dataclasses.replace(synthetic(5), gamma=gamma, link_rate=0.0, clock_rate=0.0)
+    y, eps, _ = states(model, 1, seed=3)
+    exact = FrozenNetwork(model).value(links_of(model, y), eps)[0]
+    mean, error = simulated_value(model, y[0], eps[0], 0, lambda y, *_: np.zeros((len(y), 4), bool), 1500, seed=1)
+    assert abs(mean - exact) <= 3 * error
+    assert error < 0.01 * abs(exact) + (0.02 if gamma == 1 else 0)
+
+
+def test_frozen_links_match_the_grid():
+    model = dataclasses.replace(synthetic(3), link_rate=0.0)
+    y, eps, z = states(model, 100)
+    grid = NetworkGridSolution(model, 25).value(y, eps, z)
+    np.testing.assert_allclose(grid, FrozenNetwork(model).value(links_of(model, y), eps), rtol=3e-6)
+
+
+@pytest.mark.parametrize(("sectors", "gamma"), [(2, 2.0), (2, 0.5), (3, 2.0)])
+def test_grid_matches_simulation_of_its_own_policy(sectors, gamma):
+    model = dataclasses.replace(synthetic(sectors, seed=1, own_share=0.05), gamma=gamma)
+    solution = NetworkGridSolution(model, 15)
+    y, eps, z = states(model, 1, seed=5)
+    mean, error = simulated_value(
+        model, y[0], eps[0], int(z[0]), lambda *s: solution.marginal(*s) > 0, 400, seed=2
+    )  # fmt: skip
+    exact = solution.value(y, eps, z)[0]
+    assert abs(mean - exact) <= 3 * error
+    assert error < 5e-3 * abs(exact)
+
+
+def test_choosing_beats_accepting_all_and_none():
+    model = network_preset("synthetic3")
+    never = FrozenNetwork(model)
+    solution = NetworkGridSolution(model, 15)
+    y, eps, z = states(model, 50)
+    assert (solution.value(np.zeros_like(y), eps, z) > never.value(links_of(model, np.zeros_like(y)), eps)).all()
+
+
+def test_exact_solution_names_its_limits():
+    with pytest.raises(ModelError, match="method=default"):
+        NetworkGridSolution(synthetic(4))
+    model = synthetic(3)
+    solution = NetworkGridSolution(model, 11)
+    y, eps, z = states(model, 2)
+    with pytest.raises(StateError, match="generated by the two shocks"):
+        solution.value(y, eps + np.array([0.1, 0.0, -0.1]), z)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"alpha": np.full((3, 3), 0.4)}, "sum to less than 1"),
+        ({"beta": np.array([0.5, 0.5, 0.5])}, "sum to 1"),
+        ({"rho": 0.0}, "rho is 0"),
+        ({"sigma": np.zeros((3, 2))}, "no productivity shock"),
+        ({"eps_bar": np.zeros(2)}, "shape"),
+    ],
+)
+def test_unsound_parameters_are_refused(change, words):
+    with pytest.raises(ModelError, match=words):
+        dataclasses.replace(synthetic(3), **change)
