@@ -25,7 +25,7 @@ from dlopt.papers.engine import store
 from dlopt.papers.engine.cache import Cache, Made, Solved
 
 EXPORT, NETWORK = "export", "network"
-_SOURCES = ("dlopt.choice", "dlopt.choice.exporter.exact")
+_SOURCES = ("dlopt.choice",)
 
 
 @dataclasses.dataclass(frozen=True)
