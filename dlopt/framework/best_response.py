@@ -15,8 +15,9 @@ import torch
 from dlopt.errors import UnknownNameError
 from dlopt.framework.game import Game, Interrupted, Monitor, Point, Step, first_order_residual
 from dlopt.framework.joint import JointNewton
-from dlopt.framework.nash import NashResult, assess, verify
+from dlopt.framework.nash import NashResult, assess
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.verification import verify
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

@@ -24,6 +24,7 @@ from dlopt.framework.game import (
 )
 from dlopt.framework.joint import JointNewton, joint_newton
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.verification import verify
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,29 +158,3 @@ def _saddles(game: Game, point: Point) -> list[int]:
     evidence = assess(game, point, None)
     tops = zip(evidence.curvature, evidence.curvature_scale, strict=True)
     return [player for player, (top, size) in enumerate(tops) if top > 1e-9 * size]
-
-
-def verify(
-    game: Game, point: Point, options: JointNewton, starts: list[Tensor], monitor: Monitor
-) -> tuple[Point, float | None]:
-    """Let every player re-optimise alone from each start; the point with the best response that gains most.
-
-    Returns:
-        The point, unchanged if nobody gains, and the largest relative gain (None without starts).
-    """
-    gain, best = None, point
-    for player in range(game.players):
-        promise = options.gain_tolerance / 10 * abs(float(point.objectives[player]))
-        search = AscentOptions(tolerance=options.tolerance / 10, max_iterations=60, promise=promise)
-        for other in starts:
-            a = torch.where(game.owner == player, other.clamp(game.lower, game.upper), point.a)
-            start = game.point(a, near=point) or game.point(a)
-            if start is None:
-                continue
-            response = maximise(game, player, start, search, monitor, "verification").point
-            held = float(point.objectives[player])
-            relative = (float(response.objectives[player]) - held) / (abs(held) or 1.0)
-            if gain is None or relative > gain:
-                gain = relative
-                best = response if relative > options.gain_tolerance else point
-    return best, None if gain is None else max(gain, 0.0)

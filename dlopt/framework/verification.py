@@ -1,0 +1,36 @@
+"""Does anybody gain by deviating? Every player re-optimises alone from other starting points."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.ascent import AscentOptions, maximise
+from dlopt.framework.game import Game, Monitor, Point
+from dlopt.framework.joint import JointNewton
+
+
+def verify(
+    game: Game, point: Point, options: JointNewton, starts: list[Tensor], monitor: Monitor
+) -> tuple[Point, float | None]:
+    """Let every player re-optimise alone from each start; the point with the best response that gains most.
+
+    Returns:
+        The point, unchanged if nobody gains, and the largest relative gain (None without starts).
+    """
+    gain, best = None, point
+    for player in range(game.players):
+        promise = options.gain_tolerance / 10 * abs(float(point.objectives[player]))
+        search = AscentOptions(tolerance=options.tolerance / 10, max_iterations=60, promise=promise)
+        for other in starts:
+            a = torch.where(game.owner == player, other.clamp(game.lower, game.upper), point.a)
+            start = game.point(a, near=point) or game.point(a)
+            if start is None:
+                continue
+            response = maximise(game, player, start, search, monitor, "verification").point
+            held = float(point.objectives[player])
+            relative = (float(response.objectives[player]) - held) / (abs(held) or 1.0)
+            if gain is None or relative > gain:
+                gain = relative
+                best = response if relative > options.gain_tolerance else point
+    return best, None if gain is None else max(gain, 0.0)
