@@ -25,7 +25,7 @@ from dlopt.errors import DloptError, UnknownNameError
 from dlopt.store.files import read_yaml
 
 from .config import register
-from .trust import check_trusted
+from .trust import check_trusted, guard
 
 _FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
 _VALUED = ("cfg", "package", "config_dir", "info")
@@ -80,6 +80,7 @@ def session(config_dir: str | None) -> Iterator[None]:
     """
     register()
     version.setbase("1.3")
+    guard()
     search_path = create_automatic_config_search_path(None, None, "pkg://dlopt.conf")
     if config_dir is not None:
         path = Path(config_dir).absolute()

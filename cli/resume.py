@@ -19,6 +19,8 @@ from dlopt.runs.lock import is_held
 from dlopt.runs.record import FINISHED
 from dlopt.store.files import FileReadError, read_yaml
 
+from .trust import check_recorded
+
 _MAY_DIFFER = ("resume", "threads", "checkpoint_seconds", "calibration", "scenario")
 """Keys that change no digit, or are compared by content or name instead."""
 
@@ -53,6 +55,7 @@ def with_resumed(words: Sequence[str], run: str, verb: str) -> list[str]:
             raise FileReadError(f"{path} is not a list of overrides.")
     except FileReadError as error:
         raise ResumeError(f"{error} Start the run again, without resume.") from error
+    check_recorded([str(word) for word in before])
     given = {_key(word) for word in words} | {"verb", "resume"}
     return [*(str(word) for word in before if _key(str(word)) not in given), *words]
 
