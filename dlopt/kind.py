@@ -239,7 +239,7 @@ class Problem(abc.ABC):
     recorded: bool = True
     accounting: str = ""
     dtype: str = "float64"
-    extra: Mapping[str, Any] = {}  # noqa: RUF012 (a default, never written to)
+    extra: Mapping[str, Any] = {}
 
     @abc.abstractmethod
     def solve(self, session: Session) -> Result:
@@ -250,7 +250,7 @@ class Problem(abc.ABC):
         found: Mapping[str, str] = getattr(result, "metadata", {})
         return found
 
-    def check_resume(self, checkpoint: Path) -> None:
+    def check_resume(self, checkpoint: Path) -> None:  # noqa: B027 (nothing to do is the default)
         """Refuse an own checkpoint that is of another problem.
 
         Raises:
@@ -287,7 +287,7 @@ class Kind(abc.ABC):
     name: str
     solves: str
     verbs: Sequence[str | Verb]
-    headline: Mapping[str, str] = {}  # noqa: RUF012 (defaults, never written to)
+    headline: Mapping[str, str] = {}
     table: str = "welfare"
     checkpoint: str = "checkpoint.pt"
     keeps: tuple[str, ...] | None = None
@@ -324,7 +324,7 @@ class Kind(abc.ABC):
         rows = [(key.replace("_", " "), *(worded(run.certificate.get(key)) for run in runs)) for key in keys]
         return [Sheet("Certificate", columns, rows)] if rows else []
 
-    def pictures(self, tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    def pictures(self, tables: Mapping[str, pd.DataFrame], folder: Path) -> None:  # noqa: B027 (none by default)
         """Draw what belongs into the run folder."""
 
     def restore(self, folder: Path) -> Any:

@@ -126,11 +126,8 @@ def _installed(points: tuple[EntryPoint, ...]) -> Kind:
             "Update or uninstall it."
         ) from error
     if not isinstance(kind, Kind):
-        made = " (write NAME(), not NAME: an instance is wanted)" if isinstance(kind, type) else ""
-        raise KindError(
-            f"Package {source} declares no kind: {point.value} is {type(kind).__name__!r}, not a dlopt.kind.Kind{made}. "
-            "Update or uninstall it."
-        )
+        is_what = f"{point.value} is {type(kind).__name__!r}, not an instance of dlopt.kind.Kind"
+        raise KindError(f"Package {source} declares no kind: {is_what}. Update or uninstall it.")
     fault = _unsound(kind, point.name)
     if fault:
         raise KindError(f"Package {source}: {fault}. Update or uninstall it.")
