@@ -1,0 +1,23 @@
+"""Policies as analysts say them: sentences such as `USA: 25% on steel from all`, and schedules as tables."""
+
+from dlopt.policies.apply import Applied, apply_rules, effective_rates
+from dlopt.policies.reading import policy_from
+from dlopt.policies.rules import PolicyWordsError, Rule
+from dlopt.policies.schedule import read_schedule, rules_of
+from dlopt.policies.shipped import Schedule, schedules, shipped_schedule
+from dlopt.policies.words import parse_policy
+
+__all__ = [
+    "Applied",
+    "PolicyWordsError",
+    "Rule",
+    "Schedule",
+    "apply_rules",
+    "effective_rates",
+    "parse_policy",
+    "policy_from",
+    "read_schedule",
+    "rules_of",
+    "schedules",
+    "shipped_schedule",
+]
