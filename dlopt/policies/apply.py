@@ -83,6 +83,7 @@ def _charge(rule: Rule, calibration: Calibration, rates: dict[str, Tensor], note
     partners = [k for word in rule.partners or ("all",) for k in economies_of(word, calibration)]
     target = rates[rule.instrument]
     for actor in economies_of(rule.actor, calibration):
+        cells: list[tuple[int, ...]]
         if rule.instrument == "subsidy":
             cells = [(actor, j) for j in sectors]
         elif rule.instrument == "tariff":

@@ -134,5 +134,6 @@ def _rate_of(
 
 def _rule(importer: str, origin: str, sector: str, change: Change, rate: float, row: Mapping[Hashable, object]) -> Rule:
     partners = (origin,) if origin else ()
-    text = {key: str(row.get(key, "")) for key in ("date", "authority")}
-    return Rule(importer, change, rate, partners, (sector,), where=f"{importer} on {origin or 'all'}", **text)
+    date, authority = str(row.get("date", "")), str(row.get("authority", ""))
+    where = f"{importer} on {origin or 'all'}"
+    return Rule(importer, change, rate, partners, (sector,), date=date, authority=authority, where=where)
