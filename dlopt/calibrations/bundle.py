@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import difflib
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -38,11 +36,6 @@ from dlopt.calibrations.world import World, assemble, check_markets
 from dlopt.store.files import FileWriteError, write_table, write_text
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
-
-DIGESTED = (
-    "tradable", "trade", "tariff", "export_tax", "subsidy", "value_added_share", "input_share", "final_share",
-    "theta", "psi",
-)  # fmt: skip
 
 
 def load_calibration(name_or_folder: str | Path) -> Calibration:
@@ -138,7 +131,7 @@ def calibration_of(world: World, meta: Meta) -> Calibration:
     def tensor(array: np.ndarray) -> Tensor:  # type: ignore[type-arg]
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
 
-    calibration = Calibration(
+    return Calibration(
         name=meta.name,
         economies=world.economies,
         sectors=world.sectors,
@@ -157,20 +150,6 @@ def calibration_of(world: World, meta: Meta) -> Calibration:
         unit=meta.unit,
         source=meta.source,
     )
-    return dataclasses.replace(calibration, sha256=digest(calibration))
-
-
-def digest(calibration: Calibration) -> str:
-    """SHA-256 of labels and numbers, the same whatever the file format."""
-    content = hashlib.sha256()
-    content.update(repr((calibration.economies, calibration.sectors)).encode())
-    for field in DIGESTED:
-        tensor: Tensor | None = getattr(calibration, field)
-        content.update(field.encode())
-        if tensor is not None:
-            array = tensor.to(torch.float64).numpy() + 0.0  # no -0.0
-            content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
-    return content.hexdigest()
 
 
 def _cannot_write(folder: Path, error: OSError) -> FileWriteError:

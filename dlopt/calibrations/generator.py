@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Literal
 
@@ -240,11 +239,9 @@ def _calibration(
     source: str,
     year: str,
 ) -> Calibration:
-    from dlopt.calibrations.bundle import digest
-
     world = balanced_world(outline)
     tensor = torch.from_numpy
-    calibration = Calibration(
+    return Calibration(
         name=name,
         economies=economies,
         sectors=sectors,
@@ -263,7 +260,6 @@ def _calibration(
         unit=unit,
         source=source,
     )
-    return dataclasses.replace(calibration, sha256=digest(calibration))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dlopt.choice.model import ModelError, State
+from dlopt.equality import same_record
 
 Array = np.ndarray
 
@@ -36,6 +37,16 @@ class FactorModel(abc.ABC):
     sigma: Array
     rho: float
     name: str
+
+    def __repr__(self) -> str:
+        switches, states = len(self.switch_labels), len(self.centre)
+        return f"{type(self).__name__}({self.name!r}: {switches} switches, {states} continuous states)"
+
+    def __eq__(self, other: object) -> bool:
+        return same_record(self, other) if isinstance(other, FactorModel) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.digest()))
 
     @property
     @abc.abstractmethod

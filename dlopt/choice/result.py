@@ -19,7 +19,7 @@ from dlopt.choice.states import checked_states, evaluate_states
 from dlopt.choice.value import Solution, ValueFunction
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class BsdeResult:
     """A solution with its accuracy.
 
@@ -44,6 +44,10 @@ class BsdeResult:
     steps: int
     train_seconds: float
     frames: dict[str, pd.DataFrame]
+
+    def __repr__(self) -> str:
+        errors = "" if self.certificate is None else f", residual {self.certificate.hjb_residual_rel:.1e} of V"
+        return f"BsdeResult({self.model!r}, {self.status} after {self.steps} steps{errors})"
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables by name.

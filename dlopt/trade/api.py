@@ -42,7 +42,7 @@ def build_model(
         if value not in [member.value for member in valid]:
             raise UnknownNameError(f"value of {kind}", value, [member.value for member in valid])
     baseline, transfer = balanced(calibration, accounting, deficits)
-    return TradeModel(baseline, accounting, psi_scale, transfer)
+    return TradeModel(baseline, accounting, psi_scale, transfer, given=calibration)
 
 
 def solve_equilibrium(

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dlopt.errors import UnknownNameError
+from dlopt.equality import same_record
+from dlopt.errors import DloptError, UnknownNameError
+
+DIGESTED = (
+    "tradable", "trade", "tariff", "export_tax", "subsidy", "value_added_share", "input_share", "final_share",
+    "theta", "psi",
+)  # fmt: skip
+"""The tensors of a calibration, in the order in which its digest reads them."""
+
+Elasticity = float | Sequence[float] | Tensor | Mapping[str, float]
+"""One number for all sectors, `[sector]`, or numbers by label or name of the sectors that change."""
 
 
-@dataclasses.dataclass(frozen=True)
+class ElasticityError(DloptError):
+    """Elasticities that no sector can have."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Calibration:
     """A baseline of the world economy.
 
-    All tensors are float64. Rates and shares are fractions; `trade` is in `unit`.
+    All tensors are float64. Rates and shares are fractions; `trade` is in `unit`. Two calibrations are equal (`==`)
+    when every label, number and word of provenance is.
 
     Attributes:
         name: how users call it.
@@ -33,7 +51,6 @@ class Calibration:
         theta: trade elasticity, `[sector]`.
         psi: scale elasticity, `[sector]`.
         year, unit, source: provenance, as in meta.yaml.
-        sha256: digest of the files it was read from.
     """
 
     name: str
@@ -53,7 +70,6 @@ class Calibration:
     year: str = ""
     unit: str = ""
     source: str = ""
-    sha256: str = ""
 
     def __post_init__(self) -> None:
         n, j = len(self.economies), len(self.sectors)
@@ -68,6 +84,36 @@ class Calibration:
             actual = tuple(getattr(self, field).shape)
             if actual != shape:
                 raise ValueError(f"Calibration.{field} has shape {actual}, expected {shape}.")
+
+    def __repr__(self) -> str:
+        year = f", {self.year}" if self.year not in ("", "none") else ""
+        tradable = int(self.tradable.sum())
+        return (
+            f"Calibration({self.name!r}: {few(self.economies, 'economies')}; {few(self.sectors, 'sectors')}, "
+            f"{tradable} tradable{year}; sha256 {self.sha256[:12]})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return same_record(self, other) if isinstance(other, Calibration) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.sha256))
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of labels and numbers, the same whatever file they were read from.
+
+        Computed from the content at every call (milliseconds), so that it never speaks of numbers that were replaced.
+        """
+        content = hashlib.sha256()
+        content.update(repr((self.economies, self.sectors)).encode())
+        for field in DIGESTED:
+            tensor: Tensor | None = getattr(self, field)
+            content.update(field.encode())
+            if tensor is not None:
+                array = tensor.detach().cpu().to(torch.float64).numpy() + 0.0  # no -0.0
+                content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return content.hexdigest()
 
     @property
     def n_economies(self) -> int:
@@ -102,6 +148,48 @@ class Calibration:
             return self.sector_names.index(text)
         raise UnknownNameError("sector", label, self.sectors)
 
+    def with_elasticities(self, theta: Elasticity | None = None, psi: Elasticity | None = None) -> Calibration:
+        """The same world with other elasticities; flows, shares and policies stay as they are.
+
+        Args:
+            theta: trade elasticities, > 0: one number for all sectors, `[sector]`, or `{sector: number}` for those
+                that change, by label or name. None keeps them.
+            psi: scale elasticities, >= 0, given in the same ways.
+
+        Raises:
+            ElasticityError: a number out of its range, or not one for every sector.
+            UnknownNameError: an unknown sector.
+        """
+        changed: dict[str, Tensor] = {}
+        for name, given in (("theta", theta), ("psi", psi)):
+            if given is not None:
+                changed[name] = self._elasticities(name, given)
+        return dataclasses.replace(self, **changed)  # type: ignore[arg-type]
+
+    def _elasticities(self, name: str, given: Elasticity) -> Tensor:
+        values: Tensor = getattr(self, name).clone()
+        if isinstance(given, Mapping):
+            for sector, value in given.items():
+                try:
+                    values[self.sector_index(sector)] = float(value)
+                except (TypeError, ValueError):
+                    raise ElasticityError(f"{name} of sector {sector} is {value!r}; give a number.") from None
+        else:
+            try:
+                new = torch.as_tensor(given, dtype=values.dtype)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ElasticityError(f"{name} holds something that is no number ({error}). Give numbers.") from None
+            if new.ndim and new.shape != values.shape:
+                raise ElasticityError(
+                    f"{name} has shape {list(new.shape)}; give one number, or one for each of {len(values)} sectors."
+                )
+            values[:] = new
+        for sector, value in zip(self.sectors, values.tolist(), strict=True):
+            if not math.isfinite(value) or value < 0 or (name == "theta" and value == 0):
+                rule = "> 0" if name == "theta" else ">= 0"
+                raise ElasticityError(f"{name} of sector {sector} is {value:g}; it must be a number {rule}.")
+        return values
+
     def relabelled(self, economies: Sequence[int], sectors: Sequence[int]) -> Calibration:
         """The same world with economies and sectors in another order (positions, new order)."""
         e, s = torch.as_tensor(list(economies)), torch.as_tensor(list(sectors))
@@ -117,3 +205,9 @@ class Calibration:
             tradable=self.tradable[s], theta=self.theta[s], psi=self.psi[s],
             **flows, **tables,
         )  # fmt: skip
+
+
+def few(labels: Sequence[str], what: str, shown: int = 8) -> str:
+    """How many labels there are and, where that is short, which."""
+    text = ", ".join(labels)
+    return f"{len(labels)} {what}" + (f" ({text})" if len(labels) <= shown and len(text) <= 80 else "")

@@ -55,7 +55,7 @@ class DrawOptions:
             raise DrawError(f"Draws lie between {self.low:g} and {self.high:g}; it must be 0 <= low < high.")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Draws:
     """Welfare under randomly drawn subsidies.
 
@@ -74,6 +74,9 @@ class Draws:
     at_optimum: Tensor
     rates: Tensor
     alone: int
+
+    def __repr__(self) -> str:
+        return f"Draws({self.message})"
 
     @property
     def failed(self) -> int:

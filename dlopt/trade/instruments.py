@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dlopt.equality import same_record
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.trade.calibration import Calibration
+from dlopt.trade.calibration import Calibration, few
 from dlopt.trade.model import LogWedges, TradeModel
 
 KINDS = ("tariff", "export_tax", "subsidy")
@@ -52,7 +53,7 @@ class Bounds:
     subsidy: tuple[float, float] = (0.0, 0.8)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Instruments:
     """The map between the vector of instruments and the log wedges.
 
@@ -75,6 +76,17 @@ class Instruments:
     kind: Tensor
     lower: Tensor
     upper: Tensor
+
+    def __repr__(self) -> str:
+        counts = [(kind.replace("_", " "), int((self.kind == k).sum())) for k, kind in enumerate(KINDS)]
+        kinds = ", ".join(f"{count} of {kind}" for kind, count in counts if count)
+        return f"Instruments({few(self.players, 'players')}; {self.count} instruments: {kinds})"
+
+    def __eq__(self, other: object) -> bool:
+        return same_record(self, other) if isinstance(other, Instruments) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.members, self.count))
 
     @property
     def players(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class InconsistentBaselineError(DloptError):
     """The calibration is not an equilibrium: balance it first."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class State:
     """The unknowns, as logs of hats.
 
@@ -59,6 +59,9 @@ class State:
     labour: Tensor
     price: Tensor
     expenditure: Tensor
+
+    def __repr__(self) -> str:
+        return f"State({self.labour.shape[-2]} economies, {self.labour.shape[-1]} sectors)"
 
     def stacked(self) -> Tensor:
         """One vector `[..., 2N + 3NJ]` (leading axes are batches)."""
@@ -82,6 +85,7 @@ class TradeModel:
         psi_scale: multiplies the scale elasticities; 0 removes them.
         transfer: D, received by each country in the numeraire, `[country]`; zero where trade is balanced.
         dense_up_to: unknowns up to which linear systems are factorised densely.
+        given: the calibration before it was balanced, named in files as where numbers come from; default `calibration`.
 
     Raises:
         InconsistentBaselineError: markets do not clear at the calibration's own numbers.
@@ -95,11 +99,13 @@ class TradeModel:
         transfer: Tensor | None = None,
         check: bool = True,
         dense_up_to: int = DENSE_UP_TO,
+        given: Calibration | None = None,
     ) -> None:
         c = calibration
         if c.final_share is None:
             raise InconsistentBaselineError(f"Calibration {c.name!r} has no final shares. Balance it first.")
         self.calibration = c
+        self.given = given or c
         self.accounting = Accounting(accounting)
         self.n, self.j = c.n_economies, c.n_sectors
         self.size = 2 * self.n + 3 * self.n * self.j
@@ -140,6 +146,12 @@ class TradeModel:
         """The country whose labour market is dropped for the numeraire (Walras)."""
         if check:
             self._check()
+
+    def __repr__(self) -> str:
+        return (
+            f"TradeModel({self.calibration.name!r}: {self.n} economies, {self.j} sectors, {self.accounting.value} "
+            f"accounting, {self.size} unknowns)"
+        )
 
     def _check(self) -> None:
         demand = self.alpha * self.income[:, None] + self.use.sum(2)

@@ -6,6 +6,7 @@ import dataclasses
 
 from torch import Tensor
 
+from dlopt.equality import same_record
 from dlopt.errors import DloptError
 from dlopt.trade.calibration import Calibration
 
@@ -14,7 +15,7 @@ class PolicyError(DloptError):
     """A rate that no government could set."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Policy:
     """Rates of every policy instrument, as fractions.
 
@@ -38,6 +39,20 @@ class Policy:
             if len(bad):
                 where = tuple(int(k) for k in bad[0])
                 raise PolicyError(f"The {name} at position {where} is {float(rates[where]):g}; it must be {rule}.")
+
+    def __repr__(self) -> str:
+        n, j = self.subsidy.shape
+        parts = [
+            f"{name} up to {float(rates.abs().max()):.4g}" if bool(rates.any()) else f"no {name}"
+            for name, rates in (("tariff", self.tariff), ("export tax", self.export_tax), ("subsidy", self.subsidy))
+        ]
+        return f"Policy({n} economies, {j} sectors: {', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        return same_record(self, other) if isinstance(other, Policy) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(float(rates.sum()) for rates in (self.tariff, self.export_tax, self.subsidy)))
 
     @classmethod
     def of(cls, calibration: Calibration) -> Policy:

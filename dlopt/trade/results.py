@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dlopt.trade.draws import Draws
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Iteration:
     """One solver iteration, as reported while it runs and kept for `iterations`.
 
@@ -42,11 +42,11 @@ class Iteration:
     seconds: float
     player: str | None
     first_order_residual: float | None
-    welfare: dict[str, float]
-    instruments: Tensor | None = None
+    welfare: dict[str, float] = dataclasses.field(repr=False)
+    instruments: Tensor | None = dataclasses.field(default=None, repr=False)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Solution:
     """An equilibrium of the game found from one start.
 
@@ -63,7 +63,7 @@ class Solution:
     certified: bool
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Move:
     """One move of a sequence: who moved, how the solve ended, and everybody's real-income change (%, `[country]`)."""
 
@@ -72,7 +72,7 @@ class Move:
     welfare: Tensor
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SolveResult:
     """What every solver of the trade model returns.
 
@@ -103,6 +103,13 @@ class SolveResult:
     moves: Sequence[Move] = ()
     draws: Draws | None = None
     reference: SolveResult | None = None
+
+    def __repr__(self) -> str:
+        gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]
+        named = [f"{label} {gain}" for label, gain in zip(self.calibration.economies, gains, strict=True)]
+        shown = ", ".join(named[:8]) + (f", and {len(named) - 8} more" if len(named) > 8 else "")
+        chosen = "" if self.instruments is None else f"; {self.instruments.count} instruments"
+        return f"SolveResult({self.calibration.name!r}, {self.status}: real income, %: {shown}{chosen})"
 
     @property
     def calibration(self) -> Calibration:
@@ -135,7 +142,7 @@ class SolveResult:
     @property
     def metadata(self) -> dict[str, str]:
         """Provenance for files: calibration, unit, source."""
-        c = self.calibration
+        c = self.model.given
         return {
             "calibration": c.name, "calibration_sha256": c.sha256, "unit": c.unit, "year": c.year, "source": c.source,
             "accounting": self.model.accounting.value, "rates": "fractions", "changes": "per cent of the baseline",

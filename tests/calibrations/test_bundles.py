@@ -21,9 +21,8 @@ from dlopt.calibrations import (
     validate_bundle,
     write_bundle,
 )
-from dlopt.calibrations.bundle import DIGESTED, digest
 from dlopt.store.files import FileWriteError, table_metadata
-from dlopt.trade.calibration import Calibration
+from dlopt.trade.calibration import DIGESTED, Calibration
 
 COMMON = dict(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -49,7 +48,8 @@ def test_writing_and_reading_changes_no_bit(
     assert validate_bundle(folder) == []
     found = read_bundle(folder)
     assert_same(found, world)
-    assert found.sha256 == digest(world)
+    assert found.sha256 == world.sha256
+    assert found == world
     assert (found.name, found.year, found.unit, found.source) == (world.name, world.year, world.unit, world.source)
 
 
@@ -64,13 +64,13 @@ def test_csv_and_parquet_are_the_same_calibration(tmp_path: Path) -> None:
 
 def test_the_digest_sees_every_number_and_label() -> None:
     world = small_synthetic(policies="all")
-    seen = {digest(world)}
+    seen = {world.sha256}
     for field in DIGESTED:
         tensor = getattr(world, field).clone()
         tensor.view(-1)[-1] = ~tensor.view(-1)[-1] if tensor.dtype is torch.bool else tensor.view(-1)[-1] + 1e-12
-        seen.add(digest(dataclasses.replace(world, **{field: tensor})))
-    seen.add(digest(dataclasses.replace(world, economies=("a", "b", "c"))))
-    seen.add(digest(dataclasses.replace(world, final_share=None)))
+        seen.add(dataclasses.replace(world, **{field: tensor}).sha256)
+    seen.add(dataclasses.replace(world, economies=("a", "b", "c")).sha256)
+    seen.add(dataclasses.replace(world, final_share=None).sha256)
     assert len(seen) == len(DIGESTED) + 3
 
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dlopt.calibrations import named_policies, read_policy, stylized2017, synthetic
-from dlopt.calibrations.bundle import DIGESTED
 from dlopt.calibrations.generator import stylized_policies
-from dlopt.trade.calibration import Calibration
+from dlopt.trade.calibration import DIGESTED, Calibration
 
 COMMITTED = Path(__file__).parents[2] / "data" / "stylized2017"
 GOODS, SERVICES = slice(0, 22), slice(22, 44)

@@ -16,7 +16,7 @@ from dlopt.choice.factors import Array, FactorDynamics, FactorModel
 from dlopt.choice.model import State
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Exporter(FactorModel):
     """Parameters of the exporter's problem, in float64.
 

@@ -24,7 +24,7 @@ from dlopt.choice.factors import Array, FactorDynamics, FactorModel
 from dlopt.choice.model import State
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class NetworkEconomy(FactorModel):
     """Parameters of the network economy, in float64.
 

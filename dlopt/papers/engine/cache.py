@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dlopt.calibrations.bundle import digest
 from dlopt.errors import DloptError
 from dlopt.papers.engine import store
 from dlopt.papers.wang2024.scenarios import Scenario, Variant, check, definition, setting, solve
@@ -69,7 +68,7 @@ class Cache:
 
     @functools.cached_property
     def _world(self) -> str:
-        return digest(self.calibration)
+        return self.calibration.sha256
 
     def key(self, given: Mapping[str, Any]) -> str:
         """Digest of everything that the numbers of a trade problem depend on."""
