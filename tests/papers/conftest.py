@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from economies import small_synthetic
 
 from dlopt import Calibration
 from dlopt.papers.engine.cache import Cache
 from dlopt.papers.engine.study import Study
 from dlopt.papers.wang2024.scenarios import Variant
-from tests.economies import small_synthetic
 
 VARIANT = Variant("standard", "tradable")
 

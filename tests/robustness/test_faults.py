@@ -25,8 +25,8 @@ from dlopt.runs.sweep import Sweep, collect, jobs_of_sweep, read_sweep
 from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.robustness.faults import files, words
-from tests.robustness.faults.command import Tally
+from faults import files, words
+from faults.command import Tally
 
 BROKEN = (b"", b"PK", b"\x80\x04cos\nsystem\n(S'id'\ntR.", b"\x80\x02].", b"\x80\x02X\x01")
 """Nothing, half a zip file, code, another value, and a string without its length: pickles that are no checkpoint."""

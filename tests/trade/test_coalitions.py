@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 import torch
+from economies import small_synthetic
 
 from dlopt.errors import DloptError
 from dlopt.trade.api import solve_cooperative, solve_moves, solve_nash, solve_unilateral
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import InstrumentChoice, InstrumentError
 from dlopt.trade.policy import Policy
-from tests.economies import small_synthetic
 
 DUAL = InstrumentChoice(tariff="by_sector", subsidy="by_sector", sectors="all")
 TARIFF = InstrumentChoice(tariff="by_sector", sectors="all")

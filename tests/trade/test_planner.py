@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from economies import small_synthetic
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.trade.api import solve_cooperative, solve_equilibrium, solve_nash
@@ -12,7 +13,6 @@ from dlopt.trade.instruments import Bounds, InstrumentChoice
 from dlopt.trade.planner import NoBargainError
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import SolveResult
-from tests.economies import small_synthetic
 
 DUAL = InstrumentChoice(tariff="by_sector", subsidy="by_sector", sectors="all")
 TARIFF = InstrumentChoice(tariff="by_sector", sectors="all")
