@@ -14,7 +14,7 @@ import dlopt
 from benchmarks.problems import BOTH, CASES, game_of
 from dlopt.framework.box import BoxedSystem
 from dlopt.framework.joint import JointNewton
-from dlopt.framework.root import Factorisation
+from dlopt.framework.linear import Factorisation
 from dlopt.trade.factors import EquilibriumFactors
 from dlopt.trade.game import TradeGame, TradePoint
 

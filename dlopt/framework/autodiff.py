@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dlopt.framework.fixed_point import FixedPointOptions, FixedPointProblem
 from dlopt.framework.game import Point
+from dlopt.framework.linear import Factorisation
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import Factorisation
 
 
 class FixedPointGame:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from dlopt.framework.root import LinearSolver
+from dlopt.framework.anderson import mixed
+from dlopt.framework.linear import LinearSolver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,20 +70,6 @@ def solve_batch(
         points.append(u)
         steps.append(factorisation.solve(-r.T).T)
         points, steps = points[-options.memory - 1 :], steps[-options.memory - 1 :]
-        move = _mixed(points, steps)
+        move = mixed(points, steps)
         u = u + move * (options.max_step / move.abs().amax(1, keepdim=True)).clamp(max=1.0)
     return found, worst
-
-
-def _mixed(points: list[Tensor], steps: list[Tensor]) -> Tensor:
-    """Anderson's step (type II), `[problem, unknown]`, from past points and their chord steps."""
-    if len(points) == 1:
-        return steps[0]
-    dx = torch.stack([b - a for a, b in pairwise(points)], dim=2)
-    ds = torch.stack([b - a for a, b in pairwise(steps)], dim=2)
-    scale = ds.norm(dim=1, keepdim=True).clamp(min=1e-300)
-    unit = ds / scale
-    # The ridge stands for the rounding of nearly parallel steps.
-    gram = unit.mT @ unit + 1e-13 * torch.eye(unit.shape[2], dtype=unit.dtype, device=unit.device)
-    weight = torch.linalg.solve(gram, unit.mT @ steps[-1][:, :, None])
-    return steps[-1] - (((dx + ds) / scale) @ weight)[:, :, 0]

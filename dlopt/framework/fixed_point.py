@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from dlopt.errors import UnknownNameError
+from dlopt.framework.anderson import mixed
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions, solve_root
 
@@ -127,11 +127,5 @@ def _iterate(residual: Callable[[Tensor], Tensor], x: Tensor, options: FixedPoin
         best = min(best, size)
         history.append(size)
         xs, rs = [*xs[-memory:], x] if memory else [x], [*rs[-memory:], r] if memory else [r]
-        if len(xs) == 1:
-            x = x + options.damping * r
-            continue
-        dx = torch.stack([b - a for a, b in pairwise(xs)], dim=1)
-        dr = torch.stack([b - a for a, b in pairwise(rs)], dim=1)
-        mix = torch.linalg.lstsq(dr, r[:, None]).solution[:, 0]
-        x = x + options.damping * r - (dx + options.damping * dr) @ mix
+        x = x + mixed([point[None] for point in xs], [options.damping * r[None] for r in rs])[0]
     return FixedPoint(Outcome.MAX_ITERATIONS, x, size, options.max_iterations, tuple(history))

@@ -6,12 +6,11 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from dlopt.errors import DloptError
+from dlopt.framework.linear import Factorisation, LinearSolveError, LinearSolver
 from dlopt.framework.outcome import Outcome
 
 
@@ -33,37 +32,6 @@ class RootOptions:
     chord: float = 0.25
     max_step: float = 2.0
     shortest: float = 1e-6
-
-
-class LinearSolveError(DloptError):
-    """A linear system was not solved to an accuracy that can be built on."""
-
-
-class LinearSolver(Protocol):
-    """Solves with one matrix and its transpose; those that iterate may raise `LinearSolveError`."""
-
-    def solve(self, rhs: Tensor) -> Tensor:
-        """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
-
-    def solve_transposed(self, rhs: Tensor) -> Tensor:
-        """`matrix'^{-1} rhs`."""
-
-
-class Factorisation:
-    """LU factors of a square matrix, for solves with it and with its transpose."""
-
-    def __init__(self, matrix: Tensor) -> None:
-        self._lu, self._pivots = torch.linalg.lu_factor(matrix)
-
-    def solve(self, rhs: Tensor) -> Tensor:
-        """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
-        columns = rhs if rhs.ndim == 2 else rhs[:, None]
-        return torch.linalg.lu_solve(self._lu, self._pivots, columns).reshape(rhs.shape)
-
-    def solve_transposed(self, rhs: Tensor) -> Tensor:
-        """`matrix'^{-1} rhs`."""
-        columns = rhs if rhs.ndim == 2 else rhs[:, None]
-        return torch.linalg.lu_solve(self._lu, self._pivots, columns, adjoint=True).reshape(rhs.shape)
 
 
 @dataclasses.dataclass(frozen=True)

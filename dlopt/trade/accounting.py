@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -62,6 +63,68 @@ class Receipt:
     value: Tensor
     gradient: Tensor
     hessian: Tensor
+
+
+class Side:
+    """What one side of a flow receives per unit of it, with derivatives along changes of the log wedges.
+
+    Args:
+        terms: exponentials of the receipt, by their powers of (tau, epsilon, sigma).
+    """
+
+    def __init__(self, terms: dict[tuple[int, int, int], Tensor]) -> None:
+        self._terms = terms
+        self.value = sum(terms.values(), torch.zeros(()))
+
+    def slope(self, wedge: int) -> Tensor:
+        """Derivative with respect to wedge 0 (tau), 1 (epsilon) or 2 (sigma)."""
+        return _sum(powers[wedge] * term for powers, term in self._terms.items() if powers[wedge])
+
+    def along(self, change: Wedges) -> Tensor:
+        """Derivative along a change of the wedges."""
+        return _sum(term * _dot(powers, change) for powers, term in self._terms.items() if any(powers))
+
+    def slope_along(self, wedge: int, change: Wedges) -> Tensor:
+        """Derivative of `slope(wedge)` along a change of the wedges."""
+        return _sum(
+            powers[wedge] * term * _dot(powers, change) for powers, term in self._terms.items() if powers[wedge]
+        )
+
+
+class Sides:
+    """Importer's and exporter's receipts per unit of a flow, `[...]` like the wedges, whose axes may be in any order.
+
+    Args:
+        accounting: bases of the taxes.
+        wedges: tau, epsilon and sigma, broadcastable to each other.
+    """
+
+    def __init__(self, accounting: Accounting, wedges: Wedges) -> None:
+        known: dict[tuple[int, int, int], Tensor] = {}
+
+        def exponential(powers: tuple[int, int, int]) -> Tensor:
+            if powers not in known:
+                known[powers] = _dot(powers, wedges).exp()
+            return known[powers]
+
+        def side(terms: tuple[Term, ...]) -> Side:
+            return Side({(a, b, d): c * exponential((a, b, d)) for c, a, b, d in terms})
+
+        self.importer, self.exporter = side(_IMPORTER[accounting]), side(_EXPORTER[accounting])
+        self.producer = exponential((-1, -1, 1))
+        """What is left to the producer."""
+
+
+def _dot(powers: tuple[int, int, int], wedges: Wedges) -> Tensor:
+    out = torch.zeros((), dtype=wedges[0].dtype)
+    for power, wedge in zip(powers, wedges, strict=True):
+        if power:
+            out = out + wedge if power == 1 else out - wedge if power == -1 else out + power * wedge
+    return out
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return sum(terms, torch.zeros(()))
 
 
 def importer_share(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:

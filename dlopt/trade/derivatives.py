@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlopt.framework.root import LinearSolver
+from dlopt.framework.linear import LinearSolver
 from dlopt.trade.accounting import exporter_receipt, importer_receipt
 from dlopt.trade.factors import EquilibriumFactors
 from dlopt.trade.krylov import KrylovFactors

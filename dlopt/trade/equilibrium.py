@@ -7,8 +7,9 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from dlopt.framework.linear import LinearSolver
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import LinearSolver, RootOptions, solve_root
+from dlopt.framework.root import RootOptions, solve_root
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.model import LogWedges, TradeModel, between
 

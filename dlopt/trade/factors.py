@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dlopt.framework.root import Factorisation
+from dlopt.framework.linear import Factorisation
 
 if TYPE_CHECKING:
     from dlopt.trade.derivatives import Linearisation
 
 
 class EquilibriumFactors:
-    """Solves with the Jacobian and its transpose, like `dlopt.framework.root.Factorisation`.
+    """Solves with the Jacobian and its transpose, like `dlopt.framework.linear.Factorisation`.
 
     Args:
         linearisation: weights at the point.

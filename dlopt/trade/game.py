@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.game import Point
+from dlopt.framework.linear import LinearSolver
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import LinearSolver, RootOptions
+from dlopt.framework.root import RootOptions
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework import BatchOptions, solve_batch, solve_root
-from dlopt.framework.root import Factorisation
+from dlopt.framework.linear import Factorisation
 
 A = torch.tensor([[3.0, 1.0, 0.2], [0.5, 2.0, 0.3], [0.1, -0.4, 4.0]], dtype=torch.float64)
 SHIFTS = torch.linspace(-2.0, 2.0, 12, dtype=torch.float64)[:, None] * torch.tensor([1.0, -0.5, 0.3])

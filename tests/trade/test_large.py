@@ -9,10 +9,10 @@ from test_derivatives import with_gaps
 from torch import Tensor
 
 from dlopt import InstrumentChoice
-from dlopt.framework.gmres import GmresOptions, gmres
+from dlopt.framework.linear import GmresOptions, LinearSolveError, gmres
 from dlopt.framework.nash import JointNewton
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import LinearSolveError, solve_root
+from dlopt.framework.root import solve_root
 from dlopt.framework.tape import Tape
 from dlopt.trade.api import build_model
 from dlopt.trade.derivatives import Linearisation

@@ -1,0 +1,189 @@
+"""Linear systems: by factors where a matrix can be formed, by preconditioned GMRES where it is only multiplied with.
+
+GMRES treats many right-hand sides at once. Either every column has its own Krylov space and the columns only share the
+products, which are far cheaper together; or all columns make one long vector with one space (`gmres_together`), where
+a common accuracy is enough: far less memory and orthogonalisation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dlopt.errors import DloptError
+
+LinearMap = Callable[[Tensor], Tensor]
+"""`[size, column] -> [size, column]`, linear."""
+
+
+class LinearSolveError(DloptError):
+    """A linear system was not solved to an accuracy that can be built on."""
+
+
+class LinearSolver(Protocol):
+    """Solves with one matrix and its transpose; those that iterate may raise `LinearSolveError`."""
+
+    def solve(self, rhs: Tensor) -> Tensor:
+        """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
+
+    def solve_transposed(self, rhs: Tensor) -> Tensor:
+        """`matrix'^{-1} rhs`."""
+
+
+class Factorisation:
+    """LU factors of a square matrix, for solves with it and with its transpose."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self._lu, self._pivots = torch.linalg.lu_factor(matrix)
+
+    def solve(self, rhs: Tensor) -> Tensor:
+        """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""
+        columns = rhs if rhs.ndim == 2 else rhs[:, None]
+        return torch.linalg.lu_solve(self._lu, self._pivots, columns).reshape(rhs.shape)
+
+    def solve_transposed(self, rhs: Tensor) -> Tensor:
+        """`matrix'^{-1} rhs`."""
+        columns = rhs if rhs.ndim == 2 else rhs[:, None]
+        return torch.linalg.lu_solve(self._lu, self._pivots, columns, adjoint=True).reshape(rhs.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class GmresOptions:
+    """Options of `gmres`.
+
+    Attributes:
+        tolerance: residual aimed at, as a fraction of the right-hand side, Euclidean.
+        accepted: residual still accepted where rounding or slow convergence ends the search; above, it fails.
+        basis: largest Krylov space of one cycle.
+        cycles: restarts, each from the true residual.
+        columns: right-hand sides treated together; bounds the memory.
+    """
+
+    tolerance: float = 1e-13
+    accepted: float = 1e-9
+    basis: int = 60
+    cycles: int = 6
+    columns: int = 64
+
+
+def gmres(product: LinearMap, precondition: LinearMap, rhs: Tensor, options: GmresOptions = GmresOptions()) -> Tensor:
+    """`x` with `product(x) = rhs`, `[size, column]`.
+
+    Args:
+        product: of the matrix with a block of columns.
+        precondition: an approximate inverse, applied from the right, so that the residual seen is the true one.
+        rhs: `[size, column]`.
+        options: see `GmresOptions`.
+
+    Raises:
+        LinearSolveError: a residual stayed above `options.accepted`.
+
+    Source: Saad and Schultz (1986); residual norms from the left null vector of the Hessenberg matrix.
+    """
+    x = torch.zeros_like(rhs)
+    for at in torch.arange(rhs.shape[1]).split(options.columns):
+        x[:, at] = _columns(product, precondition, rhs[:, at], options)
+    return x
+
+
+def _columns(product: LinearMap, precondition: LinearMap, rhs: Tensor, options: GmresOptions) -> Tensor:
+    x = torch.zeros_like(rhs)
+    size = rhs.norm(dim=0)
+    if not bool(size.isfinite().all()):
+        return torch.full_like(rhs, float("nan"))  # as a factorisation would answer
+    size = torch.where(size > 0, size, 1.0)
+    residual, error = rhs, (rhs.norm(dim=0) / size)
+    for _ in range(options.cycles):
+        open_ = error > options.tolerance
+        if not bool(open_.any()):
+            return x
+        target = options.tolerance * size[open_]
+        step, _, _ = _cycle(product, precondition, residual[:, open_], target, options.basis)
+        x = x.index_add(1, open_.nonzero().flatten(), step)
+        residual = rhs - product(x)
+        before, error = error, residual.norm(dim=0) / size
+        if not bool((error[open_] < 0.5 * before[open_]).any()):
+            break
+    worst = float(error.max())
+    if not worst <= options.accepted:
+        raise LinearSolveError(
+            f"A linear system of {len(rhs)} unknowns could not be solved: GMRES leaves a relative residual of "
+            f"{worst:.1e}, more than {options.accepted:g}."
+        )
+    return x
+
+
+def gmres_together(
+    product: LinearMap, precondition: LinearMap, rhs: Tensor, start: Tensor | None = None,
+    tolerance: float = 1e-12, basis: int = 40, cycles: int = 4,
+) -> tuple[Tensor, int]:  # fmt: skip
+    """`x` with `product(x) = rhs`, as exact as `tolerance` asks: all columns in one Krylov space.
+
+    The columns share the operator, so they can share the polynomial: one basis of long vectors instead of one for each
+    column, and a start that is nearly right needs few products.
+
+    Args:
+        product, precondition: as in `gmres`.
+        rhs: `[size, column]`.
+        start: where to begin, `[size, column]`; default zero.
+        tolerance: residual aimed at as a fraction of the right-hand side, all columns together, Euclidean.
+        basis: largest Krylov space of one cycle.
+        cycles: restarts.
+
+    Returns:
+        The last iterate, and the number of products in Krylov spaces; the caller decides what is too many.
+    """
+
+    def long(linear: LinearMap) -> LinearMap:
+        return lambda v: linear(v.reshape(rhs.shape)).reshape(-1, 1)
+
+    x = torch.zeros_like(rhs) if start is None else start
+    residual = rhs if start is None else rhs - product(start)
+    target, count = tolerance * rhs.norm().reshape(1), 0
+    for _ in range(cycles):
+        if not float(residual.norm()) > float(target):
+            break
+        step, products, left = _cycle(long(product), long(precondition), residual.reshape(-1, 1), target, basis)
+        x, count = x + step.reshape(rhs.shape), count + products
+        if float(left) <= float(target):
+            break
+        residual = rhs - product(x)
+    return x, count
+
+
+def _cycle(
+    product: LinearMap, precondition: LinearMap, rhs: Tensor, target: Tensor, basis: int
+) -> tuple[Tensor, int, Tensor]:
+    """The step that minimises the residual over one Krylov space, `[size, column]`; ends at `target`, `[column]`.
+
+    Also the products it took, and the residuals it expects to be left, `[column]`.
+    """
+    columns, steps = rhs.shape[1], min(basis, len(rhs))
+    norm = rhs.norm(dim=0)
+    space = rhs.new_empty((columns, steps + 1, len(rhs)))
+    hessenberg = rhs.new_zeros((columns, steps + 1, steps))
+    space[:, 0] = (rhs / norm).T
+    null = rhs.new_zeros((columns, steps + 1))
+    null[:, 0] = 1.0
+    for k in range(steps):
+        image = product(precondition(space[:, k].T)).T
+        held = space[:, : k + 1]
+        for _ in range(2):  # Gram-Schmidt, twice is enough
+            along = held @ image[:, :, None]
+            image = image - (along.mT @ held)[:, 0]
+            hessenberg[:, : k + 1, k] += along[:, :, 0]
+        length = image.norm(dim=1).clamp(min=1e-300)
+        hessenberg[:, k + 1, k] = length
+        space[:, k + 1] = image / length[:, None]
+        null[:, k + 1] = -(null[:, : k + 1] * hessenberg[:, : k + 1, k]).sum(1) / length
+        left = norm / null[:, : k + 2].norm(dim=1)
+        if bool((left <= target).all()):
+            break
+    first = rhs.new_zeros((columns, k + 2, 1))
+    first[:, 0, 0] = norm
+    weight = torch.linalg.lstsq(hessenberg[:, : k + 2, : k + 1], first, driver="gelsd").solution
+    return precondition((weight.mT @ space[:, : k + 1])[:, 0].T), k + 1, left

@@ -1,0 +1,278 @@
+"""The trade game through its first-order conditions: equilibria, multipliers and products, matrix-free.
+
+One preconditioner, made once at an anchor, serves the whole game; equilibria are found by Newton-GMRES to the accuracy
+that the solver can use, multipliers go on from those of the point before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.linear import gmres_together
+from dlopt.framework.outcome import Outcome
+from dlopt.trade.equilibrium import Equilibrium
+from dlopt.trade.first_order import Columns, FirstOrder
+from dlopt.trade.krylov import Preconditioner
+from dlopt.trade.model import LogWedges
+from dlopt.trade.second_order import SecondOrder
+from dlopt.trade.sectors import SectorModel, SectorPoint, by_sector
+
+if TYPE_CHECKING:
+    from dlopt.framework.conditions import Conditions
+    from dlopt.framework.game import Point
+    from dlopt.trade.game import Objective, TradeGame, TradePoint
+
+EXACT = 1e-12
+"""Residual of equilibria where nothing less exact is asked for."""
+EXACT_MULTIPLIERS = 1e-13
+"""Relative residual of multipliers, likewise."""
+_ACCEPTED = 1e-11  # residual of an equilibrium where rounding ends the search
+_TOO_MANY = 25  # products in one solve after which the preconditioner is made anew
+_NEWTON = 40  # steps to an equilibrium
+
+
+class ObjectivesAt:
+    """First and second derivatives of objectives with respect to log welfare.
+
+    Args:
+        objective: from log welfare `[country]` to objectives `[player]`.
+        log_welfare: `[country]`.
+        players: those whose derivatives are wanted.
+    """
+
+    def __init__(self, objective: Objective, log_welfare: Tensor, players: list[int]) -> None:
+        self._at = log_welfare.clone().requires_grad_()
+        values = objective(self._at)
+        self.values = values.detach()
+        self._slopes = [torch.autograd.grad(values[p], self._at, create_graph=True)[0] for p in players]
+        self.gradient = torch.stack([slope.detach() for slope in self._slopes], dim=1)
+        """`[country, column]`."""
+
+    def second_times(self, change: Tensor) -> Tensor:
+        """Derivative of `gradient` along changes of log welfare, `[country, column]`, or `[country, 1]` for all."""
+        out = torch.zeros_like(self.gradient)
+        for column, slope in enumerate(self._slopes):
+            if slope.requires_grad:
+                along = slope @ change[:, column if change.shape[1] > 1 else 0]
+                out[:, column] = torch.autograd.grad(along, self._at, retain_graph=True)[0]
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Anchor:
+    """Where a preconditioner was made: it can be made again, to the last bit."""
+
+    a: Tensor
+    z: Tensor
+    preconditioner: Preconditioner
+
+
+class TradeConditions:
+    """`dlopt.framework.conditions.Conditions` of a trade game.
+
+    Args:
+        large: the game.
+        a: instruments.
+        at: weights at the equilibrium.
+        columns: whose conditions these are.
+        anchor: of the preconditioner.
+        multipliers: `[unknown, column]`.
+    """
+
+    def __init__(
+        self, large: LargeTradeGame, a: Tensor, at: SectorPoint, columns: Columns, anchor: Anchor,
+        multipliers: Tensor, objectives: ObjectivesAt,
+    ) -> None:  # fmt: skip
+        self.large, self.a, self.at, self.columns, self.anchor = large, a, at, columns, anchor
+        self.multipliers, self.objectives_at, self.objectives = multipliers, objectives, objectives.values
+        self.residual = float(at.residual.abs().max())
+
+    @cached_property
+    def _first(self) -> FirstOrder:
+        return FirstOrder(self.at, self.columns, self.multipliers)
+
+    @cached_property
+    def _gradient(self) -> tuple[Tensor, Tensor]:
+        return self._first.gradient()
+
+    def own_gradient(self) -> Tensor:
+        """Derivative of each instrument's owner's objective, `[instrument]`; zero for players without a column."""
+        return self._gradient[0]
+
+    def formula(self) -> tuple[Tensor, Tensor]:
+        """Steps of the tariff formula `exp(tau) = -q exp(tau) / P`, and |q|, `[instrument]` each."""
+        gradient, q = self._gradient
+        size = q.abs().clamp(min=1e-300)
+        return -torch.log1p((-gradient / size).clamp(min=-0.9)), size
+
+    def own_hessian_times(self, v: Tensor, accuracy: float) -> Tensor:
+        """Each player's own Hessian times its own part of v, `[instrument]` both."""
+        return self._second(accuracy).own_times(v)
+
+    def joint_times(self, v: Tensor, accuracy: float) -> Tensor:
+        """Derivative of `own_gradient` along v, `[instrument]` both."""
+        return self._second(accuracy).joint_times(v)
+
+    def _second(self, accuracy: float) -> SecondOrder:
+        at, preconditioner = self.at, self.anchor.preconditioner
+
+        def forward(rhs: Tensor) -> Tensor:
+            return gmres_together(at.product, preconditioner.solve, rhs, tolerance=accuracy)[0]
+
+        def adjoint(rhs: Tensor) -> Tensor:
+            return gmres_together(at.transposed, preconditioner.solve_transposed, rhs, tolerance=accuracy)[0]
+
+        return SecondOrder(self._first, forward, adjoint, self.objectives_at.second_times)
+
+    def state(self) -> dict[str, Any]:
+        """What `LargeTradeGame.restore` needs."""
+        return {
+            "a": self.a, "z": self.at.z, "multipliers": self.multipliers, "players": list(self.columns.players),
+            "anchor_a": self.anchor.a, "anchor_z": self.anchor.z,
+        }  # fmt: skip
+
+
+class LargeTradeGame:
+    """`dlopt.framework.conditions.LargeGame` of a trade game.
+
+    Args:
+        game: the same game in dense terms.
+    """
+
+    def __init__(self, game: TradeGame) -> None:
+        self.game = game
+        self.world = SectorModel(game.model)
+        self.owner, self.lower, self.upper, self.players = game.owner, game.lower, game.upper, game.players
+        self.has_formula = game.instruments.kind == 0
+        i = game.instruments
+        self._index = tuple(by_sector(index) for index in (i.tau, i.epsilon, i.sigma))
+        self._fixed = tuple(by_sector(wedge) for wedge in game.fixed)
+        self._columns: dict[int | None, Columns] = {}
+
+    def wedges(self, a: Tensor) -> LogWedges:
+        """Log wedges at `a`, the sector first."""
+        pairs = zip(self._index, self._fixed, strict=True)
+        return tuple(torch.where(index >= 0, a[index.clamp(min=0)], fixed) for index, fixed in pairs)  # type: ignore[return-value]
+
+    def columns(self, player: int | None) -> Columns:
+        """Of one player, or of all."""
+        if player not in self._columns:
+            chosen = list(range(self.players)) if player is None else [player]
+            if player is not None:  # one at a time: each is a table of all its cells
+                self._columns = {None: self._columns[None]} if None in self._columns else {}
+            self._columns[player] = Columns(self.game.instruments, chosen)
+        return self._columns[player]
+
+    def conditions(
+        self, a: Tensor, near: Conditions | None = None, accuracy: float = 0.0, player: int | None = None
+    ) -> TradeConditions | None:
+        """See `LargeGame.conditions`."""
+        if near is not None:
+            assert isinstance(near, TradeConditions)
+        z = torch.zeros(self.world.size, dtype=a.dtype) if near is None else near.at.z
+        tolerance = max(EXACT, min(1e-3, 10 * accuracy))
+        found = self._settle(a, z, None if near is None else near.anchor, tolerance)
+        if found is None:
+            return None
+        at, anchor = found
+        columns = self.columns(player)
+        start = None
+        if near is not None and set(columns.players) <= set(near.columns.players):
+            start = near.multipliers[:, [near.columns.players.index(p) for p in columns.players]]
+            if columns.players == near.columns.players:
+                start = near.multipliers
+        return self._conditions(a, at, anchor, columns, start, max(EXACT_MULTIPLIERS, min(1e-4, accuracy)))
+
+    def of(self, point: Point, player: int | None = None) -> TradeConditions:
+        """See `LargeGame.of`."""
+        from dlopt.trade.game import TradePoint  # the point's own module makes use of this one
+
+        assert isinstance(point, TradePoint)
+        z = self.world.reduced(point.equilibrium.u)
+        at = SectorPoint(self.world, z, self.wedges(point.a))
+        anchor = Anchor(point.a, z, Preconditioner(at))
+        return self._conditions(point.a, at, anchor, self.columns(player), None, EXACT_MULTIPLIERS)
+
+    def point(self, conditions: Conditions) -> TradePoint:
+        """See `LargeGame.point`."""
+        from dlopt.trade.game import TradePoint
+
+        assert isinstance(conditions, TradeConditions)
+        wedges = self.game.instruments.apply(conditions.a, self.game.fixed)
+        u = self.world.stacked(conditions.at.z, conditions.at.expenditure)
+        return TradePoint(
+            self.game, conditions.a, Equilibrium(Outcome.CONVERGED, u, wedges, conditions.residual, 0, None)
+        )
+
+    def restore(self, state: dict[str, Any]) -> TradeConditions:
+        """See `LargeGame.restore`."""
+        anchor_at = SectorPoint(self.world, state["anchor_z"], self.wedges(state["anchor_a"]))
+        anchor = Anchor(state["anchor_a"], state["anchor_z"], Preconditioner(anchor_at))
+        at = SectorPoint(self.world, state["z"], self.wedges(state["a"]))
+        players = state["players"]
+        columns = self.columns(None if len(players) == self.players else players[0])
+        return self._with(state["a"], at, anchor, columns, state["multipliers"])
+
+    def _settle(
+        self, a: Tensor, z: Tensor, anchor: Anchor | None, tolerance: float
+    ) -> tuple[SectorPoint, Anchor] | None:
+        """The equilibrium at `a` from z, by Newton-GMRES; None where it is not found."""
+        wedges = self.wedges(a)
+        at = SectorPoint(self.world, z, wedges)
+        residual = float(at.residual.abs().max())
+        for _ in range(_NEWTON):
+            if not math.isfinite(residual):
+                return None
+            if anchor is None:
+                anchor = Anchor(a, at.z, Preconditioner(at))
+            if residual <= tolerance:
+                return at, anchor
+            exact = min(1e-2, max(1e-3 * residual, 1e-9))
+            preconditioner = anchor.preconditioner
+            rhs = at.residual[:, None]
+            step, products = gmres_together(at.product, preconditioner.solve, rhs, tolerance=exact, cycles=2)
+            if products >= _TOO_MANY:
+                anchor = Anchor(a, at.z, Preconditioner(at))
+            longest = float(step.abs().max())
+            if not math.isfinite(longest):
+                return None
+            scale = min(1.0, 1.0 / max(longest, 1e-300))
+            for _ in range(6):
+                trial = SectorPoint(self.world, at.z - scale * step[:, 0], wedges)
+                left = float(trial.residual.abs().max())
+                if left < (1 - scale / 4) * residual or left <= tolerance:
+                    break
+                scale /= 2
+            else:
+                return (at, anchor) if residual <= _ACCEPTED else None
+            at, residual = trial, left
+        return (at, anchor) if anchor is not None and residual <= _ACCEPTED else None
+
+    def _conditions(
+        self, a: Tensor, at: SectorPoint, anchor: Anchor, columns: Columns, start: Tensor | None, tolerance: float
+    ) -> TradeConditions:
+        objectives = self._objectives(at, columns)
+        slope, alpha = objectives.gradient, self.world.alpha
+        prices = (-alpha[:, :, None] * slope).reshape(self.world.cells, -1)
+        rhs = torch.cat((torch.zeros_like(slope), slope, torch.zeros_like(prices), prices))
+        precondition = anchor.preconditioner.solve_transposed
+        found, products = gmres_together(at.transposed, precondition, rhs, start, tolerance, basis=30, cycles=5)
+        if products >= _TOO_MANY:
+            anchor = Anchor(a, at.z, Preconditioner(at))
+        return TradeConditions(self, a, at, columns, anchor, found, objectives)
+
+    def _with(
+        self, a: Tensor, at: SectorPoint, anchor: Anchor, columns: Columns, multipliers: Tensor
+    ) -> TradeConditions:
+        return TradeConditions(self, a, at, columns, anchor, multipliers, self._objectives(at, columns))
+
+    def _objectives(self, at: SectorPoint, columns: Columns) -> ObjectivesAt:
+        _, income, _, price = self.world.split(at.z)
+        log_welfare = income - (self.world.alpha * price).sum(0)
+        return ObjectivesAt(self.game.objective, log_welfare, columns.players)

@@ -1,0 +1,256 @@
+"""The equations sector by sector, expenditures substituted out: weights and products made for large worlds.
+
+Countries are linked within a sector by trade, sectors within a country by inputs. With the sector as first axis every
+product with the Jacobian is a batch of small matrix products. Unknowns are z = (wages, incomes, labour, prices),
+`2N + 2NJ`, tables `[sector, country]`, flows `[sector, origin, destination]`; expenditures follow from them (A.8).
+The equations are those of `dlopt.trade.model`; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dlopt.trade.accounting import Sides
+from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
+
+
+def by_sector(table: Tensor) -> Tensor:
+    """The sector axis first: `[origin, destination, sector]` to `[sector, origin, destination]`, and tables alike."""
+    return table.movedim(-1, 0).contiguous()
+
+
+class SectorModel:
+    """The constants of a `TradeModel` with the sector as first axis.
+
+    Args:
+        model: the trade model.
+    """
+
+    def __init__(self, model: TradeModel) -> None:
+        m = self.model = model
+        self.n, self.j = m.n, m.j
+        self.globals, self.cells = 2 * m.n, m.n * m.j
+        self.size = self.globals + 2 * self.cells
+        """Unknowns: wages, incomes, labour, prices."""
+        self.theta, self.psi = m.theta.view(-1, 1, 1), m.psi.view(-1, 1, 1)
+        self.alpha, self.beta = by_sector(m.alpha), by_sector(m.beta)
+        self.trade, self.lam, self.log_kappa0 = by_sector(m.trade), by_sector(m.lam), by_sector(m.log_kappa0)
+        self.buys, self.sells = by_sector(m.buys), by_sector(m.sells)
+        self.spending = by_sector(one_where_not(m.spending, m.buys))
+        self.revenue = by_sector(one_where_not(m.revenue, m.sells))
+        self.labour_share = by_sector(m.labour_share)
+        self.inputs = bool((m.materials != 0).any())
+        """Whether anybody buys inputs."""
+        self.scale = bool((m.psi != 0).any())
+        """Whether there are economies of scale."""
+        self.all_cells = bool(m.buys.all()) and bool(m.sells.all())
+
+    def split(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Wages and incomes `[country, ...]`, labour and prices `[sector, country, ...]`."""
+        wage, income, labour, price = z.split((self.n, self.n, self.cells, self.cells))
+        tables = (self.j, self.n, *z.shape[1:])
+        return wage, income, labour.reshape(tables), price.reshape(tables)
+
+    def input_prices(self, price: Tensor) -> Tensor:
+        """What inputs add to log unit costs, `[sector, country, column]` both (A.2)."""
+        if not self.inputs:
+            return torch.zeros_like(price)
+        return (self.model.materials.mT @ price.transpose(0, 1)).transpose(0, 1)
+
+    def reduced(self, u: Tensor) -> Tensor:
+        """z of the unknowns u of the model, `[2N + 3NJ]`."""
+        state = State.of(u, self.n, self.j)
+        return torch.cat((state.wage, state.income, state.labour.T.flatten(), state.price.T.flatten()))
+
+    def stacked(self, z: Tensor, expenditure: Tensor) -> Tensor:
+        """The unknowns u of the model: z with log expenditures, `[sector, country]`."""
+        wage, income, labour, price = self.split(z)
+        return State(wage, income, labour.T, price.T, expenditure.T).stacked()
+
+
+class SectorWeights:
+    """Weights of all terms of the equations' derivatives, and products with the Jacobian they make up.
+
+    Args:
+        world: constants.
+        share: shares in expenditure, `[sector, origin, destination]`.
+        sales: shares of destinations in revenue, `[sector, origin, destination]`.
+        tariff: tariff revenue over the importer's income, `[sector, origin, destination]`.
+        export: export taxes less subsidies over the exporter's income, `[sector, origin, destination]`.
+        final: final demand in expenditure, `[sector, country]`.
+        use: demand for inputs in expenditure, `[country, input sector, output sector]`.
+        labour_income: in income, `[country]`.
+        labour: share of each sector, `[sector, country]`.
+        numeraire: each country's part of it, `[country]`.
+    """
+
+    def __init__(
+        self, world: SectorModel, share: Tensor, sales: Tensor, tariff: Tensor, export: Tensor, final: Tensor,
+        use: Tensor, labour_income: Tensor, labour: Tensor, numeraire: Tensor,
+    ) -> None:  # fmt: skip
+        s = self.world = world
+        self.share, self.sales, self.tariff, self.export = share, sales, tariff, export
+        self.bought = share.mT.contiguous()
+        self.final, self.labour = torch.where(s.buys, final, 0.0)[:, :, None], labour[:, :, None]
+        self.use = use if s.all_cells else torch.where(s.buys.T[:, :, None], use, 0.0)
+        self.labour_income, self.numeraire = labour_income[:, None], numeraire
+        self.exports = bool((export != 0).any())
+        """Whether anybody taxes or subsidises what it sells."""
+        self._tariffs = tariff.permute(2, 0, 1).reshape(s.n, -1)  # [importer, sector x origin]
+        self.own_tariffs = tariff.sum(1)[:, :, None]
+        if self.exports:
+            self._exports = export.permute(1, 0, 2).reshape(s.n, -1)  # [exporter, sector x destination]
+            self.own_exports = export.sum(2)[:, :, None]
+        self._buys, self._sells = s.buys.to(share.dtype)[:, :, None], s.sells.to(share.dtype)[:, :, None]
+
+    def intermediate(self, pay: Tensor) -> Tensor:
+        """What wage bills do to log expenditures through inputs, `[sector, country, column]` both."""
+        if not self.world.inputs:
+            return torch.zeros_like(pay)
+        return (self.use @ pay.transpose(0, 1)).transpose(0, 1)
+
+    def wage_bills(self, demand: Tensor) -> Tensor:
+        """Transpose of `intermediate`."""
+        if not self.world.inputs:
+            return torch.zeros_like(demand)
+        return (self.use.mT @ demand.transpose(0, 1)).transpose(0, 1)
+
+    def product(self, z: Tensor) -> Tensor:
+        """The Jacobian times `[unknown, column]`."""
+        s, columns = self.world, z.shape[1]
+        wage, income, labour, price = s.split(z)
+        cost = s.theta * self.unit_cost(wage, labour, price)
+        demand = s.theta * price + self.final * income + self.intermediate(wage + labour)
+        prices = s.theta * price - self.bought @ cost
+        jobs = self.sales @ demand
+        if s.all_cells:
+            jobs = jobs - (cost + wage + labour)
+        else:
+            prices = self._buys * prices + (1 - self._buys) * price
+            jobs = jobs - self._sells * (cost + wage + labour) + (1 - self._sells) * labour
+        earned = self.labour_income * wage - income - self._tariffs @ cost.reshape(-1, columns)
+        earned = earned + (self.own_tariffs * demand).sum(0)
+        if self.exports:
+            earned = earned - (self.own_exports * cost).sum(0) + self._exports @ demand.reshape(-1, columns)
+        markets = (self.labour * labour).sum(0)
+        markets[s.model.reference] = self.numeraire @ wage
+        return torch.cat((markets, earned, jobs.reshape(-1, columns), prices.reshape(-1, columns)))
+
+    def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
+        """Change of log unit costs (A.2), `[sector, country, column]`."""
+        s = self.world
+        cost = s.beta[:, :, None] * wage + s.input_prices(price)
+        return cost - s.psi * labour if s.scale else cost
+
+    def transposed(self, mu: Tensor) -> Tensor:
+        """The transposed Jacobian times `[equation, column]`."""
+        s = self.world
+        markets, income, labour, price = s.split(mu)
+        if not s.all_cells:
+            labour, price = self._sells * labour, self._buys * price
+        demand = self.demand_rows(income, labour)
+        cost = -labour - self.share @ price - (self._tariffs.T @ income).view(labour.shape)
+        if self.exports:
+            cost = cost - self.own_exports * income
+        wage, of_labour, of_price = self.fold(
+            s.theta * cost, s.theta * (demand + price), self.wage_bills(demand) - labour
+        )
+        held = markets[s.model.reference].clone()
+        markets = markets.clone()
+        markets[s.model.reference] = 0
+        of_labour = of_labour + self.labour * markets
+        if not s.all_cells:
+            _, _, labour, price = s.split(mu)
+            of_labour, of_price = of_labour + (1 - self._sells) * labour, of_price + (1 - self._buys) * price
+        wage = wage + self.labour_income * income + self.numeraire[:, None] * held
+        incomes = (self.final * demand).sum(0) - income
+        columns = mu.shape[1]
+        return torch.cat((wage, incomes, of_labour.reshape(-1, columns), of_price.reshape(-1, columns)))
+
+    def demand_rows(self, income: Tensor, labour: Tensor) -> Tensor:
+        """What demand does to incomes and jobs, transposed: `[sector, country, column]`."""
+        demand = self.sales.mT @ labour + self.own_tariffs * income
+        if self.exports:
+            demand = demand + (self._exports.T @ income).view(labour.shape)
+        return demand
+
+    def fold(self, cost: Tensor, price: Tensor, pay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows in unit costs, prices and wage bills, `[sector, country, column]`, in wages, labour and prices."""
+        s = self.world
+        if s.inputs:
+            price = price + (s.model.materials @ cost.transpose(0, 1)).transpose(0, 1)
+        labour = pay - s.psi * cost if s.scale else pay
+        return (s.beta[:, :, None] * cost + pay).sum(0), labour, price
+
+    def effect(self, demand: Tensor) -> Tensor:
+        """What demand, `[sector, country, column]`, does to the equations, `[unknown, column]`."""
+        s, columns = self.world, demand.shape[2]
+        earned = (self.own_tariffs * demand).sum(0)
+        if self.exports:
+            earned = earned + self._exports @ demand.reshape(-1, columns)
+        jobs = (self.sales @ demand).reshape(-1, columns)
+        return torch.cat((torch.zeros_like(earned), earned, jobs, demand.new_zeros((s.cells, columns))))
+
+    def causes(self, demand: Tensor) -> Tensor:
+        """Rows in demand, `[sector, country, column]`, as rows in what demand depends on, `[unknown, column]`."""
+        s, columns = self.world, demand.shape[2]
+        pay = self.wage_bills(demand)
+        top = (pay.sum(0), (self.final * demand).sum(0), pay.reshape(-1, columns))
+        return torch.cat((*top, demand.new_zeros((s.cells, columns))))
+
+
+class SectorPoint(SectorWeights):
+    """Residual of the equations at a point, and the weights of all terms in their derivatives.
+
+    Args:
+        world: constants.
+        z: unknowns, `[2N + 2NJ]`.
+        wedges: log wedges, the sector first.
+    """
+
+    def __init__(self, world: SectorModel, z: Tensor, wedges: LogWedges) -> None:
+        self.z, self.wedges = z, wedges
+        s, m = world, world.model
+        theta = s.theta
+        tau, epsilon, sigma = wedges
+        kappa = tau + epsilon - sigma[:, :, None]
+        wage, income, labour, price = s.split(z)
+        cost = s.beta * wage - s.psi[..., 0] * labour + s.input_prices(price[..., None])[..., 0]
+        pay = (wage + labour).exp()
+        use = m.use * pay.T[:, None, :]
+        final = s.alpha * (m.income * income.exp())
+        demand = one_where_not(final + use.sum(2).T, s.buys)
+        self.expenditure = (demand / s.spending).log()
+        """log of expenditures, `[sector, country]` (A.8)."""
+        change = (theta * (price[:, None, :] - cost[:, :, None] - kappa + s.log_kappa0)).exp_()
+        share = s.lam * change
+        total = one_where_not(share.sum(1), s.buys)
+        flows = s.trade * change * self.expenditure.exp()[:, None, :]
+        sides = Sides(m.accounting, (tau, epsilon, sigma[:, :, None]))
+        sales = flows * sides.producer
+        revenue = one_where_not(sales.sum(2), s.sells)
+        earned = m.value_added * wage.exp()
+        labour_income = earned
+        importer, exporter = flows * sides.importer.value, flows * sides.exporter.value
+        earned = earned + importer.sum((0, 1)) + exporter.sum((0, 2)) + m.transfer
+        used = s.labour_share * labour.exp()
+        numeraire = m.world_share * wage.exp()
+        markets = used.sum(0).log()
+        self.walras = float(markets[m.reference].abs())
+        markets[m.reference] = numeraire.sum().log()
+        self.residual = torch.cat((
+            markets,
+            (earned / m.income).log() - income,
+            torch.where(s.sells, (revenue / s.revenue).log() - wage - labour, labour).flatten(),
+            torch.where(s.buys, total.log(), price).flatten(),
+        ))  # fmt: skip
+        """Log residual of every equation, ordered like z."""
+        self.sides = sides
+        self.to_importer, self.to_exporter = flows / earned, flows / earned[:, None]
+        """Flows over the income of the destination, and of the origin."""
+        super().__init__(
+            world, share / total[:, None], sales / revenue[:, :, None], importer / earned, exporter / earned[:, None],
+            final / demand, use / demand.T[:, :, None], labour_income / earned, used / used.sum(0),
+            numeraire / numeraire.sum(),
+        )  # fmt: skip

@@ -1,0 +1,106 @@
+"""First-order conditions of all players at once, and products of their derivatives, against the dense ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from economies import small_synthetic
+from test_derivatives import with_gaps
+from torch import Tensor
+
+from dlopt import InstrumentChoice
+from dlopt.trade.api import build_model
+from dlopt.trade.conditions import LargeTradeGame, TradeConditions
+from dlopt.trade.game import TradeGame, TradePoint
+from dlopt.trade.instruments import build_instruments
+from dlopt.trade.planner import weighted_welfare
+
+ALL = InstrumentChoice("by_sector", "by_sector", "by_sector")
+GAMES: dict[str, tuple[InstrumentChoice, dict[str, Any]]] = {
+    "all instruments": (ALL, {}),
+    "mfn tariffs, uniform subsidies": (InstrumentChoice("mfn", "false", "uniform"), {}),
+    "uniform": (InstrumentChoice("uniform", "uniform"), {}),
+    "union": (ALL, {"unions": [("E2", "E3")]}),
+    "some players": (ALL, {"players": ("E3", "E1")}),
+    "between players": (InstrumentChoice("by_sector"), {"players": ("E3", "E1"), "partners": "players"}),
+    "planner": (ALL, {}),
+}
+WORLDS = {
+    "standard": (small_synthetic(4, 3, 1, policies="all"), "standard", "none"),
+    "paper": (small_synthetic(4, 3, 1, policies="all"), "paper", "none"),
+    "gaps, deficits": (dataclasses.replace(with_gaps(), economies=("E1", "E2", "E3")), "paper", "constant"),
+}
+
+
+@pytest.fixture(params=GAMES)
+def game(request: pytest.FixtureRequest, world: str) -> TradeGame:
+    calibration, accounting, deficits = WORLDS[world]
+    model = build_model(calibration, accounting, deficits)
+    choice, options = GAMES[request.param]
+    instruments = build_instruments(model, choice, **options)
+    if request.param != "planner":
+        return TradeGame(model, instruments)
+    instruments = dataclasses.replace(instruments, owner=torch.zeros_like(instruments.owner))
+    weight = torch.linspace(0.5, 1.5, model.n, dtype=torch.float64)
+    return TradeGame(model, instruments, weighted_welfare(weight))
+
+
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def somewhere(game: TradeGame) -> tuple[LargeTradeGame, TradeConditions, TradePoint]:
+    """Conditions at random policies, and the same equilibrium as a dense point."""
+    large, draw = LargeTradeGame(game), torch.Generator().manual_seed(0)
+    move = 0.1 * torch.rand(game.instruments.count, generator=draw, dtype=torch.float64)
+    found = large.conditions(game.instruments.average(game.fixed) + move)
+    assert found is not None
+    return large, found, large.point(found)
+
+
+def relative(actual: Tensor, wanted: Tensor) -> float:
+    return float((actual - wanted).abs().max() / wanted.abs().max())
+
+
+def test_own_derivatives_and_products_are_the_dense_ones(game: TradeGame) -> None:
+    large, conditions, point = somewhere(game)
+    own = point.gradient().gather(0, game.owner[None])[0]
+    assert relative(conditions.own_gradient(), own) <= 1e-12
+    assert float((conditions.objectives - point.objectives).abs().max()) <= 1e-14
+    v = torch.randn(len(own), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    of_own, jointly = torch.zeros_like(v), torch.zeros_like(v)
+    for player in range(game.players):
+        mine = game.owner == player
+        of_own[mine] = point.hessian(player) @ v[mine]
+        jointly[mine] = point.hessian(player, joint=True) @ v
+    assert relative(conditions.own_hessian_times(v, 1e-13), of_own) <= 1e-10
+    assert relative(conditions.joint_times(v, 1e-13), jointly) <= 1e-10
+    for player in range(game.players):
+        alone, mine = large.conditions(point.a, conditions, player=player), game.owner == player
+        assert alone is not None
+        assert relative(alone.own_gradient()[mine], own[mine]) <= 1e-11
+        assert not bool(alone.own_gradient()[~mine].any())
+        assert relative(alone.own_hessian_times(v, 1e-13)[mine], of_own[mine]) <= 1e-10
+
+
+def test_points_and_states_give_the_same_conditions(game: TradeGame) -> None:
+    large, conditions, point = somewhere(game)
+    assert float(game.model.residual(point.equilibrium.u, point.equilibrium.wedges).abs().max()) <= 1e-11
+    assert relative(large.of(point).own_gradient(), conditions.own_gradient()) <= 1e-11
+    again = large.restore(conditions.state())
+    assert torch.equal(again.own_gradient(), conditions.own_gradient())
+    move = torch.full_like(conditions.a, 0.01)
+    after, repeated = (large.conditions(conditions.a + move, near, 1e-7) for near in (conditions, again))
+    assert after is not None
+    assert repeated is not None
+    assert torch.equal(after.own_gradient(), repeated.own_gradient())
+
+
+def test_policies_without_equilibrium_have_no_conditions() -> None:
+    model = build_model(small_synthetic(4, 3, 2))
+    large = LargeTradeGame(TradeGame(model, build_instruments(model, InstrumentChoice(subsidy="uniform"))))
+    assert large.conditions(torch.full((4,), 3.0, dtype=torch.float64)) is None
