@@ -36,8 +36,8 @@ def test_wheel_holds_one_package_with_configs_and_data(wheel: Path) -> None:
         "conf/hydra/launcher/slurm.yaml",
         "cli/app.py",
         "py.typed",
-        "reproduce/published/table3_welfare_nash.csv",
-        "reproduce/notes.md",
+        "papers/published/table3_welfare_nash.csv",
+        "papers/wang2024/notes.md",
     ):
         assert f"dlopt/{needed}" in names
     assert any(name.startswith("dlopt/data/stylized2017/") for name in names)

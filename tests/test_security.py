@@ -18,7 +18,7 @@ FORBIDDEN = {
     "hydra.utils.instantiate", "hydra.utils.call", "instantiate", "hydra.utils.get_class", "hydra.utils.get_method",
     "tempfile.mktemp",
 }  # fmt: skip
-PASSED_IN_MEMORY = {("dlopt/papers/parallel.py", "pickle.loads")}
+PASSED_IN_MEMORY = {("dlopt/papers/engine/parallel.py", "pickle.loads")}
 """A task handed to a process that dlopt itself started: never on disk."""
 REQUIRED = {
     "torch.load": ("weights_only", True),
