@@ -7,8 +7,6 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import dlopt
-
 _LIBRARIES = ("dlopt", "torch", "numpy", "scipy", "pandas", "pyarrow", "hydra-core", "omegaconf")
 
 
@@ -25,7 +23,7 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """Commit of the checkout dlopt runs from; None where it is installed or git is missing."""
-    package = Path(dlopt.__file__).resolve()
+    package = Path(__file__).resolve().parents[1] / "__init__.py"
     git = ["git", "-C", str(package.parent)]
     try:
         # A virtual environment inside somebody's repository is not a checkout of dlopt: the file must be tracked.

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import dlopt
+from dlopt import __version__
 from dlopt.store.files import replacing
 
 
 def key(*content: Any) -> str:
     """Digest of a version of dlopt and of anything that JSON can say."""
-    return hashlib.sha256(json.dumps([dlopt.__version__, *content], sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([__version__, *content], sort_keys=True).encode()).hexdigest()[:32]
 
 
 @functools.cache
