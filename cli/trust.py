@@ -144,7 +144,7 @@ def check_trusted(hydra: DictConfig) -> None:
 
 def _resolvable(hydra: DictConfig) -> DictConfig:
     """A copy in which what Hydra fills in later stands for itself, so that every interpolation can be followed."""
-    root = copy.deepcopy(hydra._get_root())
+    root: Any = copy.deepcopy(hydra._get_root())
     node: DictConfig = root.hydra if root is not hydra and "hydra" in root else copy.deepcopy(hydra)
     with open_dict(node):
         node.runtime.output_dir = _OUT
@@ -158,7 +158,7 @@ def _resolvable(hydra: DictConfig) -> DictConfig:
 
 
 def _content(node: Any) -> dict[str, Any]:
-    content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    content: Any = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     return content if isinstance(content, dict) else {}
 
 
