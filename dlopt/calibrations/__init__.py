@@ -20,9 +20,9 @@ if TYPE_CHECKING:
         validate_bundle,
         write_bundle,
     )
-    from dlopt.calibrations.caliendo_parro import import_caliendo_parro
-    from dlopt.calibrations.econ7115 import import_econ7115
     from dlopt.calibrations.generator import stylized2017, synthetic
+    from dlopt.calibrations.importers.caliendo_parro import import_caliendo_parro
+    from dlopt.calibrations.importers.econ7115 import import_econ7115
     from dlopt.calibrations.policies import named_policies, read_policy
 
 _LAZY = {
@@ -31,8 +31,8 @@ _LAZY = {
     "read_bundle": "bundle",
     "validate_bundle": "bundle",
     "write_bundle": "bundle",
-    "import_caliendo_parro": "caliendo_parro",
-    "import_econ7115": "econ7115",
+    "import_caliendo_parro": "importers.caliendo_parro",
+    "import_econ7115": "importers.econ7115",
     "stylized2017": "generator",
     "synthetic": "generator",
     "named_policies": "policies",

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from dlopt.calibrations.catalog import find_calibration
+from dlopt.calibrations.isic import isic_of
 from dlopt.calibrations.meta import Meta, read_meta
 from dlopt.calibrations.policies import policy_files, policy_frame, policy_of
 from dlopt.calibrations.schema import (
+    ISIC_FILE,
     META_FILE,
     POLICY_FOLDER,
     SCHEMA_VERSION,
@@ -81,6 +83,8 @@ def write_bundle(
     policies: Mapping[str, Policy] | None = None,
     *,
     force: bool = False,
+    adjustments: Sequence[str] = (),
+    isic: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
     """Write `calibration` as a bundle of Parquet tables, complete or not at all.
 
@@ -89,6 +93,8 @@ def write_bundle(
         folder: the folder to create.
         policies: policies by name, written to `policies/`; rates that differ from the baseline only.
         force: replace a bundle that is already there.
+        adjustments: what was done to the data, with its size, one sentence each; kept in meta.yaml.
+        isic: ISIC Rev. 4 divisions by sector; kept in isic.csv.
 
     Returns:
         The folder.
@@ -108,7 +114,10 @@ def write_bundle(
         raise _cannot_write(folder, error) from error
     try:
         new = scratch / "new"
-        _write_files(calibration, new, policies or {})
+        _write_files(calibration, new, policies or {}, adjustments)
+        if isic:
+            lines = [f"{sector},{d}\n" for sector, divisions in isic.items() for d in divisions]
+            write_text(new / f"{ISIC_FILE}.csv", "".join(["sector,division\n", *lines]))
         faults = validate_bundle(new)
         if faults:
             raise BundleError(folder, faults)
@@ -177,6 +186,7 @@ def _read(folder: Path) -> tuple[Calibration | None, Faults]:
     if not faults:
         check_markets(world, faults)
     calibration = calibration_of(world, meta)
+    isic_of(folder, calibration.sectors, faults)
     for path in policy_files(folder):
         policy_of(path, calibration, faults, label=f"{POLICY_FOLDER}/{path.name}")
     return (None if faults else calibration), faults
@@ -200,8 +210,9 @@ def _read_tables(folder: Path, faults: Faults) -> dict[str, RawTable | None]:
 
 def _no_stray_files(folder: Path, faults: Faults) -> None:
     """A misspelt optional table must not be passed over in silence."""
-    valid = [name + suffix for name in TABLES for suffix in TABLE_SUFFIXES]
-    remedy = f"tables are {', '.join(TABLES)}, as .csv or .parquet"
+    names = (*TABLES, ISIC_FILE)
+    valid = [name + suffix for name in names for suffix in TABLE_SUFFIXES]
+    remedy = f"tables are {', '.join(names)}, as .csv or .parquet"
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "_")) or path.name in valid or path.name == POLICY_FOLDER:
             continue
@@ -231,7 +242,9 @@ def _no_stray_policies(folder: Path, faults: Faults) -> None:
             faults.add(file, "a policy is a .csv or .parquet file", "save it as one of these")
 
 
-def _write_files(calibration: Calibration, folder: Path, policies: Mapping[str, Policy]) -> None:
+def _write_files(
+    calibration: Calibration, folder: Path, policies: Mapping[str, Policy], adjustments: Sequence[str]
+) -> None:
     metadata = {
         "dlopt_schema_version": SCHEMA_VERSION,
         "unit": calibration.unit,
@@ -247,7 +260,7 @@ def _write_files(calibration: Calibration, folder: Path, policies: Mapping[str, 
         write_text(folder / POLICY_FOLDER / f"{name}.csv", text)
     unknown = "not stated"
     year, unit, source = (getattr(calibration, field) or unknown for field in ("year", "unit", "source"))
-    meta = Meta(calibration.name, year, unit, source)
+    meta = Meta(calibration.name, year, unit, source, adjustments=tuple(adjustments))
     write_text(folder / META_FILE, meta.to_yaml())
 
 

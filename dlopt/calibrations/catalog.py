@@ -56,7 +56,8 @@ def _packaged() -> Path:
     return Path(str(importlib.resources.files("dlopt.data")))
 
 
-def _places() -> list[tuple[str, Path]]:
+def places() -> list[tuple[str, Path]]:
+    """Where calibrations and sets of elasticities are looked for, in order: what it is called, its folder."""
     own = os.environ.get(VARIABLE)
     first = [(f"${VARIABLE}", Path(own).expanduser())] if own else []
     return [*first, ("./data", Path("data")), ("package", _packaged())]
@@ -65,7 +66,7 @@ def _places() -> list[tuple[str, Path]]:
 def list_calibrations() -> list[Entry]:
     """All calibrations by name; where two share a name, the one found first."""
     found: dict[str, Entry] = {}
-    for place, root in _places():
+    for place, root in places():
         try:
             folders = sorted(root.iterdir())
         except OSError:
@@ -89,7 +90,7 @@ def find_calibration(name: str | Path) -> Path:
             return folder
     else:
         if NAME_PATTERN.fullmatch(text):
-            for _, root in _places():
+            for _, root in places():
                 if (root / text / META_FILE).is_file():
                     return root / text
         if text and Path(text).is_dir():
@@ -105,4 +106,4 @@ def import_destination(name: str) -> Path:
     """
     if not NAME_PATTERN.fullmatch(name):
         raise CalibrationNameError(name)
-    return _places()[0][1] / name
+    return places()[0][1] / name

@@ -7,7 +7,15 @@ import datetime
 import re
 from pathlib import Path
 
-from dlopt.calibrations.schema import MAX_META_BYTES, META_FILE, META_KEYS, PRICE_BASES, Faults
+from dlopt.calibrations.schema import (
+    ADJUSTMENTS,
+    MAX_ADJUSTMENTS,
+    MAX_META_BYTES,
+    META_FILE,
+    META_KEYS,
+    PRICE_BASES,
+    Faults,
+)
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FLAT = "write five plain lines: name, year, unit, source, price_basis"
@@ -21,6 +29,7 @@ class Meta:
         name: how users call the calibration; letters, digits, `.`, `_` and `-`.
         year, unit, source: provenance, free text.
         price_basis: `tariff_inclusive`, or `tariff_exclusive` for flows before the importer's tariff.
+        adjustments: what was done to the data on the way here, with its size, one sentence each.
     """
 
     name: str
@@ -28,12 +37,16 @@ class Meta:
     unit: str
     source: str
     price_basis: str = PRICE_BASES[0]
+    adjustments: tuple[str, ...] = ()
 
     def to_yaml(self) -> str:
         """As it stands in the file."""
         import yaml
 
-        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False, allow_unicode=True, width=100)
+        content = {**dataclasses.asdict(self), ADJUSTMENTS: list(self.adjustments)}
+        if not self.adjustments:
+            del content[ADJUSTMENTS]
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 
 def read_meta(folder: Path, faults: Faults) -> Meta | None:
@@ -75,8 +88,9 @@ def read_meta(folder: Path, faults: Faults) -> Meta | None:
 def _checked(content: dict[object, object], faults: Faults) -> Meta | None:
     before = faults.total
     for key in content:
-        if key not in META_KEYS:
-            faults.add(META_FILE, "this key is unknown", f"valid keys: {', '.join(META_KEYS)}", value=key)
+        if key not in (*META_KEYS, ADJUSTMENTS):
+            valid = ", ".join((*META_KEYS, ADJUSTMENTS))
+            faults.add(META_FILE, "this key is unknown", f"valid keys: {valid}", value=key)
     values = {key: _text(key, content, faults) for key in META_KEYS}
     name, basis = values["name"], values["price_basis"]
     if name and not NAME_PATTERN.fullmatch(name):
@@ -95,7 +109,22 @@ def _checked(content: dict[object, object], faults: Faults) -> Meta | None:
             column="price_basis",
             value=basis,
         )
-    return Meta(**values) if faults.total == before else None
+    adjustments = _adjustments(content, faults)
+    return Meta(**values, adjustments=adjustments) if faults.total == before else None
+
+
+def _adjustments(content: dict[object, object], faults: Faults) -> tuple[str, ...]:
+    given = content.get(ADJUSTMENTS)
+    lines = [] if given is None else given
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        faults.add(META_FILE, "adjustments are a list of sentences", "write one a line, each after a dash",
+                   column=ADJUSTMENTS)  # fmt: skip
+        return ()
+    if len(lines) > MAX_ADJUSTMENTS:
+        faults.add(META_FILE, f"at most {MAX_ADJUSTMENTS} adjustments are listed", "shorten the list",
+                   column=ADJUSTMENTS)  # fmt: skip
+        return ()
+    return tuple(" ".join(line.split()) for line in lines)
 
 
 def _text(key: str, content: dict[object, object], faults: Faults) -> str:

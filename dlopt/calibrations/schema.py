@@ -25,6 +25,11 @@ TABLE_SUFFIXES = (".csv", ".parquet")
 TABLE_LIKE_SUFFIXES = (*TABLE_SUFFIXES, ".tsv", ".xlsx", ".xls", ".feather", ".dta", ".gz", ".zip")
 META_FILE = "meta.yaml"
 META_KEYS = ("name", "year", "unit", "source", "price_basis")
+ADJUSTMENTS = "adjustments"
+"""Optional key of meta.yaml: what an importer did to the data, one plain sentence each."""
+
+MAX_ADJUSTMENTS = 200
+ISIC_FILE = "isic"
 PRICE_BASES = ("tariff_inclusive", "tariff_exclusive")
 POLICY_FOLDER = "policies"
 INSTRUMENTS = ("tariff", "export_tax", "subsidy")
@@ -144,6 +149,9 @@ POLICY_TABLE = Table(
     may_be_empty=True,
     optional=("destination",),
 )
+ISIC_TABLE = Table(ISIC_FILE, ("sector", "division"), {}, required=False)
+"""Optional: the ISIC Rev. 4 divisions of every sector, one row a pair (see `isic`)."""
+
 POLICY_COLUMNS = ("instrument", *POLICY_TABLE.keys, "rate")
 POLICY_RATES = {"tariff": TAX, "export_tax": TAX, "subsidy": SUBSIDY}
 

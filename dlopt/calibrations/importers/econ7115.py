@@ -100,3 +100,7 @@ def _policies(folder: Path, calibration: Calibration, faults: Faults) -> dict[st
         return {}
     rest = (calibration.export_tax, calibration.subsidy)
     return {"us_tariffs_2018": Policy(levels[0], *rest), "us_china_2018": Policy(levels[1], *rest)}
+
+
+read = import_econ7115
+"""The importer's name for it."""

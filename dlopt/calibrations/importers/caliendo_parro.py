@@ -146,3 +146,7 @@ def _tariffs_2005(flows: RawTable, world: World, faults: Faults) -> torch.Tensor
 
 def _with(raw: RawTable, **numbers: np.ndarray) -> RawTable:  # type: ignore[type-arg]
     return RawTable(raw.file, raw.rows, raw.texts, numbers)
+
+
+read = import_caliendo_parro
+"""The importer's name for it."""
