@@ -243,8 +243,6 @@ def with_elasticities(
     """
     import torch
 
-    from dlopt.calibrations.bundle import digest
-
     notes = []
     changes = {}
     for which, name, rest in (("theta", trade, default), ("psi", scale, 0.0)):
@@ -268,8 +266,7 @@ def with_elasticities(
         kind = "Trade" if which == "theta" else "Scale"
         missing = f"; no source for {', '.join(taken.without)}: {which} {rest:g}" if taken.without else ""
         notes.append(f"{kind} elasticities: {name} (as {chosen.definition if which == 'theta' else 'psi'}){missing}.")
-    changed = dataclasses.replace(calibration, **changes)
-    return dataclasses.replace(changed, sha256=digest(changed)), notes
+    return calibration.with_elasticities(**changes), notes
 
 
 def _files() -> dict[str, tuple[Path, str]]:
