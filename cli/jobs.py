@@ -236,7 +236,7 @@ def _names(value: Any, key: str, rule: str) -> tuple[str, ...]:
 
 
 def _instruments(node: DictConfig, calibration: Calibration) -> InstrumentChoice:
-    chosen = {name: str(node[name]).lower() for name in KINDS}
+    chosen: dict[str, Any] = {name: str(node[name]).lower() for name in KINDS}
     if set(chosen.values()) == {"false"}:
         raise DloptError("No instrument is chosen: set instruments.tariff, .export_tax or .subsidy to by_sector.")
     sectors = node.sectors

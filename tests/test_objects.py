@@ -13,8 +13,8 @@ from dlopt.calibrations import load_calibration
 from dlopt.calibrations.generator import synthetic
 from dlopt.choice import Budget, load_model, load_network, solve_bsde
 from dlopt.choice.options import AnalysisOptions, MethodOptions
-from dlopt.equality import same
 from dlopt.errors import UnknownNameError
+from dlopt.store.equality import same
 from dlopt.store.files import table_metadata
 from dlopt.trade.api import build_model
 from dlopt.trade.calibration import ElasticityError

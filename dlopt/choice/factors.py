@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dlopt.choice.model import ModelError, State
-from dlopt.equality import same_record
+from dlopt.store.equality import same_record
 
 Array = np.ndarray
 

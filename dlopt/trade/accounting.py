@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Iterable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class Accounting(enum.StrEnum):
     STANDARD = "standard"
     """Each tax on the price it meets: tariff `t/(1+t) X`, export tax `e/((1+e)(1+t)) X`, outlay `s X/kappa`."""
 
+
+AccountingWord = Accounting | Literal["standard", "paper"]
+"""An accounting, or its name."""
 
 _IMPORTER: dict[Accounting, tuple[Term, ...]] = {
     Accounting.PAPER: ((1.0, 0, -1, 1), (-1.0, -1, -1, 1)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 
@@ -14,25 +15,44 @@ from dlopt.framework.joint import JointNewton
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions
 from dlopt.framework.tape import Tape
-from dlopt.trade.accounting import Accounting
-from dlopt.trade.balance import Deficits, balanced
+from dlopt.trade.accounting import Accounting, AccountingWord
+from dlopt.trade.balance import Deficits, DeficitsWord, balanced
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, Certificate
 from dlopt.trade.equilibrium import find_equilibrium
-from dlopt.trade.game import own_welfare
-from dlopt.trade.instruments import Bounds, InstrumentChoice, build_instruments
-from dlopt.trade.model import TradeModel
+from dlopt.trade.game import Objective, own_welfare
+from dlopt.trade.instruments import Bounds, InstrumentChoice, InstrumentError, Instruments, Partners, build_instruments
+from dlopt.trade.model import MakeSolver, TradeModel
 from dlopt.trade.planner import OBJECTIVES, planner_weights, weighted_welfare
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import Move, SolveResult
 from dlopt.trade.run import OnIteration, Run, iteration, trouble
 
+Choice = InstrumentChoice | Instruments | Mapping[str, Any]
+"""Which rates players choose: by kind and mode, as a mapping of the same, or built by `build_instruments`."""
+Init = Literal["baseline", "random"] | Policy
+"""Where play begins."""
+Weights = Literal["income", "equal"] | Mapping[str, float]
+"""Of the planner: by world income, equal, or by economy."""
+
+
+class ObjectiveError(DloptError):
+    """An objective that cannot be maximised."""
+
 
 def build_model(
-    calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD,
-    deficits: Deficits | str = Deficits.NONE, psi_scale: float = 1.0,
+    calibration: Calibration, accounting: AccountingWord = "standard",
+    deficits: DeficitsWord = "none", psi_scale: float = 1.0, linear_solver: MakeSolver | None = None,
 ) -> TradeModel:  # fmt: skip
     """Balance the calibration and set up the model in changes.
+
+    Args:
+        calibration: baseline.
+        accounting: `standard` or `paper` (see `Accounting`).
+        deficits: `none` or `constant`.
+        psi_scale: multiplies the scale elasticities.
+        linear_solver: from a `Linearisation` of the equilibrium to what solves with its Jacobian, for example
+            `dlopt.trade.krylov.KrylovFactors`; default: factors, or matrix-free for large worlds.
 
     Raises:
         BalanceError: no balanced baseline could be found.
@@ -42,12 +62,13 @@ def build_model(
         if value not in [member.value for member in valid]:
             raise UnknownNameError(f"value of {kind}", value, [member.value for member in valid])
     baseline, transfer = balanced(calibration, accounting, deficits)
-    return TradeModel(baseline, accounting, psi_scale, transfer, given=calibration)
+    return TradeModel(baseline, accounting, psi_scale, transfer, given=calibration, linear_solver=linear_solver)
 
 
 def solve_equilibrium(
-    calibration: Calibration, policy: Policy | None = None, *, accounting: str = "standard", deficits: str = "none",
-    psi_scale: float = 1.0, tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    calibration: Calibration, policy: Policy | None = None, *, accounting: AccountingWord = "standard",
+    deficits: DeficitsWord = "none", psi_scale: float = 1.0, tolerance: float | None = None,
+    on_iteration: OnIteration | None = None, linear_solver: MakeSolver | None = None,
 ) -> SolveResult:  # fmt: skip
     """The world under given policies (default: the baseline's own).
 
@@ -59,12 +80,13 @@ def solve_equilibrium(
         psi_scale: multiplies the scale elasticities.
         tolerance: largest absolute log residual; default 1e-11, at most 1e-10 counts as converged.
         on_iteration: told once, at the end.
+        linear_solver: see `build_model`.
 
     Raises:
         BalanceError, PolicyError, UnknownNameError: bad input.
     """
     started = time.perf_counter()
-    model = build_model(calibration, accounting, deficits, psi_scale)
+    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver)
     wedges = (policy or Policy.of(calibration)).log_wedges()
     options = RootOptions(tolerance=tolerance if tolerance is not None else RootOptions.tolerance)
     found = find_equilibrium(model, wedges, options=options)
@@ -78,10 +100,10 @@ def solve_equilibrium(
 
 
 def solve_unilateral(
-    calibration: Calibration, player: str, *, instruments: InstrumentChoice, bounds: Bounds = Bounds(),
-    accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
-    init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
-    tape: Tape | None = None,
+    calibration: Calibration, player: str, *, instruments: Choice, bounds: Bounds = Bounds(),
+    accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0, starts: int = 1,
+    seed: int = 0, init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None, linear_solver: MakeSolver | None = None,
 ) -> SolveResult:  # fmt: skip
     """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments).
 
@@ -90,15 +112,15 @@ def solve_unilateral(
     return solve_nash(
         calibration, players=(player,), instruments=instruments, bounds=bounds, accounting=accounting,
         deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init, tolerance=tolerance,
-        on_iteration=on_iteration, tape=tape,
+        on_iteration=on_iteration, tape=tape, linear_solver=linear_solver,
     )  # fmt: skip
 
 
 def solve_moves(
-    calibration: Calibration, moves: Sequence[str], *, instruments: InstrumentChoice, bounds: Bounds = Bounds(),
-    accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
-    init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
-    tape: Tape | None = None,
+    calibration: Calibration, moves: Sequence[str], *, instruments: Choice, bounds: Bounds = Bounds(),
+    accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0, starts: int = 1,
+    seed: int = 0, init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None, linear_solver: MakeSolver | None = None,
 ) -> SolveResult:  # fmt: skip
     """Economies move one after the other, each choosing what is best for itself and keeping it from then on.
 
@@ -114,7 +136,7 @@ def solve_moves(
         result = solve_unilateral(
             calibration, player, instruments=instruments, bounds=bounds, accounting=accounting, deficits=deficits,
             psi_scale=psi_scale, starts=starts, seed=seed, init=state, tolerance=tolerance, on_iteration=on_iteration,
-            tape=tape,
+            tape=tape, linear_solver=linear_solver,
         )  # fmt: skip
         done.append(Move(player, result.status, result.real_income_change_pct))
         state = result.policy
@@ -126,18 +148,20 @@ def solve_moves(
 
 
 def solve_nash(
-    calibration: Calibration, *, instruments: InstrumentChoice, players: str | tuple[str, ...] = "all",
-    partners: str = "all", unions: Sequence[Sequence[str]] = (), bounds: Bounds = Bounds(),
-    accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0,
+    calibration: Calibration, *, instruments: Choice, players: str | Sequence[str] = "all",
+    partners: Partners = "all", unions: Sequence[Sequence[str]] = (), bounds: Bounds = Bounds(),
+    accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0,
     solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
-    init: str | Policy = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
-    tape: Tape | None = None,
+    init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
+    tape: Tape | None = None, objective: Objective | None = None, linear_solver: MakeSolver | None = None,
 ) -> SolveResult:  # fmt: skip
     """Policies from which no player gains by deviating alone.
 
     Args:
         calibration: baseline; balanced first.
-        instruments: which rates players choose.
+        instruments: which rates players choose: an `InstrumentChoice`, a mapping such as `{"tariff": "by_sector"}`,
+            or the map of every cell that `build_instruments` makes and that may be changed; such a map has players,
+            partners, unions and bounds of its own.
         players: `all` or labels of economies; everybody else keeps its policies.
         partners: `all`, or `players`: only tariffs and export taxes between the players move.
         unions: customs unions among the players: one external policy, none inside, joint welfare.
@@ -154,30 +178,37 @@ def solve_nash(
         on_iteration: called after every iteration.
         tape: records every step; one with the steps of a solve that was cut off makes this solve go on from there,
             to the same result to the last bit.
+        objective: what players maximise instead of their own real income: from log welfare changes `[country]`, in the
+            order of the calibration, to objectives `[player]`, twice differentiable in torch. Gains are then stated
+            in 1/100 of its unit.
+        linear_solver: see `build_model`.
 
     Raises:
-        BalanceError, InstrumentError, NoEquilibriumError, UnknownNameError: bad input.
+        BalanceError, InstrumentError, NoEquilibriumError, ObjectiveError, UnknownNameError: bad input.
     """
     tape = tape or Tape()
-    model = build_model(calibration, accounting, deficits, psi_scale)
-    chosen = build_instruments(model, instruments, bounds, players, partners, unions)
+    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver)
+    chosen = _chosen(model, instruments, bounds, players, partners, unions)
+    goal = own_welfare(model, chosen.members) if objective is None else _checked(objective, model, len(chosen.members))
     run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
-    return run.solve(own_welfare(model, chosen.members), solver)
+    return run.solve(goal, solver)
 
 
 def solve_cooperative(
-    calibration: Calibration, *, instruments: InstrumentChoice, weights: str | Mapping[str, float] = "income",
-    objective: str = "welfare", no_losers: bool = False, bounds: Bounds = Bounds(), accounting: str = "standard",
-    deficits: str = "none", psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: str | Policy = "baseline",
-    tolerance: float | None = None, on_iteration: OnIteration | None = None,
-    tape: Tape | None = None,
+    calibration: Calibration, *, instruments: Choice, weights: Weights = "income",
+    objective: Literal["welfare", "bargain"] | Objective = "welfare", no_losers: bool = False,
+    bounds: Bounds = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
+    psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: Init = "baseline", tolerance: float | None = None,
+    on_iteration: OnIteration | None = None, tape: Tape | None = None, linear_solver: MakeSolver | None = None,
 ) -> SolveResult:  # fmt: skip
     """The policies one planner would choose for all economies.
 
     Args:
         weights: `income` (shares in world income), `equal`, or a mapping from economies to weights.
         objective: `welfare`, `sum_n weight_n W^_n` (equation 20), or `bargain`, Nash's product of the gains over
-            the baseline, `sum_n weight_n log(W^_n - 1)`.
+            the baseline, `sum_n weight_n log(W^_n - 1)`; or a function from log welfare changes `[country]` to one
+            number `[1]`, twice differentiable in torch, which then stands for itself (no weights, `no_losers` not
+            possible).
         no_losers: keep every economy at least at its baseline.
 
     Raises:
@@ -186,15 +217,55 @@ def solve_cooperative(
     See `solve_nash` for the other arguments and errors.
     """
     tape = tape or Tape()
-    if objective not in OBJECTIVES:
+    if not callable(objective) and objective not in OBJECTIVES:
         raise UnknownNameError("value of objective", objective, OBJECTIVES)
-    model = build_model(calibration, accounting, deficits, psi_scale)
-    chosen = build_instruments(model, instruments, bounds)
+    if callable(objective) and no_losers:
+        raise ObjectiveError("no_losers is for weighted welfare: write the constraint into the objective, or leave it.")
+    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver)
+    chosen = _chosen(model, instruments, bounds)
     chosen = dataclasses.replace(chosen, owner=torch.zeros_like(chosen.owner))
     weight = planner_weights(model, weights)
     run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
+    if callable(objective):
+        return run.solve(_checked(objective, model, 1), JointNewton())
     if objective == "bargain":
         return run.bargain(weight)
     if no_losers:
         return run.protect(weight)
     return run.solve(weighted_welfare(weight), JointNewton())
+
+
+def _chosen(
+    model: TradeModel, given: Choice, bounds: Bounds, players: str | Sequence[str] = "all", partners: Partners = "all",
+    unions: Sequence[Sequence[str]] = (),
+) -> Instruments:  # fmt: skip
+    """The map of every cell, built or given."""
+    if not isinstance(given, Instruments):
+        return build_instruments(model, InstrumentChoice.of(given), bounds, players, partners, unions)
+    if (bounds, players, partners, tuple(unions)) != (Bounds(), "all", "all", ()):
+        raise InstrumentError(
+            "These instruments have players, partners, unions and bounds of their own: give them to build_instruments."
+        )
+    if given.tau.shape != model.trade.shape:
+        raise InstrumentError(
+            f"These instruments are of a world with {list(given.tau.shape)} flows; this one has "
+            f"{list(model.trade.shape)}. Build them with the model of this world."
+        )
+    return given
+
+
+def _checked(objective: Objective, model: TradeModel, players: int) -> Objective:
+    """An objective of one's own, evaluated and differentiated once at the baseline."""
+    welfare = torch.zeros(model.n, dtype=model.theta.dtype, requires_grad=True)
+    values = objective(welfare)
+    if not isinstance(values, torch.Tensor) or values.shape != (players,) or values.dtype != welfare.dtype:
+        found = f"{values.dtype} {list(values.shape)}" if isinstance(values, torch.Tensor) else type(values).__name__
+        raise ObjectiveError(
+            f"The objective gives {found} at the baseline; it must give float64 [{players}], one number for "
+            "every player."
+        )
+    if not values.requires_grad:
+        raise ObjectiveError("The objective is not differentiable in welfare: compute it with torch from its argument.")
+    if not bool(values.isfinite().all()):
+        raise ObjectiveError(f"The objective is {values.tolist()} at the baseline; it must be finite there.")
+    return objective

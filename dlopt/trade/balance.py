@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,6 +34,10 @@ class Deficits(enum.StrEnum):
     """The baseline has none."""
     CONSTANT = "constant"
     """Each country goes on receiving its deficit, in units of the numeraire (world value added)."""
+
+
+DeficitsWord = Deficits | Literal["none", "constant"]
+"""A treatment of deficits, or its name."""
 
 
 def implied_deficit(calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD) -> Tensor:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlopt.equality import same_record
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.store.equality import same_record
 
 DIGESTED = (
     "tradable", "trade", "tariff", "export_tax", "subsidy", "value_added_share", "input_share", "final_share",

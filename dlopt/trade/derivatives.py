@@ -67,6 +67,8 @@ class Linearisation:
 
     def factors(self) -> LinearSolver:
         """Solves with the Jacobian and its transpose: by factors, or matrix-free above `TradeModel.dense_up_to`."""
+        if self.model.linear_solver is not None:
+            return self.model.linear_solver(self)
         if self.model.size > self.model.dense_up_to:
             return KrylovFactors(self)
         return EquilibriumFactors(self)

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from dlopt.equality import same_record
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.store.equality import same_record
 from dlopt.trade.calibration import Calibration, few
 from dlopt.trade.model import LogWedges, TradeModel
+
+TariffMode = Literal["false", "by_sector", "uniform", "mfn", False]
+Mode = Literal["false", "by_sector", "uniform", False]
+Partners = Literal["all", "players"]
 
 KINDS = ("tariff", "export_tax", "subsidy")
 TARIFF_MODES = ("false", "by_sector", "uniform", "mfn")
@@ -32,16 +37,43 @@ class InstrumentChoice:
     """Which instruments players have.
 
     Attributes:
-        tariff: `false`, `by_sector` (each partner and sector), `uniform` (one rate) or `mfn` (one rate per sector).
+        tariff: `false` (or False), `by_sector` (each partner and sector), `uniform` (one rate) or `mfn` (one rate per
+            sector).
         export_tax: `false`, `by_sector` or `uniform`.
         subsidy: `false`, `by_sector` or `uniform`.
         sectors: `tradable`, `all`, or the labels or names of sectors.
     """
 
-    tariff: str = "false"
-    export_tax: str = "false"
-    subsidy: str = "false"
+    tariff: TariffMode = "false"
+    export_tax: Mode = "false"
+    subsidy: Mode = "false"
     sectors: str | tuple[str, ...] = "tradable"
+
+    def __post_init__(self) -> None:
+        for kind in KINDS:
+            if getattr(self, kind) is False:
+                object.__setattr__(self, kind, "false")
+        if not isinstance(self.sectors, str):
+            object.__setattr__(self, "sectors", tuple(str(label) for label in self.sectors))
+
+    @classmethod
+    def of(cls, given: InstrumentChoice | Mapping[str, Any]) -> InstrumentChoice:
+        """The choice itself, or one from a mapping such as `{"tariff": "by_sector"}`.
+
+        Raises:
+            UnknownNameError: a key that is neither an instrument nor `sectors`.
+        """
+        if isinstance(given, InstrumentChoice):
+            return given
+        if not isinstance(given, Mapping):
+            raise InstrumentError(
+                f"instruments is {given!r}: give InstrumentChoice(tariff='by_sector'), a mapping such as "
+                "{'tariff': 'by_sector'}, or what build_instruments made."
+            )
+        for key in given:
+            if key not in (*KINDS, "sectors"):
+                raise UnknownNameError("instrument", key, (*KINDS, "sectors"))
+        return cls(**given)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +155,7 @@ class Instruments:
 
 def build_instruments(
     model: TradeModel, choice: InstrumentChoice, bounds: Bounds = Bounds(),
-    players: str | tuple[str, ...] = "all", partners: str = "all", unions: Sequence[Sequence[str]] = (),
+    players: str | Sequence[str] = "all", partners: Partners = "all", unions: Sequence[Sequence[str]] = (),
 ) -> Instruments:  # fmt: skip
     """Instruments of the given players. Cells without trade or production are left out: nothing depends on them.
 
@@ -171,11 +203,11 @@ def build_instruments(
         outside = (model.trade > 0) & sectors & ~(member[:, None] & member[None, :])[:, :, None]
         if choice.tariff != "false":
             cells = outside & member[None, :, None] & partner[:, None, None]
-            labels = {"by_sector": origin * j + sector, "mfn": sector, "uniform": sector * 0}[choice.tariff]
+            labels = {"by_sector": origin * j + sector, "mfn": sector, "uniform": sector * 0}[str(choice.tariff)]
             assign(tau, cells, labels, player, 0)
         if choice.export_tax != "false":
             cells = outside & member[:, None, None] & partner[None, :, None]
-            labels = {"by_sector": destination * j + sector, "uniform": sector * 0}[choice.export_tax]
+            labels = {"by_sector": destination * j + sector, "uniform": sector * 0}[str(choice.export_tax)]
             assign(epsilon, cells, labels, player, 1)
         if choice.subsidy != "false":
             cells = model.sells & sectors & member[:, None]
@@ -207,7 +239,7 @@ def free_trade_inside(instruments: Instruments, economies: Sequence[str], wedges
     return tau, epsilon, sigma
 
 
-def _players(c: Calibration, players: str | tuple[str, ...], unions: Sequence[Sequence[str]]) -> list[list[int]]:
+def _players(c: Calibration, players: str | Sequence[str], unions: Sequence[Sequence[str]]) -> list[list[int]]:
     """Positions of the members of each player, in the order of the players."""
     labels = c.economies if players == "all" else tuple(players) if not isinstance(players, str) else (players,)
     if len(set(labels)) != len(labels) or not labels:

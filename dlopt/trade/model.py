@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from dlopt.errors import DloptError
+from dlopt.framework.linear import LinearSolver
 from dlopt.trade.accounting import Accounting, exporter_share, importer_share
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
+if TYPE_CHECKING:
+    from dlopt.trade.derivatives import Linearisation
+
 LogWedges = tuple[Tensor, Tensor, Tensor]
 """`(tau, epsilon, sigma)`: `[origin, destination, sector]` twice and `[country, sector]`."""
+
+MakeSolver = Callable[["Linearisation"], LinearSolver]
+"""From the equations linearised at a point to what solves with their Jacobian and its transpose."""
 
 DENSE_UP_TO = 4000
 """Unknowns up to which Jacobians are formed and factorised; larger systems are solved matrix-free (docs/scaling.md)."""
@@ -86,6 +94,7 @@ class TradeModel:
         transfer: D, received by each country in the numeraire, `[country]`; zero where trade is balanced.
         dense_up_to: unknowns up to which linear systems are factorised densely.
         given: the calibration before it was balanced, named in files as where numbers come from; default `calibration`.
+        linear_solver: makes what solves with the Jacobian at a linearisation; None chooses by size.
 
     Raises:
         InconsistentBaselineError: markets do not clear at the calibration's own numbers.
@@ -100,12 +109,14 @@ class TradeModel:
         check: bool = True,
         dense_up_to: int = DENSE_UP_TO,
         given: Calibration | None = None,
+        linear_solver: MakeSolver | None = None,
     ) -> None:
         c = calibration
         if c.final_share is None:
             raise InconsistentBaselineError(f"Calibration {c.name!r} has no final shares. Balance it first.")
         self.calibration = c
         self.given = given or c
+        self.linear_solver = linear_solver
         self.accounting = Accounting(accounting)
         self.n, self.j = c.n_economies, c.n_sectors
         self.size = 2 * self.n + 3 * self.n * self.j

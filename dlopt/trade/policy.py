@@ -6,8 +6,8 @@ import dataclasses
 
 from torch import Tensor
 
-from dlopt.equality import same_record
 from dlopt.errors import DloptError
+from dlopt.store.equality import same_record
 from dlopt.trade.calibration import Calibration
 
 
