@@ -16,7 +16,9 @@ from dlopt.calibrations.schema import (
     PRICE_BASES,
     Faults,
 )
+from dlopt.store.files import YamlError, read_yaml
 
+MAX_META_BRACKETS = 100
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FLAT = "write five plain lines: name, year, unit, source, price_basis"
 
@@ -51,33 +53,14 @@ class Meta:
 
 def read_meta(folder: Path, faults: Faults) -> Meta | None:
     """Read and check meta.yaml; None, and at least one fault more, when it does not serve."""
-    import yaml
-
     path = folder / META_FILE
     if not path.is_file():
         faults.add(META_FILE, "every bundle has this file", _FLAT)
         return None
     try:
-        if path.stat().st_size > MAX_META_BYTES:
-            faults.add(META_FILE, f"at most {MAX_META_BYTES // 1024} KiB are read", _FLAT)
-            return None
-        text = path.read_bytes().decode("utf-8-sig")
-        if text.count("[") + text.count("{") > 100:  # deep nesting takes the parser minutes
-            faults.add(META_FILE, "values are plain text", _FLAT)
-            return None
-        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
-            faults.add(META_FILE, "anchors and aliases are not accepted", _FLAT)
-            return None
-        content = yaml.safe_load(text)
-    except UnicodeDecodeError:
-        faults.add(META_FILE, "the file must be UTF-8", "save it as UTF-8")
-        return None
-    except OSError as error:
-        faults.add(META_FILE, f"the file cannot be read ({error.strerror})", "check its permissions")
-        return None
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        faults.add(META_FILE, "the file is not valid YAML", _FLAT, row=None if mark is None else mark.line + 1)
+        content = read_yaml(path, MAX_META_BYTES, MAX_META_BRACKETS)
+    except YamlError as error:
+        faults.add(META_FILE, error.rule, _FLAT, row=error.line)
         return None
     if not isinstance(content, dict):
         faults.add(META_FILE, "the file holds keys and values", _FLAT)

@@ -1,121 +1,25 @@
-"""Read one table, CSV or Parquet, into labels and numbers, noting every fault with its row."""
+"""The tables of a bundle: read strictly, their labels those of its economies and sectors."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import difflib
-import itertools
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import numpy as np
+from dlopt.calibrations.schema import axis_of
+from dlopt.store import tables
+from dlopt.store.faults import Faults
+from dlopt.store.tables import Array as Array
+from dlopt.store.tables import Axis, Index, RawTable
+from dlopt.store.tables import check_rule as check_rule
+from dlopt.store.tables import read_table as read_table
 
-from dlopt.calibrations.schema import (
-    MAX_TABLE_BYTES,
-    MAX_TABLE_ROWS,
-    MAX_UNPACKED_BYTES,
-    Faults,
-    Rule,
-    Table,
-    axis_of,
-    row_word,
-)
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
-Index = np.ndarray[Any, np.dtype[np.int64]]
-
-
-@dataclasses.dataclass(frozen=True)
-class RawTable:
-    """A table as read.
-
-    Attributes:
-        file: file name, for faults.
-        rows: line (CSV) or row (Parquet) number of every record.
-        texts: label and text columns.
-        numbers: value columns; NaN where a fault was noted.
-    """
-
-    file: str
-    rows: list[int]
-    texts: dict[str, list[str]]
-    numbers: dict[str, Array]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-def read_table(
-    path: Path, table: Table, faults: Faults, label: str | None = None, ignore_others: bool = False
-) -> RawTable | None:
-    """Read `path` as `table`.
-
-    Args:
-        path: a .csv or .parquet file.
-        table: the columns and rules it must follow.
-        faults: where faults are noted.
-        label: how faults name the file; its name by default.
-        ignore_others: skip columns the table does not have, instead of refusing them.
-
-    Returns:
-        The records, or None where the file cannot be read as this table at all.
-    """
-    file = label or path.name
-    if not path.exists():
-        faults.add(file, "there is no such file", "add it, or give another folder")
-        return None
-    if not path.is_file():
-        faults.add(file, "this must be a regular file", "replace it by the table")
-        return None
-    try:
-        size = path.stat().st_size
-        if size > MAX_TABLE_BYTES:
-            limit = f"a table may have at most {MAX_TABLE_BYTES // 2**20} MiB"
-            faults.add(file, limit, "aggregate economies or sectors", value=f"{size // 2**20} MiB")
-            return None
-        if size == 0:
-            faults.add(
-                file,
-                "the file is empty",
-                f"write the header {','.join(map(table.in_file, table.columns))}, then the rows",
-            )
-            return None
-        if path.suffix == ".parquet":
-            columns = _parquet_columns(path, file, table, faults, ignore_others)
-        else:
-            columns = _csv_columns(path, file, table, faults, ignore_others)
-    except OSError as error:
-        faults.add(file, f"the file cannot be read ({error.strerror or error})", "check it and its permissions")
-        return None
-    if columns is None:
-        return None
-    rows, cells = columns
-    if not rows and not table.may_be_empty:
-        faults.add(file, "the table has a header but no rows", "add the rows")
-        return None
-    texts = {c: cells[c] for c in (*table.keys, *table.texts)}
-    raw = RawTable(file, rows, texts, {c: _numbers(cells[c], file, c, rows, faults) for c in table.numbers})
-    for column, rule in table.numbers.items():
-        check_rule(raw, column, rule, faults)
-    return raw
-
-
-def check_rule(raw: RawTable, column: str, rule: Rule, faults: Faults) -> None:
-    """Note every value of `column` outside the interval of `rule`."""
-    values = raw.numbers[column]
-    low = values <= rule.low if rule.low_open else values < rule.low
-    high = values >= rule.high if rule.high_open else values > rule.high
-    for k in np.flatnonzero(low | high):
-        faults.add(raw.file, rule.text, rule.remedy, raw.rows[k], column, f"{values[k]:g}")
+SOURCES = {"economy": "value_added_share", "sector": "elasticity"}
+"""Axis -> the table of a bundle that lists its labels."""
 
 
 def cell_index(
     raw: RawTable, keys: Sequence[str], axes: Mapping[str, Sequence[str]], faults: Faults
 ) -> tuple[list[Index], Array]:
-    """Where each record belongs.
+    """Where each record belongs: `dlopt.store.tables.cell_index` with the axes of a bundle.
 
     Args:
         raw: the records.
@@ -126,184 +30,6 @@ def cell_index(
     Returns:
         Positions along each axis, and a boolean mask of the records that are sound.
     """
-    sound = np.ones(len(raw), dtype=bool)
-    positions = []
-    for column in keys:
-        valid = axes[axis_of(column)]
-        index = {label: k for k, label in enumerate(valid)}
-        labels = raw.texts[column]
-        codes = np.fromiter(map(index.get, labels, itertools.repeat(-1)), dtype=np.int64, count=len(labels))
-        unknown: dict[str, list[int]] = {}
-        for k in np.flatnonzero(codes < 0).tolist():
-            if labels[k]:
-                unknown.setdefault(labels[k], []).append(k)
-            sound[k] = False  # an empty label was noted when read
-        for places in unknown.values():
-            _unknown_label(raw, places, column, valid, faults)
-        positions.append(codes)
-    sizes = [len(axes[axis_of(c)]) + 1 for c in keys]
-    flat = np.ravel_multi_index([p + 1 for p in positions], sizes) if keys else np.zeros(len(raw), dtype=np.int64)
-    order = np.argsort(flat, kind="stable")
-    same = np.zeros(len(raw), dtype=bool)
-    same[1:] = flat[order][1:] == flat[order][:-1]
-    for place in np.flatnonzero(same):
-        k, first = int(order[place]), int(order[place - 1])
-        if sound[k]:
-            cell = ", ".join(raw.texts[c][k] for c in keys)
-            remedy = f"delete one; the other is on {row_word(raw.file)} {raw.rows[first]}"
-            faults.add(raw.file, "each cell appears once", remedy, raw.rows[k], None, cell)
-    return positions, sound
-
-
-def _unknown_label(raw: RawTable, places: Sequence[int], column: str, valid: Sequence[str], faults: Faults) -> None:
-    """Note that the records at `places` share a label that names nothing known."""
-    label = raw.texts[column][places[0]]
-    kind = axis_of(column)
-    source = "value_added_share" if kind == "economy" else "elasticity"
-    close = difflib.get_close_matches(label, valid[:1000], n=2, cutoff=0.5) if len(faults.kept) < 100 else []
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    times = f" ({len(places)} times)" if len(places) > 1 else ""
-    remedy = f"{hint}use the labels given there{times}"
-    faults.add(raw.file, f"this {kind} is not in {source}", remedy, raw.rows[places[0]], column, label)
-
-
-def _header_ok(names: Sequence[str], file: str, table: Table, faults: Faults, ignore_others: bool) -> bool:
-    wanted = [table.in_file(column) for column in table.columns]
-    remedy = f"the header is {','.join(wanted)}"
-    before = faults.total
-    for name in wanted:
-        if name not in names:
-            faults.add(file, "this column is missing", remedy, column=name)
-        elif list(names).count(name) > 1:
-            faults.add(file, "this column appears more than once", remedy, column=name)
-    if not ignore_others:
-        for name in names:
-            if name not in wanted:
-                faults.add(file, "this column is unknown", remedy, column=name or "(no name)")
-    return faults.total == before
-
-
-def _csv_columns(
-    path: Path, file: str, table: Table, faults: Faults, ignore_others: bool
-) -> tuple[list[int], dict[str, list[Any]]] | None:
-    rows: list[int] = []
-    cells: dict[str, list[Any]] = {c: [] for c in table.columns}
-    line = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            line = reader.line_num
-            if not _header_ok(header, file, table, faults, ignore_others):
-                return None
-            places = [(cells[c], header.index(table.in_file(c))) for c in table.columns]
-            for record in reader:
-                start, line = line + 1, reader.line_num
-                if not record:
-                    continue
-                if len(record) != len(header):
-                    rule = f"a row has {len(header)} fields, this one has {len(record)}"
-                    faults.add(file, rule, "check commas and quotes; decimals take a point", start)
-                    continue
-                if len(rows) >= MAX_TABLE_ROWS:
-                    faults.add(file, f"a table may have at most {MAX_TABLE_ROWS} rows", "aggregate it")
-                    return None
-                rows.append(start)
-                for kept, place in places:
-                    kept.append(sys.intern(record[place].strip()))
-    except UnicodeDecodeError:
-        faults.add(file, "the file must be UTF-8", "save it as UTF-8")
-        return None
-    except csv.Error as error:
-        faults.add(file, f"this line is not valid CSV ({error})", "check quotes and line ends", line + 1)
-        return None
-    for column in (c for c in table.keys if c not in table.optional):
-        _no_empty_labels(cells[column], file, column, rows, faults)
-    return rows, cells
-
-
-def _no_empty_labels(labels: Iterable[str], file: str, column: str, rows: Sequence[int], faults: Faults) -> None:
-    for row, text in zip(rows, labels, strict=True):
-        if not text:
-            faults.add(file, "a label is missing", "fill it in", row, column)
-
-
-def _parquet_columns(
-    path: Path, file: str, table: Table, faults: Faults, ignore_others: bool
-) -> tuple[list[int], dict[str, list[Any]]] | None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as source:
-            if source.metadata.num_rows > MAX_TABLE_ROWS:
-                faults.add(file, f"a table may have at most {MAX_TABLE_ROWS} rows", "aggregate it")
-                return None
-            if not _header_ok(source.schema_arrow.names, file, table, faults, ignore_others):
-                return None
-            if not _types_ok(source.schema_arrow, file, table, faults):
-                return None
-            groups = (source.metadata.row_group(k) for k in range(source.metadata.num_row_groups))
-            if sum(group.total_byte_size for group in groups) > MAX_UNPACKED_BYTES:
-                limit = f"a table may have at most {MAX_UNPACKED_BYTES // 2**20} MiB when unpacked"
-                faults.add(file, limit, "aggregate economies or sectors")
-                return None
-            data = source.read(columns=[table.in_file(column) for column in table.columns])
-        columns = {name: data.column(table.in_file(name)).combine_chunks() for name in table.columns}
-        cells: dict[str, Any] = {name: _labels(columns[name]) for name in (*table.keys, *table.texts)}
-        for name in table.numbers:
-            cells[name] = columns[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        faults.add(file, "this is not a readable Parquet file", "write it again", value=reason)
-        return None
-    rows = list(range(1, data.num_rows + 1))
-    for name in table.keys:
-        if name not in table.optional:
-            _no_empty_labels(cells[name], file, name, rows, faults)
-    return rows, cells
-
-
-def _labels(column: Any) -> list[str]:
-    """The texts of an Arrow column of text or whole numbers; empty where null."""
-    import pyarrow as pa
-
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    words = ["" if value is None else sys.intern(str(value).strip()) for value in encoded.dictionary.to_pylist()]
-    return [words[k] if k >= 0 else "" for k in encoded.indices.fill_null(-1).to_pylist()]
-
-
-def _types_ok(schema: Any, file: str, table: Table, faults: Faults) -> bool:
-    """Labels are text or whole numbers, values are numbers."""
-    import pyarrow.types as of
-
-    before = faults.total
-    for name in table.columns:
-        kind = schema.field(table.in_file(name)).type
-        kind = kind.value_type if of.is_dictionary(kind) else kind
-        if name in table.numbers:
-            if not (of.is_integer(kind) or of.is_floating(kind)):
-                faults.add(file, "this column must hold numbers", "store it as float64", column=name, value=str(kind))
-        elif not any(is_it(kind) for is_it in (of.is_string, of.is_large_string, of.is_string_view)) and not (
-            of.is_integer(kind) or of.is_null(kind)
-        ):
-            faults.add(file, "labels are text or whole numbers", "store them as text", column=name, value=str(kind))
-    return faults.total == before
-
-
-def _numbers(cells: Any, file: str, column: str, rows: Sequence[int], faults: Faults) -> Array:
-    """The cells as floats; NaN, after noting a fault, where one is not a finite number."""
-    values = cells if isinstance(cells, np.ndarray) else np.fromiter(map(_number, cells), dtype=float, count=len(cells))
-    wrong = ~np.isfinite(values)
-    for k in np.flatnonzero(wrong).tolist():
-        rule, remedy = "this must be a finite number", "write it with a decimal point"
-        faults.add(file, rule, remedy, rows[k], column, str(cells[k]) or "(empty)")
-    return np.where(wrong, np.nan, values)
-
-
-def _number(text: str) -> float:
-    """`text` as a float; NaN where it is none. Underscores, which Python would accept, are not part of a number."""
-    try:
-        return float(text) if "_" not in text else np.nan
-    except ValueError:
-        return np.nan
+    named = {column: axis_of(column) for column in keys}
+    of = {column: Axis(axes[word], word, SOURCES[word]) for column, word in named.items()}
+    return tables.cell_index(raw, keys, of, faults)

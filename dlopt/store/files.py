@@ -28,6 +28,20 @@ class FileReadError(DloptError):
     """A file could not be read as what it should be."""
 
 
+class YamlError(FileReadError):
+    """A YAML file that cannot be read.
+
+    Attributes:
+        rule: what is required of it.
+        line: where the fault is, if that is known.
+    """
+
+    def __init__(self, path: Path, rule: str, line: int | None = None, reason: str = "") -> None:
+        self.rule, self.line = rule, line
+        where = f" line {line}" if line else ""
+        super().__init__(f"{path}{where} cannot be read: {rule}{f' ({reason})' if reason else ''}.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
@@ -48,6 +62,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise FileWriteError(
             f"Cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
@@ -55,6 +70,20 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlast a power cut, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems sync files only
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -95,28 +124,32 @@ def table_metadata(path: Path) -> dict[str, str]:
     return {k.decode(): v.decode() for k, v in metadata.items() if k != b"pandas"}
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, max_bytes: int = MAX_YAML_BYTES, max_brackets: int = MAX_YAML_BRACKETS) -> Any:
     """The plain values in a YAML file.
 
     Raises:
-        FileReadError: it cannot be read, is no YAML, or would take the parser for ever: over 1 MiB, over 1,000
-            brackets, or aliases, which grow without bound.
+        YamlError: it cannot be read, is no YAML, or would take the parser for ever: too long, too many brackets, or
+            aliases, which grow without bound.
     """
     import yaml
 
     try:
-        if path.stat().st_size > MAX_YAML_BYTES:
-            raise FileReadError(f"{path} cannot be read: at most {MAX_YAML_BYTES // 1024} KiB of YAML are. Shorten it.")
-        text = path.read_text(encoding="utf-8")
-        if text.count("[") + text.count("{") > MAX_YAML_BRACKETS:
-            raise FileReadError(f"{path} cannot be read: it has over {MAX_YAML_BRACKETS} brackets. Simplify it.")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
-            raise FileReadError(f"{path} cannot be read: aliases (*name) are not accepted. Write the values out.")
+        if path.stat().st_size > max_bytes:
+            raise YamlError(path, f"at most {max_bytes // 1024} KiB are read")
+        text = path.read_bytes().decode("utf-8-sig")
+        if text.count("[") + text.count("{") > max_brackets:
+            raise YamlError(path, f"at most {max_brackets:,} brackets are read")
+        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+            raise YamlError(path, "anchors and aliases are not accepted")
         return yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise YamlError(path, "the file must be UTF-8") from error
     except OSError as error:
-        raise FileReadError(f"{path} cannot be read: {error.strerror}.") from error
+        raise YamlError(path, f"the file cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
-        raise FileReadError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        raise YamlError(path, "the file is not valid YAML", line, " ".join(str(error).split())[:300]) from error
 
 
 def _finite(value: Any) -> Any:

@@ -45,12 +45,17 @@ def test_every_fault_is_reported_at_once(folder):
         read_folder(folder)
     text = str(caught.value)
     for part in (
-        "row 2, zeta: 'nan' is not finite", "row 2, s: -1 must not be negative", "row 2, sigma_0: 0 and sigma_1 = 0",
-        "row 4, destination: 'd002' appears twice", "row 5, zeta: 'abc' is not a number", "row 6: 3 cells",
-        "row 2, other: 'd001' is a destination with itself", "row 4: the pair d001, d002 appears twice",
-        "row 5, other: 'mars' is not in destinations.csv", "row 6, c: 'inf' is not finite",
-        "theta: 0 must be positive", "lambda0: 'fast' is not a number", "'search' is not a key", "'rho' is missing",
-        "notes.txt",
+        "destinations.csv line 2, column zeta: nan: this must be a finite number",
+        "line 2, column s: -1: s, the cost of opening, is a number >= 0",
+        "line 2, column sigma_0: 0: sigma_0 and sigma_1 are not both 0",
+        "line 4, column destination: d002: each destination has one row",
+        "line 5, column zeta: abc: this must be a finite number", "line 6: a row has 6 fields, this one has 3",
+        "complementarity.csv line 2, column other: d001: a destination is no complement of itself",
+        "line 4: d001, d002: each cell appears once; delete one; the other is on line 3",
+        "line 5, column other: mars: this destination is not in destinations.csv",
+        "line 6, column c: inf: this must be a finite number", "process.yaml, column theta: 0: this must be positive",
+        "column lambda0: fast: this must be a finite number", "search: this key is unknown",
+        "column rho: this key is missing", "notes.txt: the files of a model are",
     ):  # fmt: skip
         assert part in text, part
 
@@ -58,7 +63,9 @@ def test_every_fault_is_reported_at_once(folder):
 def test_columns_must_be_the_documented_ones(folder):
     text = (folder / "destinations.csv").read_text().replace("zeta", "zita", 1)
     (folder / "destinations.csv").write_text(text)
-    with pytest.raises(ModelFolderError, match=r"(?s)'zeta' is missing.*'zita' is not a column"):
+    with pytest.raises(
+        ModelFolderError, match=r"(?s)zeta: this column is missing.*zita: this column is unknown"
+    ):
         read_folder(folder)
 
 

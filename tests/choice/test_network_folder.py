@@ -34,7 +34,7 @@ def test_a_written_folder_is_read_back_exactly(tmp_path):
 def test_long_run_productivity_is_drawn_from_its_seed(folder):
     rows = [line.rpartition(",")[0] for line in (folder / "sectors.csv").read_text().splitlines()]
     (folder / "sectors.csv").write_text("\n".join(rows))
-    with pytest.raises(ModelFolderError, match="'eps_bar_sd' is missing"):
+    with pytest.raises(ModelFolderError, match="eps_bar_sd: this key is missing"):
         read_network(folder)
     process = folder / "process.yaml"
     process.write_text(process.read_text() + "eps_bar_sd: 0.1\neps_bar_seed: 7\n")
@@ -45,15 +45,15 @@ def test_long_run_productivity_is_drawn_from_its_seed(folder):
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        ("sectors.csv", "s02,", "s01,", "appears twice"),
-        ("sectors.csv", "sigma_1", "sigma", "'sigma_1' is missing"),
-        ("input_shares.csv", "s01,s02,", "s01,s09,", "'s09' is not in sectors.csv"),
-        ("input_shares.csv", "s01,s02,0.", "s01,s02,-0.", "must not be negative"),
-        ("input_shares.csv", "s01,s02,0.", "s01,s02,1.", "must be below 1"),
-        ("input_shares.csv", "s01,s02,0.", "s01,s02,x", "is not a number"),
+        ("sectors.csv", "s02,", "s01,", "each sector has one row"),
+        ("sectors.csv", "sigma_1", "sigma", "column sigma_1: this column is missing"),
+        ("input_shares.csv", "s01,s02,", "s01,s09,", "s09: this sector is not in sectors.csv"),
+        ("input_shares.csv", "s01,s02,0.", "s01,s02,-0.", "a share is a number >= 0"),
+        ("input_shares.csv", "s01,s02,0.", "s01,s02,1.", "must sum to less than 1"),
+        ("input_shares.csv", "s01,s02,0.", "s01,s02,x", "this must be a finite number"),
         ("process.yaml", "gamma: 2.0", "gamma: 0", "must be positive"),
-        ("process.yaml", "gamma: 2.0", "gamma: true", "is not a number"),
-        ("process.yaml", "lambda:", "lamda:", "'lamda' is not a key"),
+        ("process.yaml", "gamma: 2.0", "gamma: true", "this must be a finite number"),
+        ("process.yaml", "lambda:", "lamda:", "lamda: this key is unknown"),
         ("process.yaml", "rho:", "eps_bar_sd: 1\nrho:", "eps_bar is in sectors.csv"),
     ],
 )

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlopt.calibrations import BundleError, Fault, read_bundle, validate_bundle, write_bundle
-from dlopt.calibrations.schema import MAX_FAULTS_SHOWN
+from dlopt.store.faults import MAX_FAULTS_SHOWN
 
 Change = Callable[[Path], None]
 

@@ -20,13 +20,36 @@ import numpy as np
 
 from dlopt.choice.exporter.model import Exporter
 from dlopt.choice.exporter.presets import PRESETS, preset
-from dlopt.choice.folder_files import Fault, ModelFolderError, quoted, read_number, read_process, read_table
+from dlopt.choice.folder_files import (
+    ModelFolderError,
+    check_distinct,
+    check_files,
+    check_moves,
+    quoted,
+    read_process,
+)
 from dlopt.errors import UnknownNameError
+from dlopt.store.columns import Rule, Table
+from dlopt.store.faults import Faults
 from dlopt.store.files import write_text
+from dlopt.store.tables import Axis, RawTable, cell_index, read_table
 
+_ANY = Rule("any number", "")
 COLUMNS = ("destination", "zeta", "nubar", "s", "sigma_0", "sigma_1")
-OPTIONAL = ("longitude", "latitude")
 PAIR_COLUMNS = ("destination", "other", "c")
+DESTINATIONS = Table(
+    "destinations",
+    COLUMNS[:1],
+    {
+        **dict.fromkeys(COLUMNS[1:], _ANY),
+        "s": Rule("s, the cost of opening, is a number >= 0", "correct it", low=0),
+        "longitude": Rule("a longitude lies in [-180, 180]", "give degrees", low=-180, high=180),
+        "latitude": Rule("a latitude lies in [-90, 90]", "give degrees", low=-90, high=90),
+    },
+    may_lack=("longitude", "latitude"),
+)
+COMPLEMENTARITY = Table("complementarity", PAIR_COLUMNS[:2], {"c": _ANY}, may_be_empty=True)
+FILES = ("destinations.csv", "complementarity.csv", "process.yaml")
 PROCESS_KEYS = ("theta", "lambda0", "lambda1", "rho")
 
 
@@ -50,16 +73,19 @@ def read_folder(folder: Path) -> Exporter:
     Raises:
         ModelFolderError: with every fault found.
     """
-    faults: list[Fault] = []
-    known = {"destinations.csv", "complementarity.csv", "process.yaml"}
-    for extra in sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and p.name not in known):
-        faults.append(Fault(extra, None, None, "this file", f"is not one of {', '.join(sorted(known))}; remove it"))
-    rows = read_table(folder, "destinations.csv", COLUMNS, OPTIONAL, faults)
-    names, values = _destinations(rows, faults)
-    c = _complementarity(read_table(folder, "complementarity.csv", PAIR_COLUMNS, (), faults), names, faults)
+    faults = Faults()
+    check_files(folder, FILES, faults)
+    destinations = read_table(folder / FILES[0], DESTINATIONS, faults)
+    pairs = read_table(folder / FILES[1], COMPLEMENTARITY, faults)
+    if destinations is not None:
+        check_distinct(destinations, "destination", faults)
+        check_moves(destinations, ("sigma_0", "sigma_1"), "costs", faults)
+    names = destinations.texts["destination"] if destinations else []
+    c = _complementarity(pairs, names, faults)
     rates = read_process(folder, PROCESS_KEYS, PROCESS_KEYS, faults)
-    if faults:
-        raise ModelFolderError(folder, faults)
+    if faults or destinations is None:
+        raise ModelFolderError(folder, faults.listed())
+    values = destinations.numbers
     return Exporter(
         values["zeta"],
         values["nubar"],
@@ -87,50 +113,16 @@ def write_folder(model: Exporter, folder: Path) -> None:
     write_text(folder / "process.yaml", "".join(f"{key}: {float(getattr(model, key))!r}\n" for key in PROCESS_KEYS))
 
 
-def _destinations(
-    rows: list[tuple[int, dict[str, str]]], faults: list[Fault]
-) -> tuple[list[str], dict[str, np.ndarray]]:
-    file = "destinations.csv"
-    names: list[str] = []
-    values: dict[str, list[float]] = {column: [] for column in (*COLUMNS[1:], *OPTIONAL)}
-    for number, row in rows:
-        name = row["destination"]
-        if not name:
-            faults.append(Fault(file, number, "destination", "an empty name", "is not allowed"))
-        elif name in names:
-            faults.append(Fault(file, number, "destination", repr(name), "appears twice; each destination has one row"))
-        names.append(name)
-        for column in (*COLUMNS[1:], *(c for c in OPTIONAL if c in row)):
-            values[column].append(read_number(file, number, column, row[column], faults))
-        if values["s"][-1] < 0:
-            faults.append(Fault(file, number, "s", row["s"], "must not be negative: it is the cost of opening"))
-        if values["sigma_0"][-1] == 0 and values["sigma_1"][-1] == 0:
-            faults.append(Fault(file, number, "sigma_0", "0", "and sigma_1 = 0: costs must move; give a small sigma"))
-        for column, bound in zip(OPTIONAL, (180.0, 90.0), strict=True):
-            if column in row and abs(values[column][-1]) > bound:
-                faults.append(Fault(file, number, column, row[column], f"must be between -{bound:g} and {bound:g}"))
-    return names, {column: np.array(numbers) for column, numbers in values.items()}
-
-
-def _complementarity(rows: list[tuple[int, dict[str, str]]], names: list[str], faults: list[Fault]) -> np.ndarray:
-    file = "complementarity.csv"
+def _complementarity(pairs: RawTable | None, names: list[str], faults: Faults) -> np.ndarray:
+    """c, `[destination, other]`."""
     c = np.zeros((len(names), len(names)))
-    position = {name: k for k, name in enumerate(names)}
-    seen: set[tuple[str, str]] = set()
-    for number, row in rows:
-        value = read_number(file, number, "c", row["c"], faults)
-        pair = (row["destination"], row["other"])
-        unknown = [column for column, name in zip(PAIR_COLUMNS, pair, strict=False) if name not in position]
-        for column in unknown:
-            faults.append(Fault(file, number, column, repr(row[column]), "is not in destinations.csv"))
-        if unknown:
-            continue
-        if pair in seen:
-            faults.append(Fault(file, number, None, f"the pair {pair[0]}, {pair[1]}", "appears twice"))
-        seen.add(pair)
-        if pair[0] == pair[1]:
-            rule = "is a destination with itself; put its own revenue in zeta"
-            faults.append(Fault(file, number, "other", repr(pair[1]), rule))
-            continue
-        c[position[pair[0]], position[pair[1]]] = value
+    if pairs is None or not names:
+        return c
+    own = [k for k in range(len(pairs)) if pairs.texts["destination"][k] == pairs.texts["other"][k]]
+    for k in own:
+        rule = "a destination is no complement of itself"
+        faults.add(pairs.file, rule, "put its own revenue in zeta", pairs.rows[k], "other", pairs.texts["other"][k])
+    axis = Axis(names, "destination", FILES[0])
+    (j, m), sound = cell_index(pairs, PAIR_COLUMNS[:2], dict.fromkeys(PAIR_COLUMNS[:2], axis), faults)
+    c[j[sound], m[sound]] = pairs.numbers["c"][sound]
     return c

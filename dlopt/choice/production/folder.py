@@ -21,21 +21,34 @@ from pathlib import Path
 
 import numpy as np
 
-from dlopt.choice.folder_files import Fault, ModelFolderError, quoted, read_number, read_process, read_table
+from dlopt.choice.folder_files import (
+    ModelFolderError,
+    check_distinct,
+    check_files,
+    check_moves,
+    quoted,
+    read_process,
+)
 from dlopt.choice.production.model import NetworkEconomy
 from dlopt.choice.production.presets import NETWORK_PRESETS, network_preset
 from dlopt.errors import UnknownNameError
+from dlopt.store.columns import Rule, Table
+from dlopt.store.faults import Faults
 from dlopt.store.files import write_text
+from dlopt.store.tables import Axis, cell_index, read_table
 
 SECTOR_COLUMNS = ("sector", "name", "beta", "sigma_1", "sigma_2")
 SHARE_COLUMNS = ("buyer", "supplier", "alpha")
+_ANY = Rule("any number", "")
+_SHARE = Rule("a share is a number >= 0", "correct it", low=0)
+SHARES = Table("input_shares", SHARE_COLUMNS[:2], {"alpha": _SHARE}, may_be_empty=True)
 KEYS = {
     "phi": "phi", "kappa_0": "kappa_0", "kappa": "kappa", "gamma": "gamma", "lambda": "link_rate",
     "lambda_z": "clock_rate", "rho": "rho",
 }  # fmt: skip
 """Key of process.yaml -> parameter."""
 DRAWN = ("eps_bar_sd", "eps_bar_seed")
-FILES = ("input_shares.csv", "process.yaml", "sectors.csv")
+FILES = ("sectors.csv", "input_shares.csv", "process.yaml")
 
 
 def models_folder() -> Path:
@@ -68,16 +81,13 @@ def read_network(folder: Path) -> NetworkEconomy:
     Raises:
         ModelFolderError: with every fault found.
     """
-    faults = [
-        Fault(name, None, None, "this file", f"is not one of {', '.join(FILES)}; remove it")
-        for name in sorted(p.name for p in folder.iterdir())
-        if not name.startswith(".") and name not in FILES
-    ]
+    faults = Faults()
+    check_files(folder, FILES, faults)
     labels, names, columns = read_sectors(folder, ("eps_bar",), faults)
     alpha = read_shares(folder, labels, faults)
     process = _process(folder, "eps_bar" in columns, faults)
     if faults:
-        raise ModelFolderError(folder, faults)
+        raise ModelFolderError(folder, faults.listed())
     eps_bar = columns.get("eps_bar")
     if eps_bar is None:
         rng = np.random.default_rng(int(process["eps_bar_seed"]))
@@ -106,65 +116,47 @@ def write_network(model: NetworkEconomy, folder: Path) -> None:
 
 
 def read_sectors(
-    folder: Path, optional: tuple[str, ...], faults: list[Fault]
+    folder: Path, optional: tuple[str, ...], faults: Faults
 ) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
-    """Labels, names and the columns of numbers of sectors.csv."""
-    file = "sectors.csv"
-    labels: list[str] = []
-    names: list[str] = []
-    values: dict[str, list[float]] = {}
-    rows = read_table(folder, file, SECTOR_COLUMNS, optional, faults)
-    for number, row in rows:
-        if not row["sector"]:
-            faults.append(Fault(file, number, "sector", "an empty label", "is not allowed"))
-        elif row["sector"] in labels:
-            faults.append(Fault(file, number, "sector", repr(row["sector"]), "appears twice; each sector has one row"))
-        labels.append(row["sector"])
-        names.append(row["name"] or row["sector"])
-        for column in row:
-            if column not in ("sector", "name"):
-                values.setdefault(column, []).append(read_number(file, number, column, row[column], faults))
-        if values["beta"][-1] < 0:
-            faults.append(Fault(file, number, "beta", row["beta"], "must not be negative"))
-        if values["sigma_1"][-1] == 0 and values["sigma_2"][-1] == 0:
-            faults.append(Fault(file, number, "sigma_1", "0", "and sigma_2 = 0: productivity must move"))
-    if len(labels) < 2 and not faults:
-        faults.append(Fault(file, None, None, "this file", "must have at least two sectors"))
-    total = sum(values.get("beta", []))
-    if rows and not abs(total - 1) <= 1e-6:
-        faults.append(Fault(file, None, "beta", f"the sum {total:.8g}", "must be 1"))
-    return labels, names, {column: np.array(numbers) for column, numbers in values.items()}
+    """Labels, names and the columns of numbers of sectors.csv; nothing, and a fault more, where it cannot be read."""
+    numbers = {"beta": _SHARE, **dict.fromkeys((*SECTOR_COLUMNS[3:], *optional), _ANY)}
+    table = Table("sectors", SECTOR_COLUMNS[:1], numbers, SECTOR_COLUMNS[1:2], may_lack=optional)
+    raw = read_table(folder / FILES[0], table, faults)
+    if raw is None:
+        return [], [], {}
+    check_distinct(raw, "sector", faults)
+    check_moves(raw, ("sigma_1", "sigma_2"), "productivity", faults)
+    labels = raw.texts["sector"]
+    if len(labels) < 2:
+        faults.add(raw.file, "an economy has at least two sectors", "add rows")
+    total = raw.numbers["beta"].sum()
+    if not abs(total - 1) <= 1e-6:
+        faults.add(raw.file, "beta must sum to 1", "correct the shares", column="beta", value=f"{total:.8g}")
+    names = [name or label for name, label in zip(raw.texts["name"], labels, strict=True)]
+    return labels, names, raw.numbers
 
 
-def read_shares(folder: Path, labels: list[str], faults: list[Fault]) -> np.ndarray:
+def read_shares(folder: Path, labels: list[str], faults: Faults) -> np.ndarray:
     """alpha from input_shares.csv, `[N, N]`."""
-    file = "input_shares.csv"
-    position = {label: k for k, label in enumerate(labels)}
     alpha = np.zeros((len(labels), len(labels)))
-    seen: set[tuple[str, str]] = set()
-    for number, row in read_table(folder, file, SHARE_COLUMNS, (), faults):
-        value = read_number(file, number, "alpha", row["alpha"], faults)
-        pair = (row["buyer"], row["supplier"])
-        unknown = [column for column, label in zip(SHARE_COLUMNS, pair, strict=False) if label not in position]
-        faults.extend(Fault(file, number, column, repr(row[column]), "is not in sectors.csv") for column in unknown)
-        if unknown:
-            continue
-        if pair in seen:
-            faults.append(Fault(file, number, None, f"the pair {pair[0]}, {pair[1]}", "appears twice"))
-        seen.add(pair)
-        if value < 0:
-            faults.append(Fault(file, number, "alpha", row["alpha"], "must not be negative"))
-        alpha[position[pair[0]], position[pair[1]]] = value
+    raw = read_table(folder / FILES[1], SHARES, faults)
+    if raw is None or not labels:
+        return alpha
+    axis = Axis(labels, "sector", FILES[0])
+    (buyer, supplier), sound = cell_index(raw, SHARE_COLUMNS[:2], dict.fromkeys(SHARE_COLUMNS[:2], axis), faults)
+    alpha[buyer[sound], supplier[sound]] = raw.numbers["alpha"][sound]
     for label, total in zip(labels, alpha.sum(1), strict=True):
         if total >= 1:
-            faults.append(Fault(file, None, "alpha", f"the sum {total:.6g} of buyer {label}", "must be below 1"))
+            rule = f"the shares of buyer {label} must sum to less than 1"
+            faults.add(raw.file, rule, "the rest is labour", column="alpha", value=f"{total:.6g}")
     return alpha
 
 
-def _process(folder: Path, has_eps_bar: bool, faults: list[Fault]) -> dict[str, float]:
+def _process(folder: Path, has_eps_bar: bool, faults: Faults) -> dict[str, float]:
     keys = (*KEYS, *(() if has_eps_bar else DRAWN))
     hint = "; eps_bar is in sectors.csv" if has_eps_bar else ""
     out = read_process(folder, keys, ("phi", "gamma", "rho"), faults, hint)
     if out.get("eps_bar_seed", 0.0) % 1:
-        faults.append(Fault("process.yaml", None, "eps_bar_seed", f"{out['eps_bar_seed']}", "must be a whole number"))
+        rule = "this must be a whole number"
+        faults.add(FILES[2], rule, "correct it", column="eps_bar_seed", value=out["eps_bar_seed"])
     return out

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dlopt.choice.folder_files import Fault, ModelFolderError
+from dlopt.choice.folder_files import ModelFolderError
 from dlopt.choice.production.folder import models_folder, read_sectors, read_shares, write_network
 from dlopt.choice.production.model import NetworkEconomy
 from dlopt.choice.production.presets import DEFAULTS, EPS_BAR_SD
 from dlopt.errors import DloptError
+from dlopt.store.faults import Faults
 
 
 class ModelExistsError(DloptError):
@@ -35,11 +36,11 @@ def import_bea37(folder: Path, name: str = "bea37", force: bool = False) -> tupl
         ModelExistsError: there is one of that name and `force` is off.
         FileWriteError: no permission or no space.
     """
-    faults: list[Fault] = []
+    faults = Faults()
     labels, names, columns = read_sectors(folder, ("tfp_ar1",), faults)
     alpha = read_shares(folder, labels, faults)
     if faults:
-        raise ModelFolderError(folder, faults)
+        raise ModelFolderError(folder, faults.listed())
     target = models_folder() / name
     if Path(name).name != name or name.startswith("."):
         raise DloptError(f"{name!r} cannot name a model: give one plain word.")
