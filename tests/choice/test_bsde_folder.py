@@ -63,9 +63,7 @@ def test_every_fault_is_reported_at_once(folder):
 def test_columns_must_be_the_documented_ones(folder):
     text = (folder / "destinations.csv").read_text().replace("zeta", "zita", 1)
     (folder / "destinations.csv").write_text(text)
-    with pytest.raises(
-        ModelFolderError, match=r"(?s)zeta: this column is missing.*zita: this column is unknown"
-    ):
+    with pytest.raises(ModelFolderError, match=r"(?s)zeta: this column is missing.*zita: this column is unknown"):
         read_folder(folder)
 
 
