@@ -1,4 +1,4 @@
-"""`dlopt data`: list, show, validate, import and generate calibrations."""
+"""`dlopt data`: list, show, validate, import, aggregate and generate calibrations; sets of elasticities."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 
 from . import importing
+from .aggregating import aggregate
+from .elasticity import elasticities
 from .importing import NAME_HELP, Force, install_and_say
 from .lines import add_row, fixed, print_table, say, table_of
 
-app = typer.Typer(help="List, show, validate, import and generate calibrations.", no_args_is_help=True)
+app = typer.Typer(help="List, show, validate, import, aggregate and generate calibrations.", no_args_is_help=True)
 app.add_typer(importing.app, name="import")
+app.command()(aggregate)
+app.command()(elasticities)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to read.")]
 
