@@ -68,13 +68,6 @@ NOT_IN: dict[str, set[str]] = {
 command line knows Hydra and Typer."""
 
 NOT_YET: dict[tuple[str, str], str] = {
-    ("choice.analysis", "choice.exporter"): "the shape of one channel",
-    ("choice.checkpoint", "choice.exporter"): "the types of the models",
-    ("choice.checkpoint", "choice.production"): "the types of the models",
-    ("choice.grid", "choice.exporter"): "the name of an array",
-    ("choice.kinds", "choice.exporter"): "the table of kinds",
-    ("choice.kinds", "choice.production"): "the table of kinds",
-    ("choice.value", "choice.exporter"): "the control variates are chosen here",
     ("papers.engine.cache", "papers.wang2024"): "what a solution is and how it is solved",
     ("papers.engine.docs", "papers.wang2024"): "what the page says besides its tables",
     ("papers.engine.study", "papers.huang2024"): "what can be solved",

@@ -9,25 +9,29 @@ from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, val
 from dlopt.choice.certificate import Certificate, certify
 from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
 from dlopt.choice.evaluation import Evaluation, hjb_residual
-from dlopt.choice.exporter.exact import ConstantAcceptance, ExactSolution, exact_solution
+from dlopt.choice.exporter.exact import ConstantAcceptance, exact_solution
 from dlopt.choice.exporter.folder import load_model, read_folder, write_folder
 from dlopt.choice.exporter.model import Exporter
 from dlopt.choice.exporter.presets import PRESETS, preset
+from dlopt.choice.exporter.traits import EXPORTER
 from dlopt.choice.folder_files import ModelFolderError
-from dlopt.choice.kinds import check_exact
-from dlopt.choice.model import ModelError, State, StateError, SwitchingModel
+from dlopt.choice.model import Model, ModelError, State, StateError, SwitchingModel
 from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
 from dlopt.choice.production.folder import load_network, read_network, write_network
 from dlopt.choice.production.model import NetworkEconomy
 from dlopt.choice.production.presets import NETWORK_PRESETS
+from dlopt.choice.production.traits import NETWORK
 from dlopt.choice.ranks import Ranks, RanksError, joined
 from dlopt.choice.result import BsdeResult, load_solution
 from dlopt.choice.solve import pick_device, solve_bsde, solve_exact, train_along
 from dlopt.choice.states import checked_states, evaluate_states, read_states
 from dlopt.choice.training import Progress, Watch
-from dlopt.choice.value import Solution, ValueFunction
+from dlopt.choice.traits import Traits, check_exact, register, traits_of
+from dlopt.choice.value import ExactSolution, Solution, ValueFunction
 
 __all__ = [
+    "EXPORTER",
+    "NETWORK",
     "NETWORK_PRESETS",
     "PAPER",
     "PRESETS",
@@ -41,6 +45,7 @@ __all__ = [
     "ExactSolution",
     "Exporter",
     "MethodOptions",
+    "Model",
     "ModelError",
     "ModelFolderError",
     "NetworkEconomy",
@@ -51,6 +56,7 @@ __all__ = [
     "State",
     "StateError",
     "SwitchingModel",
+    "Traits",
     "ValueFunction",
     "Watch",
     "certify",
@@ -73,9 +79,11 @@ __all__ = [
     "read_network",
     "read_states",
     "refuse_changes",
+    "register",
     "solve_bsde",
     "solve_exact",
     "train_along",
+    "traits_of",
     "validation",
     "write_folder",
     "write_network",

@@ -1,7 +1,8 @@
-"""What the solved exporter says: losses out of sample, marginal values, the long run, responses to a shock."""
+"""What a solved model says: losses out of sample, errors, the long run, responses to a shock."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,8 +12,7 @@ from torch import Tensor
 
 from dlopt.choice.certificate import long_run_states
 from dlopt.choice.evaluation import Evaluation
-from dlopt.choice.exporter.model import Exporter, ExporterDynamics
-from dlopt.choice.model import State, SwitchingModel, gather_movable
+from dlopt.choice.model import Array, State, SwitchingModel, gather_movable
 from dlopt.choice.options import AnalysisOptions, MethodOptions
 from dlopt.choice.paper import increments, paper_losses
 from dlopt.choice.simulation import advance
@@ -85,22 +85,47 @@ def right_decisions(model: SwitchingModel, state: State, at: Evaluation, truth: 
     return float(alike[off].double().mean()) if off.any() else 1.0
 
 
+@dataclasses.dataclass(frozen=True)
+class LongRun:
+    """Averages over long paths under the policy of a solution.
+
+    Attributes:
+        marginal: mean of V with each switch on minus V with it off, where it can move, `[J]`.
+        on: share of the time each switch is on, `[J]`.
+        simulation: distribution of a few quantities, see `long_run`.
+    """
+
+    marginal: Array
+    on: Array
+    simulation: pd.DataFrame
+
+
 def long_run(
-    solution: Solution, model: Exporter, start: State, options: AnalysisOptions, generator: torch.Generator
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Simulate the optimal policy for long; average what each destination is worth (Figure 1 of Huang and Yu).
+    solution: Solution,
+    start: State,
+    options: AnalysisOptions,
+    generator: torch.Generator,
+    columns: tuple[str, str, str] = ("on", "value", "flow"),
+) -> LongRun:
+    """Simulate the optimal policy for long; average what each switch is worth (Figure 1 of Huang and Yu).
 
     The first quarter of the years is dropped. A system that forgets its start shows no difference between the two
     halves of the rest beyond sampling error, which `simulation` reports.
 
+    Args:
+        solution: policy and value.
+        start: where the paths begin.
+        options: `years`.
+        generator: source of randomness.
+        columns: what the number of switches that are on, V and flow utility are called.
+
     Returns:
-        `marginal_values`: `destination`, `zeta`, `delta_v` (mean of V with the channel open minus V with it closed),
-        `residual` (of a regression of positive delta_v on zeta), `complementarity` (what the channel adds to others,
-        sum_j c_ji), `open_share`. And `simulation`: `statistic`, `markets`, `value`, `profit`.
+        Averages; their `simulation` has a column `statistic` (`mean`, `std`, five quantiles,
+        `second_half_minus_first`, and its standard error) and `columns`.
     """
     dynamics, samples = solution.model, max(2, math.ceil(0.75 * options.years / SAMPLED))
-    marginal = torch.zeros(model.destinations, dtype=torch.float64, device=start.x.device)
-    share = torch.zeros_like(marginal)
+    marginal = torch.zeros(dynamics.switches, dtype=torch.float64, device=start.x.device)
+    share, looks = torch.zeros_like(marginal), torch.zeros_like(marginal)
     halves = torch.zeros(2, len(start), 3, dtype=torch.float64, device=start.x.device)
     seen: list[Tensor] = []
     for first in range(0, len(start), TOGETHER):
@@ -108,15 +133,19 @@ def long_run(
         state = long_run_states(solution, start.rows(rows), options.years / 4, generator, STEP)
         for k in range(samples):
             state = long_run_states(solution, state, SAMPLED, generator, STEP)
-            at = solution.at(state)
-            marginal += at.marginal.double().sum(0) / (samples * len(start))
+            at, index = solution.at(state), dynamics.movable(state)
+            if index is None:
+                marginal += at.marginal.double().sum(0) / (samples * len(start))
+            else:
+                marginal.index_add_(0, index.ravel(), at.marginal.double().ravel())
+                looks.index_add_(0, index.ravel(), torch.ones_like(at.marginal, dtype=torch.float64).ravel())
             share += state.y.double().sum(0) / (samples * len(start))
             now = torch.stack([state.y.sum(1), at.value, dynamics.flow(state)], 1).double()
             half = int(k >= samples // 2)
             halves[half, rows] += now / (samples - samples // 2 if half else samples // 2)
             if k % max(1, samples // 10) == 0:
                 seen.append(now)
-    sample = pd.DataFrame(torch.cat(seen).cpu().numpy(), columns=["markets", "value", "profit"])
+    sample = pd.DataFrame(torch.cat(seen).cpu().numpy(), columns=list(columns))
     gap = halves[1] - halves[0]
     statistics = {
         "mean": halves.mean((0, 1)).cpu().numpy(),
@@ -127,51 +156,41 @@ def long_run(
     }
     simulation = pd.DataFrame.from_dict(statistics, orient="index", columns=list(sample.columns))
     simulation.insert(0, "statistic", list(statistics))
-    return _marginal_table(model, marginal.cpu().numpy(), share.cpu().numpy()), simulation.reset_index(drop=True)
+    marginal = torch.where(looks > 0, marginal / looks, marginal)
+    return LongRun(marginal.cpu().numpy(), share.cpu().numpy(), simulation.reset_index(drop=True))
 
 
-def _marginal_table(model: Exporter, delta_v: np.ndarray, share: np.ndarray) -> pd.DataFrame:
-    used = delta_v > 0
-    if used.sum() < 2:
-        used[:] = True
-    design = np.stack([np.ones(model.destinations), model.zeta], axis=1)
-    fit = np.linalg.lstsq(design[used], delta_v[used], rcond=None)[0]
-    return pd.DataFrame(
-        {
-            "destination": list(model.names),
-            "zeta": model.zeta,
-            "delta_v": delta_v,
-            "residual": delta_v - design @ fit,
-            "complementarity": model.c.sum(axis=0),
-            "open_share": share,
-        }
-    )
+def repeated(start: State, paths: int) -> State:
+    """States to start so many paths from: `start` over and over."""
+    copies = -(-paths // len(start))
+    return start.rows(torch.arange(len(start), device=start.x.device).repeat(copies)[:paths])
 
 
 def impulse_response(
-    solution: Solution, dynamics: ExporterDynamics, start: State, options: AnalysisOptions, seed: int
+    solution: Solution, start: State, shock: Tensor, options: AnalysisOptions, seed: int, column: str = "on"
 ) -> pd.DataFrame:
-    """Mean paths after a rise of all costs through the first factor, against the same paths without it.
+    """Mean paths after a change of the continuous states, against the same paths without it.
 
     Args:
         solution: policy and value.
-        dynamics: the exporter on the solution's device.
         start: long-run states.
-        options: `shock` in long-run standard deviations of the first factor, `response_years`, `response_paths`.
+        shock: what is added to the continuous states, `[K]`.
+        options: `response_years`, `response_paths`.
         seed: of the shocks both paths share.
+        column: what the number of switches that are on is called.
 
     Returns:
-        `year`, `markets`, `markets_without`, `value`, `value_without`.
+        `year`, `on`, `on_without`, `value`, `value_without`.
     """
-    start = start.rows(slice(0, options.response_paths))
-    hit = State(start.y, start.x + options.shock * dynamics.loading[:, 0], start.z)
+    dynamics, start = solution.model, start.rows(slice(0, options.response_paths))
+    hit = State(start.y, start.x + shock, start.z)
     columns: list[dict[str, list[float]]] = []
     for state in (hit, start):
         generator = torch.Generator(device=start.x.device).manual_seed(seed)
-        path: dict[str, list[float]] = {"markets": [], "value": []}
+        path: dict[str, list[float]] = {column: [], "value": []}
         for _ in range(math.ceil(options.response_years / STEP) + 1):
             at = solution.at(state)
-            path["markets"].append(float(state.y.sum(1).mean()))
+            path[column].append(float(state.y.sum(1).mean()))
             path["value"].append(float(at.value.mean()))
             state = advance(dynamics, state, at.marginal, STEP, generator)
         columns.append(path)
@@ -179,8 +198,8 @@ def impulse_response(
     return pd.DataFrame(
         {
             "year": years,
-            "markets": columns[0]["markets"],
-            "markets_without": columns[1]["markets"],
+            column: columns[0][column],
+            f"{column}_without": columns[1][column],
             "value": columns[0]["value"],
             "value_without": columns[1]["value"],
         }

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlopt.choice.exporter.model import Exporter
+from dlopt.choice.model import Model
 from dlopt.choice.options import Budget, MethodOptions
-from dlopt.choice.production.model import NetworkEconomy
+from dlopt.choice.traits import traits_named, traits_of
 from dlopt.errors import DloptError
 from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
 FORMAT = 4
-KINDS: dict[str, Any] = {"export": Exporter, "network": NetworkEconomy}
 
 
 class CheckpointError(DloptError):
@@ -27,7 +26,7 @@ class CheckpointError(DloptError):
 class Saved:
     """A checkpoint: what was being solved, how, and the state of the training."""
 
-    model: Exporter | NetworkEconomy
+    model: Model
     method: MethodOptions
     budget: Budget
     seed: int
@@ -36,7 +35,7 @@ class Saved:
 
 def save_checkpoint(
     path: Path,
-    model: Exporter | NetworkEconomy,
+    model: Model,
     method: MethodOptions,
     budget: Budget,
     seed: int,
@@ -47,22 +46,29 @@ def save_checkpoint(
     Raises:
         FileWriteError: the folder is not writable or the disk is full.
     """
-    parameters = {
-        key: torch.tensor(np.array(value)) if isinstance(value, np.ndarray) else value
-        for key, value in model.parameters().items()
-    }
-    for key in ("names", "sectors"):
-        if key in parameters:
-            parameters[key] = list(parameters[key])
     content = {
-        "kind": next(kind for kind, made in KINDS.items() if isinstance(model, made)),
-        "model": parameters,
+        "kind": traits_of(model).name,
+        "model": {key: _saved(value) for key, value in model.parameters().items()},
         "method": dataclasses.asdict(method),
         "budget": dataclasses.asdict(budget),
         "seed": seed,
         "training": training,
     }
     write_tensors(path, FORMAT, content)
+
+
+def _saved(value: Any) -> Any:
+    """A parameter as tensors, numbers, strings and lists."""
+    if isinstance(value, np.ndarray):
+        return torch.tensor(np.array(value))
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _read(value: Any) -> Any:
+    """What `_saved` was given."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu().numpy()
+    return tuple(value) if isinstance(value, list) else value
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
@@ -73,23 +79,16 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> Saved:
     """
     try:
         content = read_tensors(path, FORMAT, device)
-        parameters: dict[str, Any] = {
-            k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in content["model"].items()
-        }
-        for key in ("names", "sectors"):
-            if key in parameters:
-                parameters[key] = tuple(parameters[key])
-        model = KINDS[content["kind"]](**parameters)
+        made: Any = traits_named(content["kind"]).model
+        model = made(**{key: _read(value) for key, value in content["model"].items()})
         method, budget = MethodOptions(**content["method"]), Budget(**content["budget"])
         return Saved(model, method, budget, content["seed"], content["training"])
-    except (TensorFileError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (TensorFileError, DloptError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is not a readable checkpoint: {reason}. Give the model.pt of a run.") from error
 
 
-def refuse_changes(
-    path: Path, saved: Saved, model: Exporter | NetworkEconomy, method: MethodOptions, budget: Budget, seed: int
-) -> None:
+def refuse_changes(path: Path, saved: Saved, model: Model, method: MethodOptions, budget: Budget, seed: int) -> None:
     """Check that a run to be resumed is of the same model, method, budget and seed.
 
     Raises:
@@ -100,7 +99,7 @@ def refuse_changes(
     differing = [
         f"model.{key}"
         for key, value in model.parameters().items()
-        if key != "name" and not np.array_equal(np.asarray(value), np.asarray(getattr(saved.model, key)))
+        if key != "name" and not np.array_equal(np.asarray(value), np.asarray(saved.model.parameters()[key]))
     ]
     for section, ours, theirs in (("method", method, saved.method), ("budget", budget, saved.budget)):
         for field in dataclasses.fields(ours):

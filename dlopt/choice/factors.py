@@ -15,10 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlopt.choice.model import ModelError, State
+from dlopt.choice.model import Array, ModelError, State
 from dlopt.store.equality import same_record
-
-Array = np.ndarray
 
 
 class FactorModel(abc.ABC):
@@ -62,6 +60,11 @@ class FactorModel(abc.ABC):
     @abc.abstractmethod
     def switch_labels(self) -> tuple[str, ...]:
         """Of each switch, in the names of columns."""
+
+    @property
+    def factor_labels(self) -> tuple[str, ...]:
+        """Names of the columns of the continuous states, from their symbol."""
+        return tuple(f"{self.factor_symbol}_{k + 1}" for k in range(len(self.centre)))
 
     @property
     def clock_labels(self) -> tuple[str, ...]:
@@ -131,6 +134,8 @@ class FactorDynamics:
 
     def __init__(self, model: FactorModel, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
+        self.switch_labels, self.factor_labels = model.switch_labels, model.factor_labels
+        self.clock_labels = model.clock_labels
         self.rho, self.reversion, self.factors = model.rho, model.reversion, len(model.centre)
         self.centre, self.spread = self.tensor(model.centre), self.tensor(model.spread)
         self.loading, self.volatility = self.tensor(model.loading), self.tensor(model.sigma.T)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from dlopt.choice.exporter.model import Array
+from dlopt.choice.model import Array
 
 REACH = 6.0  # long-run standard deviations
 

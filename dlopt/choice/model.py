@@ -17,12 +17,18 @@ where `L` is the generator of `x`. Source: Huang and Yu (2024), section 1, equat
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dlopt.errors import DloptError
+
+if TYPE_CHECKING:
+    from dlopt.choice.traits import Traits
+
+Array = np.ndarray
 
 
 class ModelError(DloptError):
@@ -61,6 +67,45 @@ class State:
         return State(y, self.x, self.z)
 
 
+class Model(Protocol):
+    """The parameters of a problem: what is saved, compared and told of it.
+
+    Attributes:
+        name: for messages and files; not part of what the problem is.
+        switch_labels: of each switch, in the names of columns, `[J]`.
+        factor_labels: names of the columns of the continuous states, `[K]`.
+        clock_labels: of each position of the clock, in the names of columns; none: no clock.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def switch_labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def factor_labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def clock_labels(self) -> tuple[str, ...]: ...
+
+    def parameters(self) -> dict[str, Any]:
+        """Every parameter by name: what the class is built from."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of all parameters but the name: two models with one digest are the same problem."""
+        ...
+
+    def on(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> SwitchingModel:
+        """The model as the solver sees it, on a device."""
+        ...
+
+    def traits(self) -> Traits:
+        """What the solver must know of this class of models."""
+        ...
+
+
 class SwitchingModel(Protocol):
     """The problem as the training loop, the certificate and the simulations see it.
 
@@ -74,6 +119,7 @@ class SwitchingModel(Protocol):
         volatility: loadings sigma_m of the continuous states on the shocks, `[M, K]`.
         centre, spread: long-run mean and standard deviation of the continuous states, `[K]` (to scale inputs).
         clock_rate: rate at which the clock moves to each other position.
+        switch_labels, factor_labels, clock_labels: as in `Model`.
     """
 
     switches: int
@@ -86,6 +132,15 @@ class SwitchingModel(Protocol):
     centre: Tensor
     spread: Tensor
     clock_rate: float
+
+    @property
+    def switch_labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def factor_labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def clock_labels(self) -> tuple[str, ...]: ...
 
     def flow(self, state: State) -> Tensor:
         """Utility per year, `[B]`."""

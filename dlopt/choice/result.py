@@ -11,11 +11,10 @@ import torch
 
 from dlopt.choice.certificate import Certificate
 from dlopt.choice.checkpoint import load_checkpoint
-from dlopt.choice.factors import Array
-from dlopt.choice.kinds import Dynamics, Model, kind_of
-from dlopt.choice.model import State, gather_movable
+from dlopt.choice.model import Array, Model, State, SwitchingModel, gather_movable
 from dlopt.choice.options import MethodOptions
-from dlopt.choice.states import checked_states, evaluate_states
+from dlopt.choice.states import checked_states, evaluate_states, like
+from dlopt.choice.traits import traits_of
 from dlopt.choice.value import Solution, ValueFunction
 
 
@@ -53,8 +52,8 @@ class BsdeResult:
         """Tables by name.
 
         `losses` (per evaluation while training), `out_of_sample`, `validation` (where an exact solution exists),
-        `marginal_values`, `evaluation` (where states were given); of an exporter `simulation`, `impulse_response`; of
-        a network `harmful_links`, `transition`, `decentralised`.
+        `evaluation` (where states were given), and what the kind of the model makes of it (an exporter, and models of
+        one's own: `marginal_values`, `simulation`, `impulse_response`).
         """
         return dict(self.frames)
 
@@ -73,13 +72,13 @@ class BsdeResult:
         return evaluate_states(self.solution, self._dynamics, checked_states(states, self.model))
 
     @property
-    def _dynamics(self) -> Dynamics:
+    def _dynamics(self) -> SwitchingModel:
         return self.solution.model
 
     def _state(self, y: Array, x: Array, z: Array | None) -> State:
-        tensor = self._dynamics.tensor
-        clock = None if z is None else torch.tensor(np.atleast_1d(z), device=self._dynamics.device)
-        return State(tensor(np.atleast_2d(y)), tensor(np.atleast_2d(x)), clock)
+        centre = self._dynamics.centre
+        clock = None if z is None else torch.tensor(np.atleast_1d(z), device=centre.device)
+        return State(like(centre, np.atleast_2d(y)), like(centre, np.atleast_2d(x)), clock)
 
 
 def load_solution(path: Path, device: str = "cpu") -> tuple[Model, ValueFunction]:
@@ -90,6 +89,6 @@ def load_solution(path: Path, device: str = "cpu") -> tuple[Model, ValueFunction
     """
     saved = load_checkpoint(path, device)
     generator = torch.Generator(device=device).manual_seed(saved.seed)
-    value = kind_of(saved.model).build(saved.model.on(device), saved.method, generator)
+    value = traits_of(saved.model).build(saved.model.on(device), saved.method, generator)
     value.load_state_dict(saved.training["value"])
     return saved.model, value

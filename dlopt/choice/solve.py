@@ -12,13 +12,13 @@ import torch
 from dlopt.choice.analysis import out_of_sample, right_decisions, validation
 from dlopt.choice.certificate import Certificate, certify, long_run_states, refine
 from dlopt.choice.checkpoint import Saved, load_checkpoint, refuse_changes, save_checkpoint
-from dlopt.choice.kinds import Dynamics, Model, check_exact, kind_of
-from dlopt.choice.model import ModelError, State
+from dlopt.choice.model import Model, ModelError, State
 from dlopt.choice.options import AnalysisOptions, Budget, MethodOptions
 from dlopt.choice.ranks import Ranks
 from dlopt.choice.result import BsdeResult
 from dlopt.choice.states import checked_states, evaluate_states
 from dlopt.choice.training import Trainer, Watch
+from dlopt.choice.traits import check_exact, traits_of
 from dlopt.choice.value import ExactlySolved
 
 YEARS_TO_REST = 10.0  # simulated under the final policy before states count as long-run ones
@@ -58,7 +58,7 @@ def solve_bsde(
     """Train a value function, certify it, and compute what it says.
 
     Args:
-        model: an exporter or a network economy.
+        model: a model of a registered traits.
         method: how; by default a control variate with small networks trained on the equation's residual.
         budget: how long to train.
         seed: of every random draw. One seed, thread count and number of steps give one result.
@@ -76,15 +76,15 @@ def solve_bsde(
         ModelError: the device cannot be used.
         RanksError: another process ended during training.
     """
-    kind, watch = kind_of(model), watch or Watch()
-    method, budget, analysis = method or kind.method, budget or Budget(), analysis or kind.analysis
+    traits, watch = traits_of(model), watch or Watch()
+    method, budget, analysis = method or traits.method, budget or Budget(), analysis or traits.analysis
     if states is not None:
         states = checked_states(states, model)
     watch.phase("control variate")
     trainer, saved = _trainer(model, method, budget, seed, pick_device(device), resume, ranks)
-    dynamics: Dynamics = trainer.model
+    dynamics = trainer.model
     exact, decisions = None, None
-    solve_exactly = kind.exact(model)
+    solve_exactly = traits.exact(model)
     if solve_exactly is not None:
         watch.phase("exact solution")
         exact = solve_exactly(dynamics)
@@ -109,7 +109,7 @@ def solve_bsde(
     watch.phase("long run")
     value, later = trainer.value, torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
     value.unrefine()
-    resting = long_run_states(value, trainer.pool.rows(slice(0, kind.sample)), YEARS_TO_REST, later)
+    resting = long_run_states(value, trainer.pool.rows(slice(0, traits.sample)), YEARS_TO_REST, later)
     refine(value, resting, REFINED_YEARS, later, weights=method.loss == "hjb" and trainer.step > 0)
     save()
     resting = long_run_states(value, resting, YEARS_TO_REST / 2, later)
@@ -121,9 +121,11 @@ def solve_bsde(
     if exact is not None:
         watch.phase("errors against the exact solution")
         sets = {"long_run": resting.rows(slice(0, analysis.validation))}
-        frames["validation"] = validation(value, exact, sets | kind.drawn(dynamics, exact, analysis.validation, later))
+        frames["validation"] = validation(
+            value, exact, sets | traits.drawn(dynamics, exact, analysis.validation, later)
+        )
     watch.phase("simulations")
-    frames |= kind.analyse(value, dynamics, resting, analysis, seed + 2)
+    frames |= traits.analyse(value, dynamics, resting, analysis, seed + 2)
     if states is not None:
         frames["evaluation"] = evaluate_states(value, dynamics, states)
     converged = outcome != "diverged" and certificate.hjb_residual_rel <= method.target
@@ -149,7 +151,7 @@ def train_along(
     """
     watch = watch or Watch()
     watch.phase("control variate")
-    method, budget = method or kind_of(model).method, budget or Budget()
+    method, budget = method or traits_of(model).method, budget or Budget()
     trainer, saved = _trainer(model, method, budget, seed, pick_device(device), resume, ranks)
     if saved is not None:
         trainer.load_state_dict(saved.training)
@@ -171,7 +173,7 @@ def _trainer(
     if resume is not None and saved is not None:
         refuse_changes(resume, saved, model, method, budget, seed)
     generator = torch.Generator(device=place).manual_seed(seed)
-    value = kind_of(model).build(model.on(place), method, generator)
+    value = traits_of(model).build(model.on(place), method, generator)
     return Trainer(value, method, budget, generator, ranks), saved
 
 
@@ -188,8 +190,8 @@ def solve_exact(
         ModelError: it has none.
         StateError: `states` are not states of this model, or lie where the exact solution does not reach.
     """
-    kind, watch = kind_of(model), watch or Watch()
-    analysis, solve_exactly = analysis or kind.analysis, check_exact(model)
+    traits, watch = traits_of(model), watch or Watch()
+    analysis, solve_exactly = analysis or traits.analysis, check_exact(model)
     if states is not None:
         states = checked_states(states, model)
     watch.phase("exact solution")
@@ -198,8 +200,8 @@ def solve_exact(
     frames = {} if states is None else {"evaluation": evaluate_states(solution, dynamics, states)}
     watch.phase("simulations")
     generator = torch.Generator().manual_seed(seed + 1)
-    resting = long_run_states(solution, dynamics.draw(kind.sample, generator), 25, generator)
-    frames |= kind.analyse(solution, dynamics, resting, analysis, seed + 2)
+    resting = long_run_states(solution, dynamics.draw(traits.sample, generator), 25, generator)
+    frames |= traits.analyse(solution, dynamics, resting, analysis, seed + 2)
     message = f"Exact solution by method '{solution.method}'; it covers {solution.covers}."
     return BsdeResult(model, None, solution, "converged", message, None, 0, 0.0, frames)
 

@@ -9,24 +9,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dlopt.choice.factors import FactorDynamics, FactorModel
-from dlopt.choice.model import State, StateError, gather_movable
+from dlopt.choice.model import Array, Model, State, StateError, SwitchingModel, gather_movable
 from dlopt.choice.value import Solution
 
 SHOWN = 20
 
 
-def switch_columns(model: FactorModel, prefix: str = "y") -> list[str]:
-    """A column for each switch, in order: `y_1..y_J`, or `y_BUYER_SUPPLIER` in a network."""
+def switch_columns(model: Model | SwitchingModel, prefix: str = "y") -> list[str]:
+    """A column for each switch, in order: `y_` and its label."""
     return [f"{prefix}_{label}" for label in model.switch_labels]
 
 
-def factor_columns(model: FactorModel) -> list[str]:
-    """A column for each continuous state: `nu_1..nu_J`, or `eps_1..eps_N` in a network."""
-    return [f"{model.factor_symbol}_{k + 1}" for k in range(len(model.centre))]
-
-
-def read_states(path: Path, model: FactorModel) -> pd.DataFrame:
+def read_states(path: Path, model: Model) -> pd.DataFrame:
     """Read a CSV or Parquet file of states, its columns in any order: see `checked_states`.
 
     Raises:
@@ -42,16 +36,16 @@ def read_states(path: Path, model: FactorModel) -> pd.DataFrame:
     return checked_states(frame, model, str(path))
 
 
-def checked_states(frame: pd.DataFrame, model: FactorModel, source: str = "the states") -> pd.DataFrame:
+def checked_states(frame: pd.DataFrame, model: Model, source: str = "the states") -> pd.DataFrame:
     """The same table with its columns in order and numbers as floats.
 
     Columns: `state` (a label), `z` (position of the clock, where there is one), then `switch_columns` and
-    `factor_columns`.
+    those of the continuous states.
 
     Raises:
         StateError: with every fault found.
     """
-    switches, factors = switch_columns(model), factor_columns(model)
+    switches, factors = switch_columns(model), list(model.factor_labels)
     labels, numbers = ["state", *(["z"] if model.clock_labels else [])], [*switches, *factors]
     wanted = [*labels, *numbers]
     form = ", ".join([*labels, f"{switches[0]}..{switches[-1]}", f"{factors[0]}..{factors[-1]}"])
@@ -70,7 +64,7 @@ def checked_states(frame: pd.DataFrame, model: FactorModel, source: str = "the s
             faults.append(f"row {row + 1}, {numbers[column]}: {raw[row, column]!r} {rule}")
         for row, label in enumerate(frame["z"].astype(str) if model.clock_labels else ()):
             if label not in model.clock_labels:
-                faults.append(f"row {row + 1}, z: {label!r} is not a sector")
+                faults.append(f"row {row + 1}, z: {label!r} is not a position of the clock")
         if frame["state"].duplicated().any():
             faults.append("the labels in column state must differ")
     if faults:
@@ -79,16 +73,16 @@ def checked_states(frame: pd.DataFrame, model: FactorModel, source: str = "the s
     return pd.concat([frame[labels].astype(str), pd.DataFrame(values, columns=numbers, index=frame.index)], axis=1)
 
 
-def evaluate_states(solution: Solution, dynamics: FactorDynamics, states: pd.DataFrame) -> pd.DataFrame:
+def evaluate_states(solution: Solution, dynamics: SwitchingModel, states: pd.DataFrame) -> pd.DataFrame:
     """Value and decisions at checked states: `state`, `value`, and `accept_...` for each switch.
 
     `accept` says whether an opportunity would be taken: with the clock where the switch can move, and where it is on
     already, as if it were off.
     """
-    model = dynamics.parameters
-    numbers = dynamics.tensor(states[[*switch_columns(model), *factor_columns(model)]].to_numpy(dtype=float))
+    columns = [*switch_columns(dynamics), *dynamics.factor_labels]
+    numbers = like(dynamics.centre, states[columns].to_numpy(dtype=float))
     y, x = numbers[:, : dynamics.switches], numbers[:, dynamics.switches :]
-    position = {label: k for k, label in enumerate(model.clock_labels)}
+    position = {label: k for k, label in enumerate(dynamics.clock_labels)}
     z = torch.tensor([position[label] for label in states["z"]], device=x.device) if position else None
     value = solution.at(State(y, x, z)).value
     if z is None:
@@ -96,11 +90,16 @@ def evaluate_states(solution: Solution, dynamics: FactorDynamics, states: pd.Dat
     else:
         clocks = (State(y, x, torch.full_like(z, k)) for k in position.values())
         accept = torch.cat([_accepted(solution, dynamics, state) for state in clocks], 1)
-    table = pd.DataFrame(accept.cpu().numpy(), columns=switch_columns(model, "accept"))
+    table = pd.DataFrame(accept.cpu().numpy(), columns=switch_columns(dynamics, "accept"))
     table.insert(0, "value", value.double().cpu().numpy())
     table.insert(0, "state", states["state"].to_numpy())
     return table
 
 
-def _accepted(solution: Solution, dynamics: FactorDynamics, state: State) -> Tensor:
+def like(tensor: Tensor, array: Array) -> Tensor:
+    """An array as a tensor of another's device and dtype."""
+    return torch.tensor(array, device=tensor.device, dtype=tensor.dtype)
+
+
+def _accepted(solution: Solution, dynamics: SwitchingModel, state: State) -> Tensor:
     return solution.at(state).marginal > gather_movable(dynamics.cost, dynamics.movable(state))

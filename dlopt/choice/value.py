@@ -9,10 +9,7 @@ from torch import Tensor, nn
 
 from dlopt.choice.conditional import ConditionalNetwork
 from dlopt.choice.evaluation import Evaluation, hjb_residual
-from dlopt.choice.exporter.control_variate import ConstantBaseline, MeanFieldBaseline, NoBaseline, mean_field
-from dlopt.choice.exporter.exact import ExactSolution
-from dlopt.choice.exporter.model import ExporterDynamics
-from dlopt.choice.model import State, SwitchingModel
+from dlopt.choice.model import Array, State, SwitchingModel
 from dlopt.choice.options import MethodOptions
 from dlopt.choice.paper import PaperNetwork
 from dlopt.choice.perceptron import SwitchNetwork
@@ -46,6 +43,30 @@ class Solution(Protocol):
         ...
 
 
+class ExactSolution(Protocol):
+    """A solved model without a clock: functions of switches `y` `[B, J]` and continuous states `x` `[B, K]`.
+
+    Attributes:
+        method: which way of solving, in a word.
+        covers: the states it is for, in words.
+    """
+
+    method: str
+    covers: str
+
+    def value(self, y: Array, x: Array) -> Array:
+        """V, `[B]`."""
+        ...
+
+    def marginal(self, y: Array, x: Array) -> Array:
+        """V with switch j on minus V with it off, `[B, J]`."""
+        ...
+
+    def accept(self, y: Array, x: Array) -> Array:
+        """Whether an opportunity to turn j on would be taken, `[B, J]` booleans."""
+        ...
+
+
 class ExactlySolved(Solution, Protocol):
     """An exact solution, and which one it is."""
 
@@ -53,19 +74,41 @@ class ExactlySolved(Solution, Protocol):
     covers: str
 
 
+class NoBaseline:
+    """V = 0: the network learns everything."""
+
+    def __init__(self, model: SwitchingModel) -> None:
+        self.model = model
+
+    def evaluate(self, state: State) -> Evaluation:
+        """Zeros."""
+        zero, index = state.x.new_zeros(len(state)), self.model.movable(state)
+        return Evaluation(
+            zero,
+            torch.zeros_like(state.y if index is None else state.y.gather(1, index)),
+            zero,
+            zero[:, None].expand(-1, self.model.shocks),
+            None if state.z is None else zero[:, None].expand(-1, self.model.clocks),
+        )
+
+    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """Zeros."""
+        return state.x.new_zeros(len(row))
+
+
 class ExactValue:
     """An exact solution in the shape of the neural one, in float64; generator and sensitivities are not known (NaN)."""
 
-    def __init__(self, model: ExporterDynamics, exact: ExactSolution) -> None:
-        self.model: SwitchingModel = model
+    def __init__(self, model: SwitchingModel, exact: ExactSolution) -> None:
+        self.model = model
         self.exact, self.method, self.covers = exact, exact.method, exact.covers
 
     def at(self, state: State) -> Evaluation:
         """Values and differences from the exact solution."""
-        y, nu = state.y.double().cpu().numpy(), state.x.double().cpu().numpy()
+        y, x = state.y.double().cpu().numpy(), state.x.double().cpu().numpy()
         nan = state.x.new_full((len(state),), float("nan"), dtype=torch.float64)
-        value = torch.from_numpy(self.exact.value(y, nu)).to(nan)
-        marginal = torch.from_numpy(self.exact.marginal(y, nu)).to(nan)
+        value = torch.from_numpy(self.exact.value(y, x)).to(nan)
+        marginal = torch.from_numpy(self.exact.marginal(y, x)).to(nan)
         return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks))
 
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
@@ -157,26 +200,32 @@ class ValueFunction(nn.Module):
         return hjb_residual(self.model, state, at), at
 
 
-def build_value(model: ExporterDynamics, options: MethodOptions, generator: torch.Generator) -> ValueFunction:
-    """The untrained value function that the options describe, its weights drawn from `generator`."""
-    baseline: Baseline
-    if options.baseline == "meanfield":
-        baseline = MeanFieldBaseline(model)
-        exact = baseline.constant.exact
-    elif options.baseline == "constant":
-        baseline = ConstantBaseline(model, mean_field(model.parameters)[0])
-        exact = baseline.exact
-    else:
-        baseline, exact = NoBaseline(model), None
+def build_value(
+    model: SwitchingModel,
+    baseline: Baseline,
+    options: MethodOptions,
+    generator: torch.Generator,
+    p: Tensor | None = None,
+    couplings: Tensor | None = None,
+) -> ValueFunction:
+    """The untrained value function that the options describe, its weights drawn from `generator`.
+
+    Args:
+        model: the problem on a device.
+        baseline: the control variate.
+        options: network, widths, depth.
+        generator: source of randomness.
+        p: probabilities that switches are on, where the control variate knows them, `[J]`.
+        couplings: how much pairs of switches matter together, symmetric, diagonal 0, `[J, J]`; with `p` it directs
+            the network's first weights, and makes the conditional network possible where all switches can move.
+    """
     if options.loss == "paper":
         network: SwitchNetwork = PaperNetwork(model, options.hidden, options.layers, generator)
     else:
         network = SwitchNetwork(model, options.hidden, options.layers, generator)
     conditional = None
-    if exact is not None:
-        p = torch.tensor(exact.p, device=model.device, dtype=model.dtype)
-        couplings = torch.tensor(exact.cross, device=model.device, dtype=model.dtype)
+    if p is not None and couplings is not None:
         network.look_along(couplings, p, generator)
-        if options.conditional:
+        if options.conditional and model.clocks == 1:
             conditional = ConditionalNetwork(model, p, couplings, options.conditional, generator)
     return ValueFunction(model, baseline, network, conditional)

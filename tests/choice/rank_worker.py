@@ -10,10 +10,10 @@ import torch
 from watching import Until
 
 from dlopt.choice import PAPER, Budget, MethodOptions, Ranks, Watch, joined, preset
-from dlopt.choice.kinds import kind_of
 from dlopt.choice.production.presets import synthetic
 from dlopt.choice.production.value import NETWORK_METHOD
 from dlopt.choice.training import Trainer
+from dlopt.choice.traits import traits_of
 
 CASES = {
     "exporter": (preset("gravity_strong", 5), MethodOptions()),
@@ -30,7 +30,7 @@ def trainer(case, ranks, budget=Budget(steps=STEPS, evaluations=4)):
     """A training at its start."""
     model, method = CASES[case]
     generator = torch.Generator().manual_seed(7)
-    return Trainer(kind_of(model).build(model.on(), method, generator), method, budget, generator, ranks)
+    return Trainer(traits_of(model).build(model.on(), method, generator), method, budget, generator, ranks)
 
 
 def trained(case, ranks=Ranks()):

@@ -10,10 +10,10 @@ import torch
 
 from dlopt.choice import PAPER, ConstantAcceptance, MethodOptions, State, hjb_residual, preset
 from dlopt.choice.exporter.control_variate import ConstantBaseline, MeanFieldBaseline
+from dlopt.choice.exporter.value import build_exporter_value as build_value
 from dlopt.choice.production.presets import synthetic
 from dlopt.choice.production.value import NETWORK_METHOD, build_network_value
 from dlopt.choice.simulation import advance, follow
-from dlopt.choice.value import build_value
 
 
 @pytest.fixture(params=["default", "paper", "constant"])

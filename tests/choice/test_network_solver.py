@@ -15,12 +15,12 @@ from dlopt.choice import (
     Budget,
     CheckpointError,
     StateError,
-    kinds,
     load_solution,
     solve_bsde,
     solve_exact,
 )
 from dlopt.choice.model import State
+from dlopt.choice.production import traits
 from dlopt.choice.production.exact.frozen import FrozenNetwork
 from dlopt.choice.production.exact.grid import NetworkGridSolution
 from dlopt.choice.production.presets import synthetic
@@ -44,7 +44,7 @@ def one_grid():
         return solved[model.digest()]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kinds, "NetworkGridSolution", solve)
+        patch.setattr(traits, "NetworkGridSolution", solve)
         yield
 
 
@@ -142,7 +142,7 @@ def test_resuming_gives_the_same_numbers(tmp_path):
 
 
 def test_states_are_checked(model, states):
-    with pytest.raises(StateError, match="'s09' is not a sector"):
+    with pytest.raises(StateError, match="'s09' is not a position of the clock"):
         solve_bsde(model, states=states.assign(z="s09"))
     with pytest.raises(StateError, match="y_s01_s02 is missing"):
         solve_bsde(model, states=states.drop(columns="y_s01_s02"))

@@ -24,20 +24,6 @@ from dlopt.choice.model import State
 OPTION_POINTS = 481
 
 
-class NoBaseline:
-    """V = 0: the network learns everything."""
-
-    def __init__(self, dynamics: ExporterDynamics) -> None:
-        self.dynamics = dynamics
-
-    def evaluate(self, state: State) -> Evaluation:
-        zero = state.x.new_zeros(len(state))
-        return Evaluation(zero, torch.zeros_like(state.y), zero, zero[:, None].expand(-1, self.dynamics.shocks))
-
-    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
-        return state.x.new_zeros(len(row))
-
-
 class ConstantBaseline:
     """`ConstantAcceptance` in torch, with its generator and sensitivities."""
 

@@ -6,7 +6,7 @@ Source: Huang and Yu (2024), section 2, after Alfaro-Urena, Castro-Vincenzi, Fan
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from dlopt.choice.factors import Array, FactorDynamics, FactorModel
 from dlopt.choice.model import State
+
+if TYPE_CHECKING:
+    from dlopt.choice.traits import Traits
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -114,6 +117,12 @@ class Exporter(FactorModel):
     def on(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> ExporterDynamics:
         """The model as the solver sees it, on a device."""
         return ExporterDynamics(self, torch.device(device), dtype)
+
+    def traits(self) -> Traits:
+        """What the solver must know of this class of models."""
+        from dlopt.choice.exporter.traits import EXPORTER
+
+        return EXPORTER
 
 
 class ExporterDynamics(FactorDynamics):

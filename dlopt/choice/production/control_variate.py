@@ -51,23 +51,6 @@ def occupation_decay(model: NetworkEconomy, k: Array, times: Array) -> tuple[Arr
     return path(-k), path(0.0)
 
 
-class NoNetworkBaseline:
-    """V = 0 at every position of the clock."""
-
-    def __init__(self, dynamics: NetworkDynamics) -> None:
-        self.dynamics = dynamics
-
-    def evaluate(self, state: State) -> Evaluation:
-        model, zero = self.dynamics, state.x.new_zeros(len(state))
-        return Evaluation(
-            zero, state.x.new_zeros(len(state), model.factors - 1), zero,
-            state.x.new_zeros(len(state), model.shocks), state.x.new_zeros(len(state), model.clocks),
-        )  # fmt: skip
-
-    def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
-        return state.x.new_zeros(len(row))
-
-
 @dataclasses.dataclass(frozen=True)
 class _Change:
     """A change of the Leontief matrix: its effect on the expectation and the loadings of log GDP, `[B, K, ...]`."""

@@ -14,7 +14,7 @@ Source: Huang and Yu (2024), section 3, with the Leontief system solved exactly.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from torch import Tensor
 
 from dlopt.choice.factors import Array, FactorDynamics, FactorModel
 from dlopt.choice.model import State
+
+if TYPE_CHECKING:
+    from dlopt.choice.traits import Traits
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -122,6 +125,12 @@ class NetworkEconomy(FactorModel):
     def on(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> NetworkDynamics:
         """The model as the solver sees it, on a device."""
         return NetworkDynamics(self, torch.device(device), dtype)
+
+    def traits(self) -> Traits:
+        """What the solver must know of this class of models."""
+        from dlopt.choice.production.traits import NETWORK
+
+        return NETWORK
 
 
 class NetworkDynamics(FactorDynamics):

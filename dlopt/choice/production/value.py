@@ -12,12 +12,10 @@ from torch.nn.utils import parametrize
 from dlopt.choice.evaluation import Evaluation
 from dlopt.choice.model import State, SwitchingModel, of_pairs
 from dlopt.choice.options import MethodOptions
-from dlopt.choice.paper import PaperNetwork
-from dlopt.choice.perceptron import SwitchNetwork
-from dlopt.choice.production.control_variate import ExpectedLinksBaseline, NoNetworkBaseline, consistent_acceptance
+from dlopt.choice.production.control_variate import ExpectedLinksBaseline, consistent_acceptance
 from dlopt.choice.production.exact.grid import NetworkGridSolution
 from dlopt.choice.production.model import NetworkDynamics
-from dlopt.choice.value import Baseline, ValueFunction
+from dlopt.choice.value import Baseline, NoBaseline, ValueFunction, build_value
 
 NETWORK_METHOD = MethodOptions(batch=64, pool=256, conditional=0, stop_at=1e-5)
 """Defaults for the network economy: its states cost more and its control variate leaves less."""
@@ -38,12 +36,11 @@ def build_network_value(model: NetworkDynamics, options: MethodOptions, generato
     elif options.baseline == "constant":
         baseline = ExpectedLinksBaseline(model, np.ones((n, n)))
     else:
-        baseline = NoNetworkBaseline(model)
-    if options.loss == "paper":
-        return ValueFunction(model, baseline, PaperNetwork(model, options.hidden, options.layers, generator), None)
-    network = SwitchNetwork(model, options.hidden, options.layers, generator)
-    parametrize.register_parametrization(network, "switch_weight", LinkSize(model))
-    return ValueFunction(model, baseline, network, None)
+        baseline = NoBaseline(model)
+    value = build_value(model, baseline, options, generator)
+    if options.loss == "hjb":
+        parametrize.register_parametrization(value.network, "switch_weight", LinkSize(model))
+    return value
 
 
 class LinkSize(nn.Module):

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +18,8 @@ from dlopt.choice.exporter.exact.blocks import LARGEST_BLOCK, BlocksSolution, fi
 from dlopt.choice.exporter.exact.constant import ConstantAcceptance
 from dlopt.choice.exporter.exact.lumped import LumpedSolution, is_lumped
 from dlopt.choice.exporter.exact.separable import SeparableSolution
-from dlopt.choice.exporter.model import Array, Exporter
+from dlopt.choice.exporter.model import Exporter
+from dlopt.choice.value import ExactSolution
 
 __all__ = [
     "BlocksSolution",
@@ -30,25 +30,6 @@ __all__ = [
     "exact_method",
     "exact_solution",
 ]
-
-
-class ExactSolution(Protocol):
-    """A solved model: functions of channels `y` and costs `nu`, both `[B, J]`."""
-
-    method: str
-    covers: str
-
-    def value(self, y: Array, nu: Array) -> Array:
-        """V, `[B]`."""
-        ...
-
-    def marginal(self, y: Array, nu: Array) -> Array:
-        """V with channel j open minus V with it closed, `[B, J]`."""
-        ...
-
-    def accept(self, y: Array, nu: Array) -> Array:
-        """Whether an opportunity to open j would be taken, `[B, J]` booleans."""
-        ...
 
 
 def exact_method(model: Exporter) -> Callable[[Exporter], ExactSolution] | None:
