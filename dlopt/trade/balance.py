@@ -18,7 +18,7 @@ from dlopt.errors import DloptError
 from dlopt.framework.outcome import Outcome
 from dlopt.trade.accounting import Accounting, exporter_share, importer_share
 from dlopt.trade.calibration import Calibration
-from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.model import State, TradeModel
 from dlopt.trade.policy import Policy
 
@@ -64,6 +64,20 @@ def balanced(
     Raises:
         BalanceError: the final shares implied by the data are negative, or the solve did not converge.
     """
+    model = balancing_model(calibration, accounting, deficits)
+    return closed_baseline(model, find_equilibrium(model, model.wedges0)), model.transfer
+
+
+def balancing_model(
+    calibration: Calibration,
+    accounting: Accounting | str = Accounting.STANDARD,
+    deficits: Deficits | str = Deficits.NONE,
+) -> TradeModel:
+    """The model whose equilibrium at unchanged policies is the baseline: the data as they are, without scale economies.
+
+    Raises:
+        BalanceError: the final shares implied by the data are negative.
+    """
     policy = Policy.of(calibration)
     tau, epsilon, sigma = policy.log_wedges()
     transfer = torch.zeros(calibration.n_economies, dtype=calibration.trade.dtype)
@@ -86,13 +100,19 @@ def balanced(
         final_share = final_share.clamp(min=0)
         final_share = final_share / final_share.sum(1, keepdim=True)
     data = dataclasses.replace(calibration, final_share=final_share)
-    model = TradeModel(data, accounting, psi_scale=0.0, transfer=transfer, check=False)
-    result = find_equilibrium(model, model.wedges0)
-    if result.outcome is not Outcome.CONVERGED:
+    return TradeModel(data, accounting, psi_scale=0.0, transfer=transfer, check=False)
+
+
+def closed_baseline(model: TradeModel, found: Equilibrium) -> Calibration:
+    """The calibration whose trade is the equilibrium that was found for a `balancing_model`.
+
+    Raises:
+        BalanceError: it is none.
+    """
+    if found.outcome is not Outcome.CONVERGED:
         raise BalanceError(
-            f"Calibration {calibration.name!r} could not be balanced (residual {result.residual:.1e}): "
-            f"{result.outcome.remedy} Check its flows and shares for outliers."
+            f"Calibration {model.calibration.name!r} could not be balanced (residual {found.residual:.1e}): "
+            f"{found.outcome.remedy} Check its flows and shares for outliers."
         )
-    state = State.of(result.u, model.n, model.j)
-    flows = model.flows(state, model.wedges0)
-    return dataclasses.replace(data, trade=flows), transfer
+    flows = model.flows(State.of(found.u, model.n, model.j), model.wedges0)
+    return dataclasses.replace(model.calibration, trade=flows)

@@ -123,6 +123,7 @@ class TradeModel:
         self.dense_up_to = dense_up_to
         self.batch = max(1, _CELLS_TOGETHER // (self.n * self.n * self.j))
         """Problems whose residuals are evaluated together."""
+        self.psi_scale = psi_scale
         self.theta, self.psi = c.theta, c.psi * psi_scale
         self.alpha, self.beta = c.final_share, c.value_added_share
         self.wedges0: LogWedges = Policy.of(c).log_wedges()

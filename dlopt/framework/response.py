@@ -1,0 +1,76 @@
+"""How a solved game moves when its data do: the implicit function theorem on the first-order conditions of all players.
+
+At a Nash equilibrium `G(a, p) = 0` for all free instruments, where `G` holds each instrument's derivative of its
+owner's objective and `p` is a datum. Hence `da/dp = -G_a^{-1} G_p` on the free instruments; those held by a bound stay.
+A best response and a planner's optimum are games with one player.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.game import Game, Point, free_instruments, own_gradient
+
+_FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral, as to the solver
+_STRICT = 1e-9  # an instrument at a bound with a smaller push than this may leave it when data move
+
+
+@dataclasses.dataclass(frozen=True)
+class Responses:
+    """The derivative of the first-order conditions with respect to the instruments, factorised.
+
+    Attributes:
+        free: instruments that move, `[instrument]`.
+        flat: directions, over all players, along which an owner's objective is flat: they are held still.
+        loose: instruments at a bound that hardly push against it: a change of the data may free them, and derivatives
+            are then one-sided.
+    """
+
+    free: Tensor
+    flat: int
+    loose: int
+    _factor: tuple[Tensor, Tensor]
+    _scale: Tensor
+    _neutral: tuple[tuple[Tensor, Tensor], ...]
+
+    def to(self, slopes: Tensor) -> Tensor:
+        """da/dp for changes of the own gradients, `[instrument, parameter]` both; zero where an instrument is held."""
+        right = self._scale[:, None] * slopes[self.free]
+        for mine, flat in self._neutral:
+            right[mine] -= flat @ (flat.T @ right[mine])
+        moved = torch.zeros_like(slopes)
+        moved[self.free] = -self._scale[:, None] * torch.linalg.lu_solve(*self._factor, right)
+        return moved
+
+
+def responses(game: Game, point: Point) -> Responses:
+    """Differentiate all players' first-order conditions at a solved point."""
+    gradient = own_gradient(game, point)
+    free = free_instruments(point.a, gradient, game.lower, game.upper)
+    loose = int((~free & (gradient.abs() <= _STRICT)).sum())
+    size = len(point.a)
+    matrix = point.a.new_zeros((size, size))
+    for player in range(game.players):
+        matrix[game.owner == player] = point.hessian(player, joint=True)
+    owner, matrix = game.owner[free], matrix[free][:, free]
+    diagonal = matrix.diagonal().abs()
+    largest = float(diagonal.max()) if len(diagonal) else 0.0
+    scale = diagonal.clamp(min=1e-14 * largest).rsqrt()
+    matrix = scale[:, None] * matrix * scale
+    neutral: list[tuple[Tensor, Tensor]] = []
+    for player in range(game.players):
+        mine = (owner == player).nonzero().squeeze(1)
+        if not len(mine):
+            continue
+        own = matrix[mine[:, None], mine]
+        values, vectors = torch.linalg.eigh((own + own.T) / 2)
+        flat = vectors[:, values.abs() <= _FLAT * float(values.abs().max())]
+        if flat.shape[1]:
+            matrix[mine[:, None], mine] -= flat @ flat.T
+            neutral.append((mine, flat))
+    lu, pivots = torch.linalg.lu_factor(matrix)
+    count = sum(flat.shape[1] for _, flat in neutral)
+    return Responses(free, count, loose, (lu, pivots), scale, tuple(neutral))
