@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "store": {"errors"},
     "framework": {"errors"},
-    "trade": {"errors", "store", "framework"},
+    "models": {"errors", "store", "framework"},
+    "trade": {"errors", "store", "framework", "models"},
     "choice": {"errors", "store", "framework"},
     "choice.exporter": {"errors", "store", "framework", "choice"},
     "choice.production": {"errors", "store", "framework", "choice"},
@@ -56,6 +57,7 @@ SCREENS = {"hydra", "omegaconf", "typer", "click", "rich"}
 FILES = {"os", "shutil", "tempfile", "csv", "json", "yaml", "pyarrow", "zipfile", "logging"}
 NOT_IN: dict[str, set[str]] = {
     "framework": {*SCREENS, *FILES, "pathlib", "pandas", "matplotlib", "numpy", "scipy"},
+    "models": {*SCREENS, *FILES, "matplotlib"},
     "trade": {*SCREENS, *FILES, "matplotlib"},
     "choice": {*SCREENS, "matplotlib", "yaml", "json"},
     "calibrations": {*SCREENS, "matplotlib"},

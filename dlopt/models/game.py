@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.game import Point
+from dlopt.framework.linear import Factorisation
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.root import Factorisation, RootOptions, RootResult, solve_root
+from dlopt.framework.root import RootOptions, RootResult, solve_root
 from dlopt.models.derivatives import curvature, jacobians
 from dlopt.models.model import EquilibriumModel, ModelError
 
