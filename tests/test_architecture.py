@@ -25,7 +25,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "choice": {"errors", "store", "framework"},
     "choice.exporter": {"errors", "store", "framework", "choice"},
     "choice.production": {"errors", "store", "framework", "choice"},
-    "models": {"errors", "store", "framework"},
     "calibrations": {"errors", "store", "trade"},
     "policies": {"errors", "store", "trade"},
     "kind": {"errors", "framework"},
