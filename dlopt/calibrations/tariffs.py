@@ -246,9 +246,10 @@ def _rates(
     place = {code: k for k, code in enumerate(codes)}
     column = {sector: k for k, sector in enumerate(sectors)}
     pairs = frame[frame["exporter"] != ""].groupby(["exporter", "importer", "sector"])["rate"].mean().dropna()
-    for (exporter, importer, sector), value in pairs.items():  # type: ignore[misc]
+    for exporter, importer, sector, value in pairs.reset_index().itertuples(index=False, name=None):
         rate[place[exporter], place[importer], column[sector]] = value
-    for (importer, sector), value in frame.groupby(["importer", "sector"])["mfn"].mean().dropna().items():  # type: ignore[misc]
+    general = frame.groupby(["importer", "sector"])["mfn"].mean().dropna()
+    for importer, sector, value in general.reset_index().itertuples(index=False, name=None):
         mfn[place[importer], column[sector]] = value
     tradable = np.array([s in goods for s in sectors])
     plain = "division" not in frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -116,8 +117,8 @@ def parameters_of(calibration: Calibration, kinds: Sequence[str] = ("theta", "ps
 def moved(calibration: Calibration, parameter: Parameter, amount: float) -> Calibration:
     """The calibration with one number changed by some units."""
     kind = TABLES[parameter.kind]
-    table = kind.move(getattr(calibration, kind.field), parameter.where, amount)
-    return dataclasses.replace(calibration, **{kind.field: table})
+    changed: dict[str, Any] = {kind.field: kind.move(getattr(calibration, kind.field), parameter.where, amount)}
+    return dataclasses.replace(calibration, **changed)
 
 
 def _movable(name: str, value: float, step: float, where: tuple[int, ...]) -> bool:
