@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from dlopt.framework.game import Point
+from dlopt.framework.game import Game, Point
 
 
 class Conditions(Protocol):
@@ -49,6 +49,8 @@ class LargeGame(Protocol):
     lower: Tensor
     upper: Tensor
     players: int
+    dense: bool
+    """Whether dense first and second derivatives at a point are affordable, too."""
     has_formula: Tensor
     """Where `Conditions.formula` counts, bool `[instrument]`."""
 
@@ -65,10 +67,15 @@ class LargeGame(Protocol):
         """
 
     def of(self, point: Point) -> Conditions:
-        """Conditions at a point, exact, and a function of the point alone."""
+        """Everybody's conditions at a point, exact, and a function of the point alone."""
 
     def point(self, conditions: Conditions) -> Point:
         """The point of conditions."""
 
     def restore(self, state: dict[str, Any]) -> Conditions:
         """The conditions of which `state` is."""
+
+
+def large_of(game: Game) -> LargeGame | None:
+    """The game seen through its first-order conditions, where it can be: its attribute `large`."""
+    return getattr(game, "large", None)

@@ -96,6 +96,9 @@ class Step:
         radius: largest change of one instrument allowed next, of methods that adapt it.
         correction: largest change of one instrument that the last Newton matrix still asks for at `point`.
         unsettled: players whose own problem stands in the way of a joint step.
+        move: what a fixed-point iteration asks for next, `[instrument]`.
+        conditions: first-order conditions where the next step begins, of solvers that work on them.
+        carry: their state, on record until the next step is taken.
     """
 
     residual: float
@@ -104,6 +107,9 @@ class Step:
     radius: float = 0.0
     correction: float = math.inf
     unsettled: tuple[int, ...] = ()
+    move: Tensor | None = None
+    conditions: Any = None
+    carry: dict[str, Any] | None = None
 
 
 @dataclass
@@ -142,7 +148,8 @@ class Monitor:
             outcome = None if step.outcome is None else step.outcome.value
             return {
                 "residual": step.residual, "outcome": outcome, "radius": step.radius, "correction": step.correction,
-                "point": step.point.state(), "unsettled": list(step.unsettled),
+                "point": step.point.state(), "unsettled": list(step.unsettled), "move": step.move,
+                "carry": None if step.conditions is None else step.conditions.state(),
             }  # fmt: skip
 
         entry = self.tape.take(label, record)
@@ -156,6 +163,8 @@ class Monitor:
             entry["radius"],
             entry["correction"],
             tuple(entry["unsettled"]),
+            entry["move"],
+            carry=entry["carry"],
         )
 
 

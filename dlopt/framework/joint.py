@@ -32,6 +32,7 @@ class JointNewton:
         max_iterations: joint Newton iterations per attempt.
         max_step: largest change of one instrument in one joint step.
         revisions: how often verification may send play on.
+        verify_players: how many players, drawn at random, re-optimise in verification; default all.
     """
 
     tolerance: float = 1e-8
@@ -42,6 +43,7 @@ class JointNewton:
     max_iterations: int = 40
     max_step: float = 0.5
     revisions: int = 6
+    verify_players: int | None = None
 
 
 def joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> Step:

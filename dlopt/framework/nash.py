@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from dlopt.framework.ascent import AscentOptions, maximise
+from dlopt.framework.concavity import concavity
+from dlopt.framework.conditions import large_of
 from dlopt.framework.game import (
     Game,
     Interrupted,
@@ -24,7 +25,15 @@ from dlopt.framework.game import (
 )
 from dlopt.framework.joint import JointNewton, joint_newton
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.verification import verify
+from dlopt.framework.simultaneous import play_at_once
+from dlopt.framework.verification import verified_players, verify
+
+DENSE_GAME = 6000
+"""Instruments up to which the dense solver can take over: it forms a matrix of all by all."""
+ROUGH = 1e-11
+"""Residual of an equilibrium above which it is found again before it is handed on."""
+MISSED = 1e-4
+"""Largest probability, over its random start, that a Lanczos process missed a direction of positive curvature."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,21 +44,27 @@ class Optimality:
         first_order_residual: largest projected own derivative.
         curvature: largest eigenvalue of each player's own Hessian on its free instruments, `[player]`.
         curvature_scale: largest eigenvalue in absolute value, `[player]`.
-        flat_directions: eigenvalues too small to be told from zero (1e-9 of the largest).
+        flat_directions: eigenvalues too small to be told from zero (1e-9 of the largest); None where not all are known.
         at_bound: instruments held by a bound.
         gain: largest relative gain a player found by re-optimising alone; None when it was not tried.
+        ritz_residual, missed: of `curvature` where it comes from a Lanczos process (see `Concavity`).
+        verified: players who re-optimised.
     """
 
     first_order_residual: float
     curvature: tuple[float, ...]
     curvature_scale: tuple[float, ...]
-    flat_directions: int
+    flat_directions: int | None
     at_bound: int
     gain: float | None
+    ritz_residual: float | None = None
+    missed: float | None = None
+    verified: int | None = None
 
     def proven(self, tolerance: float, gain_tolerance: float) -> bool:
         """First-order conditions hold, no player's curvature is positive beyond rounding, nobody gains alone."""
         concave = all(c <= 1e-9 * s for c, s in zip(self.curvature, self.curvature_scale, strict=True))
+        concave = concave and (self.missed is None or self.missed <= MISSED)
         stays = self.gain is not None and self.gain <= gain_tolerance
         return self.first_order_residual <= tolerance and concave and stays
 
@@ -63,12 +78,14 @@ class NashResult:
         point: the strategies and their equilibrium.
         optimality: evidence; None if the solver was interrupted before any.
         iterations: of all phases.
+        note: which solver did not get there, if one did not.
     """
 
     outcome: Outcome
     point: Point
     optimality: Optimality | None
     iterations: int
+    note: str = ""
 
 
 def solve_nash(
@@ -86,44 +103,57 @@ def solve_nash(
         monitor: receives every iteration.
     """
     monitor = monitor or Monitor()
-    point = start
+    point, note = start, ""
     try:
         outcome, gain = Outcome.MAX_ITERATIONS, None
         for _ in range(options.revisions):
-            outcome, point = _play(game, point, options, monitor)
+            outcome, point, note = _play(game, point, options, monitor)
             if outcome is not Outcome.CONVERGED:
                 break
             point, gain = verify(game, point, options, other_starts or [], monitor)
             if gain is None or gain <= options.gain_tolerance:
                 break
     except Interrupted as stop:
-        return NashResult(Outcome.INTERRUPTED, stop.point, None, monitor.iteration)
+        # Solvers that move all players at once are content with rough equilibria on the way.
+        rough = stop.point.residual > ROUGH
+        exact = game.point(stop.point.a, near=stop.point) if rough else None
+        return NashResult(Outcome.INTERRUPTED, exact or stop.point, None, monitor.iteration)
     optimality = assess(game, point, gain)
+    if gain is not None:
+        optimality = dataclasses.replace(optimality, verified=len(verified_players(game, options)))
     if outcome is Outcome.CONVERGED and not optimality.proven(options.tolerance, options.gain_tolerance):
         outcome = Outcome.STALLED
-    return NashResult(outcome, point, optimality, monitor.iteration)
+    return NashResult(outcome, point, optimality, monitor.iteration, note)
 
 
 def assess(game: Game, point: Point, gain: float | None) -> Optimality:
     """First- and second-order evidence at a point; `gain` is passed through."""
-    gradient = own_gradient(game, point)
+    large = large_of(game)
+    conditions = None if large is None else large.of(point)
+    gradient = own_gradient(game, point) if conditions is None else conditions.own_gradient()
     free = free_instruments(point.a, gradient, game.lower, game.upper)
-    curvature, scale, flat = [], [], 0
-    for player in range(game.players):
-        mine = (game.owner == player).nonzero().squeeze(1)
-        inside = free[mine]
-        if not bool(inside.any()):
-            curvature.append(0.0)
-            scale.append(0.0)
-            continue
-        values = torch.linalg.eigvalsh(point.hessian(player)[inside][:, inside])
-        curvature.append(float(values.max()))
-        scale.append(float(values.abs().max()))
-        flat += int((values.abs() <= 1e-9 * scale[-1]).sum())
-    return Optimality(first_order_residual(game, point), tuple(curvature), tuple(scale), flat, int((~free).sum()), gain)
+    residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
+    found = concavity(game, point, free, conditions)
+    return Optimality(
+        residual, found.curvature, found.scale, found.flat, int((~free).sum()), gain, found.residual, found.missed
+    )
 
 
-def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point]:
+def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point, str]:
+    """By the formulas of all players where the game has them for all instruments, else, or if that fails, densely."""
+    large = large_of(game)
+    if large is None or not bool(large.has_formula.all()):
+        return (*_play_densely(game, point, options, monitor), "")
+    outcome, found = play_at_once(game, large, point, monitor)
+    if outcome is Outcome.CONVERGED and (game.players > 1 or not _saddles(game, found)):
+        return outcome, found, ""
+    failed = f"The simultaneous solver did not get there ({outcome.value})"
+    if len(point.a) > DENSE_GAME:
+        return outcome, found, f"{failed}, and {len(point.a):,} instruments are too many for the dense one."
+    return (*_play_densely(game, point, options, monitor), f"{failed}; the dense solver took over.")
+
+
+def _play_densely(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point]:
     """Alternate rounds of truncated best responses and attempts of the joint Newton."""
     if game.players == 1:
         alone = maximise(game, 0, point, AscentOptions(tolerance=options.tolerance / 100), monitor, "newton")
@@ -155,6 +185,5 @@ def _answers(game: Game, players: Sequence[int], point: Point, options: AscentOp
 
 def _saddles(game: Game, point: Point) -> list[int]:
     """Players whose own second-order condition fails."""
-    evidence = assess(game, point, None)
-    tops = zip(evidence.curvature, evidence.curvature_scale, strict=True)
-    return [player for player, (top, size) in enumerate(tops) if top > 1e-9 * size]
+    gradient = own_gradient(game, point)
+    return concavity(game, point, free_instruments(point.a, gradient, game.lower, game.upper)).convex

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Entry = dict[str, Any]
-"""A step on record: `label`, `seconds` since the run began, and its result in tensors, numbers and strings."""
+"""A step on record: `label`, `seconds` since the run began, and its result in tensors, numbers and strings.
+
+`carry` is what only the step after it needs, which may be large: it is dropped once that step is taken.
+"""
 
 
 class TapeMismatchError(Exception):
@@ -55,6 +58,8 @@ class Tape:
                 raise TapeMismatchError(f"step {self._position + 1} on record is {entry['label']!r}, not {label!r}")
         else:
             result = compute()
+            if self.entries and "carry" in self.entries[-1]:
+                self.entries[-1]["carry"] = None
             entry = {"label": label, "seconds": self.seconds, **result}
             self.entries.append(entry)
         self._position += 1

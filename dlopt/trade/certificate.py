@@ -27,6 +27,12 @@ class Certificate:
         instruments: number of instruments.
         best_response_gain_pct: largest percentage gain a player finds by re-optimising alone from other starts.
         walras_residual: log residual of the labour market that the numeraire replaces.
+        curvature_residual: with many instruments the largest eigenvalues come from a Lanczos process, and
+            `max_own_curvature` and `curvature_scale` are those of Hessians scaled to about one; this is the largest
+            residual of such an eigenvalue, already added. None where all eigenvalues were computed.
+        curvature_missed: bound of the probability, over the process's random start, that a direction of positive
+            curvature was missed. None where all eigenvalues were computed.
+        players_verified: how many players re-optimised alone.
     """
 
     equilibrium_residual: float
@@ -38,3 +44,6 @@ class Certificate:
     at_bound: int | None = None
     instruments: int | None = None
     best_response_gain_pct: float | None = None
+    curvature_residual: float | None = None
+    curvature_missed: float | None = None
+    players_verified: int | None = None

@@ -150,10 +150,12 @@ class LargeTradeGame:
         self.world = SectorModel(game.model)
         self.owner, self.lower, self.upper, self.players = game.owner, game.lower, game.upper, game.players
         self.has_formula = game.instruments.kind == 0
+        self.dense = game.model.size <= game.model.dense_up_to
         i = game.instruments
         self._index = tuple(by_sector(index) for index in (i.tau, i.epsilon, i.sigma))
         self._fixed = tuple(by_sector(wedge) for wedge in game.fixed)
         self._columns: dict[int | None, Columns] = {}
+        self._last: tuple[TradePoint, TradeConditions] | None = None
 
     def wedges(self, a: Tensor) -> LogWedges:
         """Log wedges at `a`, the sector first."""
@@ -189,15 +191,19 @@ class LargeTradeGame:
                 start = near.multipliers
         return self._conditions(a, at, anchor, columns, start, max(EXACT_MULTIPLIERS, min(1e-4, accuracy)))
 
-    def of(self, point: Point, player: int | None = None) -> TradeConditions:
-        """See `LargeGame.of`."""
+    def of(self, point: Point) -> TradeConditions:
+        """See `LargeGame.of`; those of the last point are kept."""
         from dlopt.trade.game import TradePoint  # the point's own module makes use of this one
 
         assert isinstance(point, TradePoint)
+        if self._last is not None and self._last[0] is point:
+            return self._last[1]
         z = self.world.reduced(point.equilibrium.u)
         at = SectorPoint(self.world, z, self.wedges(point.a))
         anchor = Anchor(point.a, z, Preconditioner(at))
-        return self._conditions(point.a, at, anchor, self.columns(player), None, EXACT_MULTIPLIERS)
+        found = self._conditions(point.a, at, anchor, self.columns(None), None, EXACT_MULTIPLIERS)
+        self._last = point, found
+        return found
 
     def point(self, conditions: Conditions) -> TradePoint:
         """See `LargeGame.point`."""
@@ -233,7 +239,7 @@ class LargeTradeGame:
                 anchor = Anchor(a, at.z, Preconditioner(at))
             if residual <= tolerance:
                 return at, anchor
-            exact = min(1e-2, max(1e-3 * residual, 1e-9))
+            exact = max(min(1e-2, residual), 0.3 * tolerance / residual, 1e-9)  # no more than the step can use
             preconditioner = anchor.preconditioner
             rhs = at.residual[:, None]
             step, products = gmres_together(at.product, preconditioner.solve, rhs, tolerance=exact, cycles=2)

@@ -13,6 +13,7 @@ from dlopt.framework.game import Point
 from dlopt.framework.linear import LinearSolver
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions
+from dlopt.trade.conditions import LargeTradeGame
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
@@ -62,6 +63,11 @@ class TradeGame:
             rows[country, price + country * j : price + (country + 1) * j] = -model.alpha[country]
         self.welfare_rows = rows
         """Derivative of log welfare with respect to the unknowns, `[country, unknown]`."""
+
+    @cached_property
+    def large(self) -> LargeTradeGame:
+        """The same game through its first-order conditions, for any number of players and instruments."""
+        return LargeTradeGame(self)
 
     def point(self, a: Tensor, near: Point | None = None) -> TradePoint | None:
         """The equilibrium at `a`.

@@ -12,7 +12,7 @@ from torch import Tensor
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.best_response import BestResponse, best_response_dynamics
 from dlopt.framework.game import Interrupted, Monitor, Progress
-from dlopt.framework.nash import JointNewton, NashResult
+from dlopt.framework.nash import MISSED, JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.tape import Tape
@@ -180,6 +180,9 @@ def _result(
             flat_directions=evidence.flat_directions,
             at_bound=evidence.at_bound,
             best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
+            curvature_residual=evidence.ritz_residual,
+            curvature_missed=evidence.missed,
+            players_verified=evidence.verified,
         )
     certified = _certified(first)
     if first.outcome is Outcome.INTERRUPTED:
@@ -191,6 +194,8 @@ def _result(
     else:
         outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
         status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"
+    if first.note and status != "interrupted":
+        message = f"{message} {first.note}"
     solutions: list[Solution] = []
     for result in found:
         if result.optimality is None:
@@ -230,6 +235,8 @@ def _failing(certificate: Certificate) -> str:
         failed.append(f"first-order residual {c.first_order_residual:.1e} > {FIRST_ORDER_TOLERANCE:g}")
     if c.max_own_curvature is not None and c.max_own_curvature > 1e-9 * (c.curvature_scale or 0.0):
         failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
+    if c.curvature_missed is not None and c.curvature_missed > MISSED:
+        failed.append(f"positive own curvature is excluded only up to a probability of {c.curvature_missed:.1e}")
     if c.best_response_gain_pct is None:
         failed.append("deviations were not tried")
     elif c.best_response_gain_pct > GAIN_TOLERANCE_PCT:

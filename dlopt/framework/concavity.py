@@ -1,0 +1,79 @@
+"""Second-order evidence at a point: is every player's own objective concave in the instruments that may move?"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from dlopt.framework.conditions import Conditions, large_of
+from dlopt.framework.game import Game, Point
+from dlopt.framework.lanczos import largest_eigenvalues
+
+DENSE_INSTRUMENTS = 600
+"""Own instruments of a player up to which all eigenvalues are computed."""
+_ACCURACY = 1e-8  # of Hessian products in the Lanczos process
+
+
+@dataclasses.dataclass(frozen=True)
+class Concavity:
+    """Curvature of each player's own objective on its free instruments.
+
+    Attributes:
+        curvature: largest eigenvalue, `[player]`; with `residual`, of the Hessian scaled by the sizes that the formula
+            gives (its signs are the Hessian's, by Sylvester's law of inertia), and increased by the Ritz residual.
+        scale: largest eigenvalue in absolute value, `[player]`.
+        flat: eigenvalues too small to be told from zero; None where only the largest are known.
+        residual: largest Ritz residual, None where all eigenvalues were computed.
+        missed: bound of the probability that the Lanczos process missed a direction of positive curvature, likewise.
+    """
+
+    curvature: tuple[float, ...]
+    scale: tuple[float, ...]
+    flat: int | None
+    residual: float | None = None
+    missed: float | None = None
+
+    @property
+    def convex(self) -> list[int]:
+        """Players whose curvature is positive beyond rounding."""
+        tops = zip(self.curvature, self.scale, strict=True)
+        return [player for player, (top, size) in enumerate(tops) if top > 1e-9 * size]
+
+
+def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | None = None) -> Concavity:
+    """All eigenvalues where players have few instruments, the largest by Lanczos where they have many.
+
+    Args:
+        free: which instruments may move, bool `[instrument]`.
+        conditions: at the point, of a game that has them.
+    """
+    large, most = large_of(game), int(torch.bincount(game.owner).max())
+    if large is None or conditions is None or (large.dense and most <= DENSE_INSTRUMENTS):
+        return _dense(game, point, free)
+    _, size = conditions.formula()
+    scale = size.rsqrt() * free
+    times = conditions.own_hessian_times
+    found = largest_eigenvalues(lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free)
+    top = found.largest + found.residual
+    return Concavity(
+        tuple(top.tolist()), tuple(torch.maximum(found.largest.abs(), found.smallest.abs()).tolist()), None,
+        float(found.residual.max()), found.missed,
+    )  # fmt: skip
+
+
+def _dense(game: Game, point: Point, free: Tensor) -> Concavity:
+    curvature, scale, flat = [], [], 0
+    for player in range(game.players):
+        mine = (game.owner == player).nonzero().squeeze(1)
+        inside = free[mine]
+        if not bool(inside.any()):
+            curvature.append(0.0)
+            scale.append(0.0)
+            continue
+        values = torch.linalg.eigvalsh(point.hessian(player)[inside][:, inside])
+        curvature.append(float(values.max()))
+        scale.append(float(values.abs().max()))
+        flat += int((values.abs() <= 1e-9 * scale[-1]).sum())
+    return Concavity(tuple(curvature), tuple(scale), flat)
