@@ -110,6 +110,10 @@ def isic_of(folder: Path, sectors: Sequence[str], faults: Faults) -> dict[str, t
 
 def of_labels(sectors: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """Divisions by label, where the labels are those of ISIC; empty where one names none (or is a bare position)."""
+    from dlopt.calibrations.labels import ISIC
+
+    if tuple(sectors) == tuple(ISIC):  # the 44 industries of the embedded economy
+        return dict(ISIC)
     if all(label.isdigit() for label in sectors):  # 1, 2, 3, ... are positions
         return {}
     found = {label: of_label(label) for label in sectors}

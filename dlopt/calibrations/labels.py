@@ -64,3 +64,20 @@ SECTOR_NAMES = (*(name for name, _, _ in _GOODS), *_SERVICES)
 SECTORS = tuple(str(k + 1) for k in range(len(SECTOR_NAMES)))
 THETA = (*(theta for _, theta, _ in _GOODS), *(10.0 for _ in _SERVICES))
 PSI = (*(psi for _, _, psi in _GOODS), *(0.0 for _ in _SERVICES))
+
+_DIVISIONS = """
+1-2 3 5-6 7-8 9 10-12 13-15 16 17-18 19 20 21 22 23 24 25 26 27 28 29 30 31-33
+35 36-39 41-43 45-47 49 50 51 52 53 55-56 58-60 61 62-63 64-66 68 69-75 77-82 84 85 86-88 90-93 94-96
+"""
+
+
+def _isic() -> dict[str, tuple[int, ...]]:
+    found = {}
+    for sector, span in zip(SECTORS, _DIVISIONS.split(), strict=True):
+        low, _, high = span.partition("-")
+        found[sector] = tuple(range(int(low), int(high or low) + 1))
+    return found
+
+
+ISIC = _isic()
+"""Divisions of ISIC Rev. 4 by sector."""

@@ -78,6 +78,15 @@ ADJUSTMENTS = (
 YEAR = Option("year", "Which table of a zip; the year, where the file does not say it.")
 _TABLE = (ECONOMIES, YEAR, *TARIFFS, *ELASTICITIES, *ADJUSTMENTS)
 
+_TRADE_ONLY = (
+    ECONOMIES,
+    Option("isic", "A CSV file (sector,division): ISIC Rev. 4 divisions of the sectors."),
+    Option("inputs", "A calibration whose value-added and input shares are taken; without it there are no inputs."),
+    Option("year", "Year of the data."),
+    Option("own_trade", "Where nothing is bought at home: keep, or floor: a millionth.", "keep", ("keep", "floor")),
+    Option("default_theta", "Trade elasticity where the source has none.", 5.0),
+)
+
 IMPORTERS: dict[str, Importer] = {
     importer.name: importer
     for importer in (
@@ -85,6 +94,17 @@ IMPORTERS: dict[str, Importer] = {
         Importer(
             "icio", "FILE", "OECD Inter-Country Input-Output tables, 2016 to 2025 editions: a .csv or the .zip of it.",
             _TABLE, own_elasticities=False,
+        ),
+        Importer(
+            "cubes", "FILE", "Cubes of trade and tariffs with names: a .npz or .mat file.",
+            (
+                Option("axes", "Order of the axes: o(rigin), d(estination), s(ector).", "ods"),
+                Option("basis", "Whether flows include tariffs.", "tariff_inclusive",
+                       ("tariff_inclusive", "tariff_exclusive")),
+                Option("set", "Which set of elasticities, where the file has several."),
+                Option("unit", "Unit of the flows.", "not stated"),
+                *_TRADE_ONLY,
+            ),
         ),
         Importer(
             "econ7115", "DIR",
