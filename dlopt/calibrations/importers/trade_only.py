@@ -179,7 +179,7 @@ def _input_shares(
     if not isic or not theirs:
         who = name if isic else "the source"
         raise TradeError(
-            f"{source.name}: input shares are matched by ISIC divisions, which {who} does not have. Give them (--isic, or "
+            f"{source.name}: input shares are matched by ISIC divisions, which {who} lacks. Give them (--isic, or "
             "isic.csv in the bundle)."
         )
     spread = np.zeros((other.n_sectors, len(sectors)))
