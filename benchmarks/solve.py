@@ -51,7 +51,7 @@ def ours(case: Case, calibration: str) -> dict[str, object]:
     ready = time.perf_counter()
     if case.instruments is None:
         _, wedges = given_wedges(calibration)
-        policy = dlopt.Policy(wedges[0].expm1(), wedges[1].expm1(), -(-wedges[2]).expm1())
+        policy = dlopt.Policy.from_wedges(wedges)
         ready = time.perf_counter()
         result = dlopt.solve_equilibrium(world, policy)
     elif case.planner:

@@ -17,7 +17,7 @@ from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.tape import Tape
 from dlopt.runs import read_run
 from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
-from dlopt.trade.instruments import KINDS, MODES, TARIFF_MODES
+from dlopt.trade.rates import INSTRUMENTS, KINDS
 
 from .config import SOLVERS
 from .resume import check_resumable, settings_of
@@ -28,9 +28,7 @@ _CHOICES = {
     "deficits": ("none", "constant"),
     "partners": ("all", "players"),
     "objective": ("welfare", "bargain"),
-    "instruments.tariff": TARIFF_MODES,
-    "instruments.export_tax": MODES,
-    "instruments.subsidy": MODES,
+    **{f"instruments.{kind.name}": kind.modes for kind in INSTRUMENTS},
 }
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "psi_scale": (lambda v: v >= 0, "a finite number, 0 or more"),

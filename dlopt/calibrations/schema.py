@@ -12,6 +12,7 @@ from dlopt.store.columns import Rule, Table
 from dlopt.store.faults import Fault as Fault
 from dlopt.store.faults import Faults as Faults
 from dlopt.store.faults import FaultsError
+from dlopt.trade import rates
 
 MAX_CELLS = 50_000_000
 MAX_META_BYTES = 64 * 2**10
@@ -29,7 +30,7 @@ MAX_ADJUSTMENTS = 200
 ISIC_FILE = "isic"
 PRICE_BASES = ("tariff_inclusive", "tariff_exclusive")
 POLICY_FOLDER = "policies"
-INSTRUMENTS = ("tariff", "export_tax", "subsidy")
+INSTRUMENTS = rates.KINDS
 
 
 TAX = Rule(
@@ -102,7 +103,7 @@ ISIC_TABLE = Table(ISIC_FILE, ("sector", "division"), {}, required=False)
 """Optional: the ISIC Rev. 4 divisions of every sector, one row a pair (see `isic`)."""
 
 POLICY_COLUMNS = ("instrument", *POLICY_TABLE.keys, "rate")
-POLICY_RATES = {"tariff": TAX, "export_tax": TAX, "subsidy": SUBSIDY}
+POLICY_RATES = {kind.name: TAX if kind.tax else SUBSIDY for kind in rates.INSTRUMENTS}
 
 
 def axis_of(column: str) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from dlopt.trade.instruments import KINDS, Instruments
+from dlopt.trade.rates import INSTRUMENTS
 from dlopt.trade.results import SolveResult
 
 if TYPE_CHECKING:
@@ -16,8 +13,6 @@ if TYPE_CHECKING:
 
 PHASE = "gradient"
 """The phase of best-response dynamics whose player turns are measured."""
-
-_PLURAL = {"tariff": "tariffs", "export_tax": "export taxes", "subsidy": "subsidies"}
 
 
 def compared(result: SolveResult, reference: SolveResult) -> SolveResult:
@@ -30,10 +25,10 @@ def compared(result: SolveResult, reference: SolveResult) -> SolveResult:
     message = f"{result.message} "
     if len(table):
         last = table.iloc[-1]
-        kinds = [kind for kind in KINDS if f"{kind}_max" in table]
+        kinds = [(kind.plural, kind.name) for kind in INSTRUMENTS if f"{kind.name}_max" in table]
         rates = ", ".join(
-            f"{_PLURAL[kind]} up to {100 * last[f'{kind}_max']:.1f} and on average {100 * last[f'{kind}_mean']:.2f}"
-            for kind in kinds
+            f"{plural} up to {100 * last[f'{name}_max']:.1f} and on average {100 * last[f'{name}_mean']:.2f}"
+            for plural, name in kinds
         )
         message += (
             f"Percentage points from {quality} after round {last['round']}: {rates}, "
@@ -54,13 +49,13 @@ def distance_table(result: SolveResult) -> pd.DataFrame:
     assert reference is not None
     assert instruments is not None
     turns = [step for step in result.iterations if step.phase == PHASE and step.instruments is not None]
-    truth = _rates(instruments, instruments.average(reference.wedges))
+    truth = instruments.rates(instruments.average(reference.wedges))
     welfare = dict(zip(result.calibration.economies, reference.real_income_change_pct.tolist(), strict=True))
-    present = [(k, kind) for k, kind in enumerate(KINDS) if bool((instruments.kind == k).any())]
+    present = [(k, kind.name) for k, kind in enumerate(INSTRUMENTS) if bool((instruments.kind == k).any())]
     rows: list[dict[str, Any]] = []
     for turn, step in enumerate(turns):
         assert step.instruments is not None
-        gap = (_rates(instruments, step.instruments) - truth).abs()
+        gap = (instruments.rates(step.instruments) - truth).abs()
         row: dict[str, Any] = {
             "iteration": step.iteration, "round": turn // len(instruments.members) + 1, "player": step.player,
         }  # fmt: skip
@@ -71,9 +66,3 @@ def distance_table(result: SolveResult) -> pd.DataFrame:
         row["welfare_max"] = max(map(abs, differences.values()))
         rows.append(row | {f"welfare_{economy}": value for economy, value in differences.items()})
     return pd.DataFrame(rows)
-
-
-def _rates(instruments: Instruments, log_rates: Tensor) -> Tensor:
-    """Rates as fractions, `[instrument]`."""
-    subsidy = instruments.kind == KINDS.index("subsidy")
-    return torch.where(subsidy, -(-log_rates).expm1(), log_rates.expm1())

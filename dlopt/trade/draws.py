@@ -17,6 +17,7 @@ from torch import Tensor
 from dlopt.errors import DloptError
 from dlopt.framework.tape import Tape
 from dlopt.trade.batch import BATCH, find_equilibria
+from dlopt.trade.rates import SUBSIDY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,18 +147,18 @@ def draw_subsidies(
         raise DrawError(f"{player} chose no subsidies in this solution: there is nothing to draw.")
     groups, member = torch.unique(instrument[chosen], return_inverse=True)
     tau, epsilon, sigma = result.wedges
-    optimum = -(-sigma[country, chosen]).expm1()
+    optimum = SUBSIDY.rate(sigma[country, chosen])
     generator = torch.Generator().manual_seed(seed)
     unit = torch.rand((options.count, len(groups)), generator=generator, dtype=torch.float64)
     multiple = options.low + (options.high - options.low) * unit
     rates = multiple[:, member] * optimum
-    possible = (rates < 1).all(1)  # nobody can pay the whole price
+    possible = SUBSIDY.possible(rates).all(1)  # nobody can pay the whole price
     welfare, alone = sigma.new_full((options.count, model.n), float("nan")), 0
     tape = tape or Tape()
 
     def solve(part: Tensor) -> dict[str, Any]:
         drawn = sigma.expand(len(part), -1, -1).clone()
-        drawn[:, country, chosen] = -(-rates[part]).log1p()
+        drawn[:, country, chosen] = SUBSIDY.wedge(rates[part])
         found = find_equilibria(model, (tau, epsilon, drawn), result.u, result.wedges)
         return {"welfare": 100 * model.log_welfare(found.u).expm1(), "alone": found.alone}
 

@@ -18,14 +18,11 @@ from dlopt.errors import DloptError, UnknownNameError
 from dlopt.store.equality import same_record
 from dlopt.trade.calibration import Calibration, few
 from dlopt.trade.model import LogWedges, TradeModel
+from dlopt.trade.rates import INSTRUMENTS, KINDS
 
 TariffMode = Literal["false", "by_sector", "uniform", "mfn", False]
 Mode = Literal["false", "by_sector", "uniform", False]
 Partners = Literal["all", "players"]
-
-KINDS = ("tariff", "export_tax", "subsidy")
-TARIFF_MODES = ("false", "by_sector", "uniform", "mfn")
-MODES = ("false", "by_sector", "uniform")
 
 
 class InstrumentError(DloptError):
@@ -110,7 +107,7 @@ class Instruments:
     upper: Tensor
 
     def __repr__(self) -> str:
-        counts = [(kind.replace("_", " "), int((self.kind == k).sum())) for k, kind in enumerate(KINDS)]
+        counts = [(kind.label, int((self.kind == k).sum())) for k, kind in enumerate(INSTRUMENTS)]
         kinds = ", ".join(f"{count} of {kind}" for kind, count in counts if count)
         return f"Instruments({few(self.players, 'players')}; {self.count} instruments: {kinds})"
 
@@ -130,26 +127,39 @@ class Instruments:
         """Number of instruments."""
         return len(self.owner)
 
+    def maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Instrument of each rate, shapes as the rates, -1 where fixed."""
+        return self.tau, self.epsilon, self.sigma
+
     def cells(self) -> tuple[Tensor, Tensor, Tensor]:
         """Instrument of each cell of the three wedges, `[origin, destination, sector]` each, -1 where fixed."""
-        return self.tau, self.epsilon, self.sigma[:, None, :].expand(self.tau.shape)
+        shape = self.tau.shape
+        whole = (m if k.pairs else m[:, None, :].expand(shape) for k, m in zip(INSTRUMENTS, self.maps(), strict=True))
+        return tuple(whole)  # type: ignore[return-value]
+
+    def rates(self, log_rates: Tensor) -> Tensor:
+        """Rates as fractions of log rates, `[instrument]` both."""
+        out = log_rates.clone()
+        for k, kind in enumerate(INSTRUMENTS):
+            out = torch.where(self.kind == k, kind.rate(log_rates), out)
+        return out
 
     def apply(self, a: Tensor, fixed: LogWedges) -> LogWedges:
         """Log wedges with the chosen cells at `a`, `[..., instrument]`, and all others as in `fixed`."""
-        maps = (self.tau, self.epsilon, self.sigma)
-        return tuple(torch.where(m >= 0, a[..., m.clamp(min=0)], w) for m, w in zip(maps, fixed, strict=True))  # type: ignore[return-value]
+        maps = zip(self.maps(), fixed, strict=True)
+        return tuple(torch.where(m >= 0, a[..., m.clamp(min=0)], w) for m, w in maps)  # type: ignore[return-value]
 
     def total(self, wedges: LogWedges) -> Tensor:
         """Sum over the cells that each instrument moves, `[instrument]`: the transpose of `apply`."""
         out = self.lower.new_zeros(self.count)
-        for index, values in zip((self.tau, self.epsilon, self.sigma), wedges, strict=True):
+        for index, values in zip(self.maps(), wedges, strict=True):
             out = out.index_add(0, index[index >= 0], values[index >= 0])
         return out
 
     def average(self, wedges: LogWedges) -> Tensor:
         """The instruments that come nearest to `wedges`: the mean over the cells each moves, within bounds."""
-        tau, epsilon, sigma = (torch.ones_like(w) for w in wedges)
-        mean = self.total(wedges) / self.total((tau, epsilon, sigma))
+        ones: LogWedges = tuple(torch.ones_like(w) for w in wedges)  # type: ignore[assignment]
+        mean = self.total(wedges) / self.total(ones)
         return mean.clamp(self.lower, self.upper)
 
 
@@ -181,8 +191,7 @@ def build_instruments(
     _check(choice, bounds)
     sectors = chosen_sectors(c, choice.sectors)
     n, j = model.n, model.j
-    tau = torch.full((n, n, j), -1)
-    epsilon, sigma = tau.clone(), torch.full((n, j), -1)
+    maps = {kind.symbol: torch.full((n, n, j) if kind.pairs else (n, j), -1) for kind in INSTRUMENTS}
     country = torch.arange(n)
     partner = torch.isin(country, torch.tensor([i for group in groups for i in group])) | (partners == "all")
     owner: list[int] = []
@@ -201,32 +210,31 @@ def build_instruments(
     for player, group in enumerate(groups):
         member = torch.isin(country, torch.tensor(group))
         outside = (model.trade > 0) & sectors & ~(member[:, None] & member[None, :])[:, :, None]
-        if choice.tariff != "false":
-            cells = outside & member[None, :, None] & partner[:, None, None]
-            labels = {"by_sector": origin * j + sector, "mfn": sector, "uniform": sector * 0}[str(choice.tariff)]
-            assign(tau, cells, labels, player, 0)
-        if choice.export_tax != "false":
-            cells = outside & member[:, None, None] & partner[None, :, None]
-            labels = {"by_sector": destination * j + sector, "uniform": sector * 0}[str(choice.export_tax)]
-            assign(epsilon, cells, labels, player, 1)
-        if choice.subsidy != "false":
-            cells = model.sells & sectors & member[:, None]
-            labels = origin[:, 0] * j + sector[0] if choice.subsidy == "by_sector" else origin[:, 0]
-            assign(sigma, cells, labels, player, 2)
+        for which, instrument in enumerate(INSTRUMENTS):
+            mode = getattr(choice, instrument.name)
+            if mode == "false":
+                continue
+            if instrument.pairs:
+                at_origin = instrument.setter == "origin"
+                selling, buying = (member, partner) if at_origin else (partner, member)
+                cells = outside & buying[None, :, None] & selling[:, None, None]
+                abroad = destination if at_origin else origin
+                labels = {"by_sector": abroad * j + sector, "mfn": sector, "uniform": sector * 0}[mode]
+            else:
+                cells = model.sells & sectors & member[:, None]
+                labels = origin[:, 0] * j + sector[0] if mode == "by_sector" else origin[:, 0]
+            assign(maps[instrument.symbol], cells, labels, player, which)
     if not owner:
         raise InstrumentError(
             "No instrument is left to choose: turn on instruments.tariff, export_tax or subsidy, "
             "and choose sectors with trade."
         )
-    limits = [
-        (math.log1p(bounds.tariff[0]), math.log1p(bounds.tariff[1])),
-        (math.log1p(bounds.export_tax[0]), math.log1p(bounds.export_tax[1])),
-        (-math.log1p(-bounds.subsidy[0]), -math.log1p(-bounds.subsidy[1])),
-    ]
+    limits = [tuple(map(instrument.wedge_of, getattr(bounds, instrument.name))) for instrument in INSTRUMENTS]
     kinds = torch.tensor(kind)
     limit = torch.tensor(limits, dtype=model.theta.dtype)[kinds]
     members = tuple(tuple(c.economies[i] for i in group) for group in groups)
-    return Instruments(members, tau, epsilon, sigma, torch.tensor(owner), kinds, limit[:, 0], limit[:, 1])
+    lower, upper = limit.unbind(1)
+    return Instruments(members, owner=torch.tensor(owner), kind=kinds, lower=lower, upper=upper, **maps)
 
 
 def free_trade_inside(instruments: Instruments, economies: Sequence[str], wedges: LogWedges) -> LogWedges:
@@ -276,12 +284,11 @@ def chosen_sectors(calibration: Calibration, sectors: str | tuple[str, ...] | li
 
 
 def _check(choice: InstrumentChoice, bounds: Bounds) -> None:
-    for kind in KINDS:
-        mode, valid = getattr(choice, kind), TARIFF_MODES if kind == "tariff" else MODES
-        if mode not in valid:
-            raise UnknownNameError(f"value of instruments.{kind}", mode, valid)
-        low, high = getattr(bounds, kind)
-        in_domain = high < 1 if kind == "subsidy" else low > -1
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high and in_domain):
-            rule = "low <= high < 1" if kind == "subsidy" else "-1 < low <= high"
-            raise InstrumentError(f"bounds.{kind} is [{low:g}, {high:g}]; it must satisfy {rule}.")
+    for kind in INSTRUMENTS:
+        mode = getattr(choice, kind.name)
+        if mode not in kind.modes:
+            raise UnknownNameError(f"value of instruments.{kind.name}", mode, kind.modes)
+        low, high = getattr(bounds, kind.name)
+        possible = kind.possible(low) and kind.possible(high)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high and possible):
+            raise InstrumentError(f"bounds.{kind.name} is [{low:g}, {high:g}]; it must satisfy {kind.bounds_rule}.")

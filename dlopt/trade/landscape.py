@@ -19,7 +19,7 @@ from dlopt.framework.outcome import Outcome
 from dlopt.trade.batch import find_equilibria
 from dlopt.trade.equilibrium import Equilibrium
 from dlopt.trade.game import TradeGame, TradePoint
-from dlopt.trade.instruments import KINDS
+from dlopt.trade.rates import INSTRUMENTS, InstrumentKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ def landscape(result: SolveResult, player: str, options: LandscapeOptions = Land
                 raise UnknownNameError(f"instrument of {player}", name, names)
         planes.append(tuple(names[name] for name in pair))
     if not options.pairs:
-        by_kind = ([k for k in ranked if kinds[k] == kind][:2] for kind in range(len(KINDS)))
+        by_kind = ([k for k in ranked if kinds[k] == kind][:2] for kind in range(len(INSTRUMENTS)))
         planes = [tuple(pair) for pair in by_kind if len(pair) == 2]
     return _solve(result, player, [*lines, *planes], options.points)
 
@@ -147,11 +147,11 @@ def name_of(result: SolveResult, instrument: int) -> str:
     kind, partners, sectors, owners = _cells(result, instrument)
     c = result.calibration
     sector = c.sectors[sectors[0]] if len(sectors) == 1 else "all"
-    if kind == "subsidy":
+    if not kind.pairs:
         alone = len(owners) == 1 and "+" not in _player(result, instrument)
-        return f"subsidy:{sector}" if alone else f"subsidy:{'+'.join(c.economies[o] for o in owners)}:{sector}"
+        return f"{kind.name}:{sector}" if alone else f"{kind.name}:{'+'.join(c.economies[o] for o in owners)}:{sector}"
     partner = c.economies[partners[0]] if len(partners) == 1 else "all"
-    return f"{kind}:{partner}:{sector}"
+    return f"{kind.name}:{partner}:{sector}"
 
 
 def title_of(result: SolveResult, instrument: int) -> str:
@@ -159,11 +159,11 @@ def title_of(result: SolveResult, instrument: int) -> str:
     kind, partners, sectors, owners = _cells(result, instrument)
     c = result.calibration
     sector = c.sector_names[sectors[0]] if len(sectors) == 1 else f"{len(sectors)} sectors"
-    if kind == "subsidy":
+    if not kind.pairs:
         where = f" in {c.economies[owners[0]]}" if "+" in _player(result, instrument) and len(owners) == 1 else ""
-        return f"Subsidy{where}, {sector}"
+        return f"{kind.label.capitalize()}{where}, {sector}"
     partner = c.economies[partners[0]] if len(partners) == 1 else "all"
-    return f"{'Tariff on' if kind == 'tariff' else 'Export tax, to'} {partner}, {sector}"
+    return f"{kind.on} {partner}, {sector}"
 
 
 def _player(result: SolveResult, instrument: int) -> str:
@@ -171,14 +171,14 @@ def _player(result: SolveResult, instrument: int) -> str:
     return result.instruments.players[int(result.instruments.owner[instrument])]
 
 
-def _cells(result: SolveResult, instrument: int) -> tuple[str, list[int], list[int], list[int]]:
+def _cells(result: SolveResult, instrument: int) -> tuple[InstrumentKind, list[int], list[int], list[int]]:
     """Kind, partners, sectors and owners (countries) of the cells an instrument moves."""
     assert result.instruments is not None
-    kind = KINDS[int(result.instruments.kind[instrument])]
-    index = {"tariff": result.instruments.tau, "export_tax": result.instruments.epsilon}.get(kind)
-    cells = ((result.instruments.sigma if index is None else index) == instrument).nonzero()
-    owner = cells[:, 1] if kind == "tariff" else cells[:, 0]
-    partner = cells[:, 0] if kind == "tariff" else cells[:, -2]
+    number = int(result.instruments.kind[instrument])
+    kind, cells = INSTRUMENTS[number], (result.instruments.maps()[number] == instrument).nonzero()
+    at_destination = kind.setter == "destination"
+    owner = cells[:, 1] if at_destination else cells[:, 0]
+    partner = cells[:, 0] if at_destination else cells[:, -2]
     return kind, *(column.unique().tolist() for column in (partner, cells[:, -1], owner))
 
 
@@ -201,12 +201,12 @@ def _solve(result: SolveResult, player: str, groups: Sequence[tuple[int, ...]], 
     moves = []
     for group in groups:
         count = points if len(group) == 1 else points // 4 * 2 + 1
-        subsidies = [KINDS[int(instruments.kind[k])] == "subsidy" for k in group]
-        grids.append(tuple(_grid(_rate(result, k, solution), s, count) for k, s in zip(group, subsidies, strict=True)))
+        kinds = [INSTRUMENTS[int(instruments.kind[k])] for k in group]
+        grids.append(tuple(_grid(_rate(result, k, solution), i, count) for k, i in zip(group, kinds, strict=True)))
         for rates in itertools.product(*grids[-1]):
             a = solution.clone()
-            for k, rate, subsidy in zip(group, rates, subsidies, strict=True):
-                a[k] = -(-rate).log1p() if subsidy else rate.log1p()
+            for k, rate, kind in zip(group, rates, kinds, strict=True):
+                a[k] = kind.wedge(rate)
             moves.append(a)
     found = find_equilibria(model, instruments.apply(torch.stack(moves), result.wedges), result.u, result.wedges)
     welfare = 100 * model.log_welfare(found.u).expm1()
@@ -228,16 +228,14 @@ def _solve(result: SolveResult, player: str, groups: Sequence[tuple[int, ...]], 
 def _rate(result: SolveResult, instrument: int, log_rates: Tensor) -> float:
     """The rate an instrument has at log rates `[instrument]`."""
     assert result.instruments is not None
-    value = log_rates[instrument]
-    subsidy = KINDS[int(result.instruments.kind[instrument])] == "subsidy"
-    return float(-(-value).expm1() if subsidy else value.expm1())
+    return float(INSTRUMENTS[int(result.instruments.kind[instrument])].rate(log_rates[instrument]))
 
 
-def _grid(middle: float, subsidy: bool, count: int) -> Tensor:
+def _grid(middle: float, kind: InstrumentKind, count: int) -> Tensor:
     """Rates around that of a solution, evenly spaced on either side of it, `[point]`."""
     width = max(abs(middle), NARROWEST)
     low = max(middle - width, (middle + _LOWEST) / 2)
-    high = min(middle + width, (middle + _HIGHEST_SUBSIDY) / 2) if subsidy else middle + width
+    high = min(middle + width, (middle + _HIGHEST_SUBSIDY) / 2) if not kind.tax else middle + width
     down = torch.linspace(low, middle, count // 2 + 1, dtype=torch.float64)
     up = torch.linspace(middle, high, count // 2 + 1, dtype=torch.float64)
     return torch.cat((down, up[1:]))

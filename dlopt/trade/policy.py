@@ -9,6 +9,7 @@ from torch import Tensor
 from dlopt.errors import DloptError
 from dlopt.store.equality import same_record
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.rates import INSTRUMENTS
 
 
 class PolicyError(DloptError):
@@ -30,21 +31,18 @@ class Policy:
     subsidy: Tensor
 
     def __post_init__(self) -> None:
-        for name, rates, ok, rule in (
-            ("tariff", self.tariff, self.tariff > -1, "> -1"),
-            ("export tax", self.export_tax, self.export_tax > -1, "> -1"),
-            ("subsidy", self.subsidy, self.subsidy < 1, "< 1"),
-        ):
-            bad = (~(ok & rates.isfinite())).nonzero()
+        for kind, rates in zip(INSTRUMENTS, self.rates(), strict=True):
+            bad = (~(kind.possible(rates) & rates.isfinite())).nonzero()
             if len(bad):
                 where = tuple(int(k) for k in bad[0])
-                raise PolicyError(f"The {name} at position {where} is {float(rates[where]):g}; it must be {rule}.")
+                value = float(rates[where])
+                raise PolicyError(f"The {kind.label} at position {where} is {value:g}; it must be {kind.rule}.")
 
     def __repr__(self) -> str:
         n, j = self.subsidy.shape
         parts = [
-            f"{name} up to {float(rates.abs().max()):.4g}" if bool(rates.any()) else f"no {name}"
-            for name, rates in (("tariff", self.tariff), ("export tax", self.export_tax), ("subsidy", self.subsidy))
+            f"{kind.label} up to {float(rates.abs().max()):.4g}" if bool(rates.any()) else f"no {kind.label}"
+            for kind, rates in zip(INSTRUMENTS, self.rates(), strict=True)
         ]
         return f"Policy({n} economies, {j} sectors: {', '.join(parts)})"
 
@@ -52,13 +50,22 @@ class Policy:
         return same_record(self, other) if isinstance(other, Policy) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(float(rates.sum()) for rates in (self.tariff, self.export_tax, self.subsidy)))
+        return hash(tuple(float(rates.sum()) for rates in self.rates()))
 
     @classmethod
     def of(cls, calibration: Calibration) -> Policy:
         """The policies in force in the baseline."""
-        return cls(calibration.tariff, calibration.export_tax, calibration.subsidy)
+        return cls(**{kind.name: getattr(calibration, kind.name) for kind in INSTRUMENTS})
+
+    @classmethod
+    def from_wedges(cls, wedges: tuple[Tensor, Tensor, Tensor]) -> Policy:
+        """The policy with log wedges `(tau, epsilon, sigma)`; a log and back may cost a last digit."""
+        return cls(**{kind.name: kind.rate(wedge) for kind, wedge in zip(INSTRUMENTS, wedges, strict=True)})
+
+    def rates(self) -> tuple[Tensor, ...]:
+        """The rates of every instrument, in the order of `dlopt.trade.rates.INSTRUMENTS`."""
+        return tuple(getattr(self, kind.name) for kind in INSTRUMENTS)
 
     def log_wedges(self) -> tuple[Tensor, Tensor, Tensor]:
         """`(tau, epsilon, sigma) = (log(1+t), log(1+e), -log(1-s))`, shapes as the rates."""
-        return self.tariff.log1p(), self.export_tax.log1p(), -(-self.subsidy).log1p()
+        return tuple(kind.wedge(rates) for kind, rates in zip(INSTRUMENTS, self.rates(), strict=True))  # type: ignore[return-value]

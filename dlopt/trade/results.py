@@ -124,15 +124,10 @@ class SolveResult:
     @cached_property
     def policy(self) -> Policy:
         """Rates at the solution, fractions."""
-        tau, epsilon, sigma = self.wedges
-        before = Policy.of(self.calibration)
         # A log and back costs a last digit: what did not move keeps the rate it had.
         kept = [new == old for new, old in zip(self.wedges, self.model.wedges0, strict=True)]
-        return Policy(
-            torch.where(kept[0], before.tariff, tau.expm1()),
-            torch.where(kept[1], before.export_tax, epsilon.expm1()),
-            torch.where(kept[2], before.subsidy, -(-sigma).expm1()),
-        )
+        before, after = Policy.of(self.calibration).rates(), Policy.from_wedges(self.wedges).rates()
+        return Policy(*(torch.where(same, old, new) for same, old, new in zip(kept, before, after, strict=True)))
 
     @cached_property
     def real_income_change_pct(self) -> Tensor:

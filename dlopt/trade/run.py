@@ -19,17 +19,15 @@ from dlopt.framework.tape import Tape
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
 from dlopt.trade.distance import compared
 from dlopt.trade.game import Objective, TradeGame, TradePoint
-from dlopt.trade.instruments import KINDS, Instruments, free_trade_inside
+from dlopt.trade.instruments import Instruments, free_trade_inside
 from dlopt.trade.model import TradeModel
 from dlopt.trade.planner import bargain, everybody_gains, protect, weighted_welfare
 from dlopt.trade.policy import Policy
+from dlopt.trade.rates import INSTRUMENTS
 from dlopt.trade.results import Iteration, Solution, SolveResult
 
 OnIteration = Callable[[Iteration], bool | None]
 """Called after every iteration; answering True stops the solver, which then returns what it has."""
-
-RANDOM_RATES = {"tariff": 0.5, "export_tax": 0.3, "subsidy": 0.2}
-"""Random starts are drawn uniformly in logs between the lower bound and this rate, or the upper bound if lower."""
 
 
 class NoEquilibriumError(DloptError):
@@ -37,9 +35,9 @@ class NoEquilibriumError(DloptError):
 
 
 def random_instruments(instruments: Instruments, generator: torch.Generator) -> Tensor:
-    """A random starting point: uniform in logs between the lower bounds and `RANDOM_RATES`, `[instrument]`."""
-    t, e, s = (RANDOM_RATES[kind] for kind in KINDS)
-    cap = torch.tensor([t, e, s / (1 - s)], dtype=instruments.lower.dtype).log1p()[instruments.kind]
+    """A random start, uniform in logs between lower bounds and `InstrumentKind.random_rate`, `[instrument]`."""
+    factors = [kind.factor(kind.random_rate) for kind in INSTRUMENTS]
+    cap = torch.tensor(factors, dtype=instruments.lower.dtype).log1p()[instruments.kind]
     high = torch.minimum(torch.maximum(cap, instruments.lower), instruments.upper)
     draw = torch.rand(instruments.count, generator=generator, dtype=instruments.lower.dtype)
     return instruments.lower + draw * (high - instruments.lower)

@@ -12,8 +12,8 @@ from dlopt.trade.accounting import importer_share
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.decomposition import DecompositionError, decompose
 from dlopt.trade.distance import distance_table
-from dlopt.trade.instruments import KINDS
 from dlopt.trade.policy import Policy
+from dlopt.trade.rates import INSTRUMENTS, InstrumentKind
 from dlopt.trade.results import SolveResult
 
 
@@ -68,27 +68,27 @@ def policy_table(result: SolveResult) -> pd.DataFrame:
     c = result.calibration
     before, after = Policy.of(c), result.policy
     frames = []
-    for kind, name in enumerate(KINDS):
-        old, new = getattr(before, name), getattr(after, name)
+    for number, kind in enumerate(INSTRUMENTS):
+        old, new = getattr(before, kind.name), getattr(after, kind.name)
         changed = (old - new).abs() > 1e-12  # rates come from logs: rounding is no change
         if result.instruments is None:
             index = torch.full(old.shape, -1)
             cells = changed.nonzero()
         else:
-            index = (result.instruments.tau, result.instruments.epsilon, result.instruments.sigma)[kind]
+            index = result.instruments.maps()[number]
             cells = ((index >= 0) | changed).nonzero()
         position = tuple(cells.T)
         chosen = index[position]
         low, high = (_bound(result, side, chosen, kind) for side in ("lower", "upper"))
         origin, sector = cells[:, 0], cells[:, -1]
-        destination = cells[:, 1] if kind < 2 else None
-        owner = destination if kind == 0 else origin
+        destination = cells[:, 1] if kind.pairs else None
+        owner = destination if kind.setter == "destination" else origin
         assert owner is not None
         frames.append(
             pd.DataFrame(
                 {
                     "economy": _names(c.economies, owner),
-                    "instrument": name,
+                    "instrument": kind.name,
                     "origin": _names(c.economies, origin),
                     "destination": None if destination is None else _names(c.economies, destination),
                     "sector": _sector_labels(c, sector),
@@ -187,11 +187,11 @@ def equilibria_table(result: SolveResult) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, "certified"])
 
 
-def _bound(result: SolveResult, side: str, chosen: Tensor, kind: int) -> Tensor:
+def _bound(result: SolveResult, side: str, chosen: Tensor, kind: InstrumentKind) -> Tensor:
     values = torch.full(chosen.shape, float("nan"), dtype=result.u.dtype)
     if result.instruments is not None:
         log_rate = getattr(result.instruments, side)[chosen[chosen >= 0]]
-        values[chosen >= 0] = -(-log_rate).expm1() if kind == 2 else log_rate.expm1()
+        values[chosen >= 0] = kind.rate(log_rate)
     return values
 
 

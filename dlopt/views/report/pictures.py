@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from dlopt.trade.rates import INSTRUMENTS
 from dlopt.views.figures.canvas import panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = {"tariff": "Tariffs", "export_tax": "Export taxes", "subsidy": "Subsidies"}
+KINDS = {kind.name: kind.plural.capitalize() for kind in INSTRUMENTS}
 
 
 def png(figure: Figure) -> bytes:
