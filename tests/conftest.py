@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from tiers import SLOW
 
 from dlopt.calibrations import load_calibration
 from dlopt.trade.calibration import Calibration
@@ -18,6 +19,14 @@ hypothesis.settings.load_profile("seeded")
 
 # One thread for each of the processes that share out the tests.
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test that slow.txt does not name is quick."""
+    for item in items:
+        if not item.nodeid.startswith(SLOW):
+            item.add_marker("quick")
+
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
