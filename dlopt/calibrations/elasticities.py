@@ -259,7 +259,7 @@ def with_elasticities(
         if not isic:
             raise ElasticityError(
                 f"The sectors of {calibration.name} have no ISIC divisions, so that no set can be matched to them. "
-                "Add isic.csv (columns sector,division, ISIC Rev. 4) to its folder."
+                "Give them: a CSV file sector,division (ISIC Rev. 4), as --isic at import, or isic.csv in its folder."
             )
         taken = take(chosen, isic, calibration.sectors, which, rest)
         changes[which] = torch.tensor(taken.values, dtype=torch.float64)

@@ -96,6 +96,23 @@ IMPORTERS: dict[str, Importer] = {
             _TABLE, own_elasticities=False,
         ),
         Importer(
+            "wiod", "FILE", "World Input-Output Database: release 2016 (.xlsb, .RData) or 2013 (.xlsx).", _TABLE,
+            own_elasticities=False,
+        ),
+        Importer(
+            "pymrio", "DIR", "Any table that pymrio knows (EXIOBASE, Eora26, FIGARO, ...): a folder it saved.",
+            (*_TABLE, Option("isic", "A CSV file (sector,division): ISIC Rev. 4 divisions of the industries.")),
+            own_elasticities=False,
+        ),
+        Importer(
+            "itpd", "FILE", "International Trade and Production Database: the CSV file; trade only.",
+            (
+                Option("industries", "The file's industries, or its broad sectors.", "industry", ("industry", "broad")),
+                *TARIFFS,
+                *_TRADE_ONLY,
+            ),
+        ),
+        Importer(
             "cubes", "FILE", "Cubes of trade and tariffs with names: a .npz or .mat file.",
             (
                 Option("axes", "Order of the axes: o(rigin), d(estination), s(ector).", "ods"),

@@ -119,7 +119,11 @@ def build(
         **tables,
     )  # fmt: skip
     calibration, done = with_elasticities(
-        calibration_of(world, meta), isic, choices.elasticities, choices.scale_elasticities, choices.default_theta
+        calibration_of(world, meta),
+        isic if all(isic.values()) else {},
+        choices.elasticities,
+        choices.scale_elasticities,
+        choices.default_theta,
     )
     lines += done
     trade = calibration.trade
@@ -130,4 +134,4 @@ def build(
         "across borders": float(trade.sum() - trade.diagonal().sum()),
     }
     lines.append(f"Totals in the calibration, {meta.unit}: {totals(after)}.")
-    return Imported(calibration, {}, tuple(lines), isic)
+    return Imported(calibration, {}, tuple(lines), isic if all(isic.values()) else {})

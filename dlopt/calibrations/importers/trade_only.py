@@ -98,7 +98,7 @@ def trade_world(
         lines.append(f"Missing own trade (floor): {len(k)} cells put at {OWN_FLOOR:g} of purchases.")
     elif missing.any():
         lines.append(f"Missing own trade (keep): {int(missing.sum())} cells are zero; --own-trade floor fills them.")
-    known = _isic(isic, sectors)
+    known = divisions_of(isic, sectors)
     spending = flows * (1 + rate)
     beta, gamma = np.ones((n, j)), np.zeros((n, j, j))
     if inputs is not None:
@@ -139,7 +139,10 @@ def trade_world(
     return Imported(calibration, {}, tuple(lines), known)
 
 
-def _isic(given: str | Mapping[str, tuple[int, ...]] | None, sectors: Sequence[str]) -> dict[str, tuple[int, ...]]:
+def divisions_of(
+    given: str | Mapping[str, tuple[int, ...]] | None, sectors: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    """Divisions by sector: from a CSV file (sector,division), as given, or from the labels; empty if not known."""
     if given is None:
         return of_labels(sectors)
     if not isinstance(given, str):

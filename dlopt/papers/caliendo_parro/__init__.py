@@ -1,0 +1,1 @@
+"""caliendo_parro: published beside computed."""

@@ -1,0 +1,1 @@
+"""ll2023: published beside computed."""

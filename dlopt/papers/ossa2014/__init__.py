@@ -1,0 +1,1 @@
+"""ossa2014: published beside computed."""
