@@ -2,6 +2,7 @@
 
 from dlopt.policies.apply import Applied, apply_rules, effective_rates
 from dlopt.policies.reading import policy_from
+from dlopt.policies.retaliation import retaliate, sides
 from dlopt.policies.rules import PolicyWordsError, Rule
 from dlopt.policies.schedule import read_schedule, rules_of
 from dlopt.policies.shipped import Schedule, schedules, shipped_schedule
@@ -17,7 +18,9 @@ __all__ = [
     "parse_policy",
     "policy_from",
     "read_schedule",
+    "retaliate",
     "rules_of",
     "schedules",
     "shipped_schedule",
+    "sides",
 ]

@@ -28,7 +28,9 @@ class Applied:
     notes: tuple[str, ...]
 
 
-def apply_rules(rules: Sequence[Rule], calibration: Calibration, policy: Policy | None = None) -> Applied:
+def apply_rules(
+    rules: Sequence[Rule], calibration: Calibration, policy: Policy | None = None, since: Policy | None = None
+) -> Applied:
     """Apply rules in order to a policy; reciprocal ones come last, for they answer all others.
 
     Goods sold at home are never charged. A later `set` replaces what earlier rules made of a rate; `add` adds to it.
@@ -37,12 +39,14 @@ def apply_rules(rules: Sequence[Rule], calibration: Calibration, policy: Policy 
         rules: what is asked for.
         calibration: gives labels, and the rates in force.
         policy: where to begin; by default the baseline's own rates.
+        since: what reciprocal rules compare with to see who changed what; by default `policy`.
 
     Raises:
         UnknownNameError: an economy or sector that is not in the calibration.
         PolicyWordsError: a rate that no government could set, or an answer to nothing.
     """
     begun = policy or Policy.of(calibration)
+    before = (since or begun).tariff
     rates = {name: getattr(begun, name).clone() for name in ("tariff", "export_tax", "subsidy")}
     notes: list[str] = []
     for rule in rules:
@@ -51,7 +55,7 @@ def apply_rules(rules: Sequence[Rule], calibration: Calibration, policy: Policy 
     answered = rates["tariff"].clone()
     for rule in rules:
         if rule.change == "reciprocal":
-            _answer(rule, calibration, begun.tariff, answered, rates["tariff"])
+            _answer(rule, calibration, before, answered, rates["tariff"])
     return Applied(Policy(**rates), tuple(notes))
 
 

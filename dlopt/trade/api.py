@@ -100,19 +100,19 @@ def solve_equilibrium(
 
 
 def solve_unilateral(
-    calibration: Calibration, player: str, *, instruments: Choice, bounds: Bounds = Bounds(),
-    accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0, starts: int = 1,
-    seed: int = 0, init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
-    tape: Tape | None = None, linear_solver: MakeSolver | None = None,
+    calibration: Calibration, player: str, *, instruments: Choice, partners: Partners = "all",
+    bounds: Bounds = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
+    psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: Init = "baseline", tolerance: float | None = None,
+    on_iteration: OnIteration | None = None, tape: Tape | None = None, linear_solver: MakeSolver | None = None,
 ) -> SolveResult:  # fmt: skip
     """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments).
 
     With a policy as `init` the others keep what it says: a response to an earlier result, or leaving a cooperation.
     """
     return solve_nash(
-        calibration, players=(player,), instruments=instruments, bounds=bounds, accounting=accounting,
-        deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init, tolerance=tolerance,
-        on_iteration=on_iteration, tape=tape, linear_solver=linear_solver,
+        calibration, players=(player,), instruments=instruments, partners=partners, bounds=bounds,
+        accounting=accounting, deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init,
+        tolerance=tolerance, on_iteration=on_iteration, tape=tape, linear_solver=linear_solver,
     )  # fmt: skip
 
 
@@ -163,7 +163,8 @@ def solve_nash(
             or the map of every cell that `build_instruments` makes and that may be changed; such a map has players,
             partners, unions and bounds of its own.
         players: `all` or labels of economies; everybody else keeps its policies.
-        partners: `all`, or `players`: only tariffs and export taxes between the players move.
+        partners: `all`; `players`: only tariffs and export taxes between the players move; or labels of economies: only
+            those with them.
         unions: customs unions among the players: one external policy, none inside, joint welfare.
         bounds: of the rates.
         accounting: `standard` or `paper`.

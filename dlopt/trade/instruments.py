@@ -22,7 +22,7 @@ from dlopt.trade.rates import INSTRUMENTS, KINDS
 
 TariffMode = Literal["false", "by_sector", "uniform", "mfn", False]
 Mode = Literal["false", "by_sector", "uniform", False]
-Partners = Literal["all", "players"]
+Partners = Literal["all", "players"] | Sequence[str]
 
 
 class InstrumentError(DloptError):
@@ -177,7 +177,8 @@ def build_instruments(
         choice: kinds, modes and sectors.
         bounds: of the rates.
         players: `all`, or labels of economies.
-        partners: `all`, or `players`: tariffs and export taxes only between players.
+        partners: `all`; `players`: tariffs and export taxes only between players; or labels of economies: only those
+            with them.
         unions: customs unions, each a list of economies.
 
     Raises:
@@ -186,14 +187,17 @@ def build_instruments(
     """
     c = model.calibration
     groups = _players(c, players, unions)
-    if partners not in ("all", "players"):
+    if isinstance(partners, str) and partners not in ("all", "players"):
         raise UnknownNameError("value of partners", partners, ("all", "players"))
     _check(choice, bounds)
     sectors = chosen_sectors(c, choice.sectors)
     n, j = model.n, model.j
     maps = {kind.symbol: torch.full((n, n, j) if kind.pairs else (n, j), -1) for kind in INSTRUMENTS}
     country = torch.arange(n)
-    partner = torch.isin(country, torch.tensor([i for group in groups for i in group])) | (partners == "all")
+    if isinstance(partners, str):
+        partner = torch.isin(country, torch.tensor([i for group in groups for i in group])) | (partners == "all")
+    else:
+        partner = torch.isin(country, torch.tensor([c.economy_index(label) for label in partners], dtype=torch.long))
     owner: list[int] = []
     kind: list[int] = []
 
