@@ -105,6 +105,15 @@ IMPORTERS: dict[str, Importer] = {
             own_elasticities=False,
         ),
         Importer(
+            "har", "DIR", "A GTAP data base: basedata.har and default.prm.",
+            (
+                Option("parameters", "The file of parameters; default.prm beside the data."),
+                Option("year", "Year of the data base."),
+                Option("isic", "A CSV file (sector,division): ISIC Rev. 4 divisions of the commodities."),
+                Option("default_theta", "Trade elasticity where there are no parameters.", 5.0),
+            ),
+        ),
+        Importer(
             "itpd", "FILE", "International Trade and Production Database: the CSV file; trade only.",
             (
                 Option("industries", "The file's industries, or its broad sectors.", "industry", ("industry", "broad")),
