@@ -10,6 +10,7 @@ from torch import Tensor
 from dlopt.framework.conditions import Conditions, large_of
 from dlopt.framework.game import Game, Point
 from dlopt.framework.lanczos import largest_eigenvalues
+from dlopt.framework.own_blocks import blocks_at
 
 DENSE_INSTRUMENTS = 600
 """Own instruments of a player up to which all eigenvalues are computed."""
@@ -50,9 +51,12 @@ def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | N
         conditions: at the point, of a game that has them.
     """
     large, most = large_of(game), int(torch.bincount(game.owner).max())
-    if large is None or conditions is None or (large.dense and most <= DENSE_INSTRUMENTS):
+    affordable = large is not None and (large.dense or game.players == 1) and most <= DENSE_INSTRUMENTS
+    if large is None or conditions is None or affordable:
         return _dense(game, point, free)
     _, size = conditions.formula()
+    if not bool(large.has_formula.all()):
+        size = blocks_at(large, point).sizes(size)
     scale = size.rsqrt() * free
     times = conditions.own_hessian_times
     found = largest_eigenvalues(lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free)

@@ -54,6 +54,9 @@ class LargeGame(Protocol):
     has_formula: Tensor
     """Where `Conditions.formula` counts, bool `[instrument]`."""
 
+    kept_blocks: Any
+    """Kept by `dlopt.framework.own_blocks.blocks_at`; None to begin with."""
+
     def conditions(
         self, a: Tensor, near: Conditions | None = None, accuracy: float = 0.0, player: int | None = None
     ) -> Conditions | None:

@@ -7,13 +7,13 @@ makes it exact; then every player re-optimises alone from other starts, and if o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from dlopt.framework.ascent import AscentOptions, maximise
 from dlopt.framework.concavity import concavity
-from dlopt.framework.conditions import large_of
+from dlopt.framework.conditions import LargeGame, large_of
 from dlopt.framework.game import (
     Game,
     Interrupted,
@@ -24,7 +24,9 @@ from dlopt.framework.game import (
     own_gradient,
 )
 from dlopt.framework.joint import JointNewton, joint_newton
+from dlopt.framework.newton_krylov import play_by_newton_krylov
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.own_blocks import DENSE_FASTER, LARGEST, blocked
 from dlopt.framework.simultaneous import play_at_once
 from dlopt.framework.verification import verified_players, verify
 
@@ -140,17 +142,27 @@ def assess(game: Game, point: Point, gain: float | None) -> Optimality:
 
 
 def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point, str]:
-    """By the formulas of all players where the game has them for all instruments, else, or if that fails, densely."""
+    """All players at once where the game allows it and that is faster, else, or if that fails, densely."""
     large = large_of(game)
-    if large is None or not bool(large.has_formula.all()):
+    solve = None if large is None else _at_once(game, large)
+    if large is None or solve is None:
         return (*_play_densely(game, point, options, monitor), "")
-    outcome, found = play_at_once(game, large, point, monitor)
+    outcome, found = solve(game, large, point, monitor)
     if outcome is Outcome.CONVERGED and (game.players > 1 or not _saddles(game, found)):
         return outcome, found, ""
-    failed = f"The simultaneous solver did not get there ({outcome.value})"
+    failed = f"The solver that moves all players at once did not get there ({outcome.value})"
     if len(point.a) > DENSE_GAME:
         return outcome, found, f"{failed}, and {len(point.a):,} instruments are too many for the dense one."
     return (*_play_densely(game, point, options, monitor), f"{failed}; the dense solver took over.")
+
+
+def _at_once(game: Game, large: LargeGame) -> Callable[[Game, LargeGame, Point, Monitor], tuple[Outcome, Point]] | None:
+    """The solver for many players that suits the game and is faster than the dense one; None where none does."""
+    if bool(large.has_formula.all()):
+        return play_at_once
+    most = max(len(own) for own in blocked(large))
+    small = large.dense and len(game.owner) <= DENSE_FASTER
+    return None if small or game.players == 1 or most > LARGEST else play_by_newton_krylov
 
 
 def _play_densely(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point]:

@@ -22,6 +22,7 @@ from dlopt.trade.krylov import Preconditioner
 from dlopt.trade.model import LogWedges
 from dlopt.trade.second_order import SecondOrder
 from dlopt.trade.sectors import SectorModel, SectorPoint, by_sector
+from dlopt.trade.wages import WagePoint, collapses, settle
 
 if TYPE_CHECKING:
     from dlopt.framework.conditions import Conditions
@@ -106,10 +107,8 @@ class TradeConditions:
         return self._gradient[0]
 
     def formula(self) -> tuple[Tensor, Tensor]:
-        """Steps of the tariff formula `exp(tau) = -q exp(tau) / P`, and |q|, `[instrument]` each."""
-        gradient, q = self._gradient
-        size = q.abs().clamp(min=1e-300)
-        return -torch.log1p((-gradient / size).clamp(min=-0.9)), size
+        """Steps of the tariff formula, and |q|, `[instrument]` each."""
+        return formula_steps(*self._gradient)
 
     def own_hessian_times(self, v: Tensor, accuracy: float) -> Tensor:
         """Each player's own Hessian times its own part of v, `[instrument]` both."""
@@ -138,6 +137,57 @@ class TradeConditions:
         }  # fmt: skip
 
 
+class WageConditions:
+    """`dlopt.framework.conditions.Conditions` of a game that collapses to wages (`dlopt.trade.wages`).
+
+    Args:
+        large: the game.
+        a: instruments.
+        at: the world at the wages that clear labour markets.
+        columns: whose conditions these are.
+    """
+
+    def __init__(self, large: LargeTradeGame, a: Tensor, at: WagePoint, columns: Columns) -> None:
+        self.large, self.a, self.at, self.columns = large, a, at, columns
+        self._objectives = ObjectivesAt(large.game.objective, at.log_welfare, columns.players)
+        self.objectives = self._objectives.values
+        self.residual = float(at.residual.abs().max())
+
+    @cached_property
+    def _gradient(self) -> tuple[Tensor, Tensor]:
+        return self.at.gradient(self.columns, self._objectives.gradient)
+
+    @cached_property
+    def _general(self) -> TradeConditions:
+        return self.large.of(self.large.point(self))
+
+    def own_gradient(self) -> Tensor:
+        """Derivative of each instrument's owner's objective, `[instrument]`; zero for players without a column."""
+        return self._gradient[0]
+
+    def formula(self) -> tuple[Tensor, Tensor]:
+        """Steps of the tariff formula, and |q|, `[instrument]` each."""
+        return formula_steps(*self._gradient)
+
+    def own_hessian_times(self, v: Tensor, accuracy: float) -> Tensor:
+        """Each player's own Hessian times its own part of v, `[instrument]` both."""
+        return self._general.own_hessian_times(v, accuracy)
+
+    def joint_times(self, v: Tensor, accuracy: float) -> Tensor:
+        """Derivative of `own_gradient` along v, `[instrument]` both."""
+        return self._general.joint_times(v, accuracy)
+
+    def state(self) -> dict[str, Any]:
+        """What `LargeTradeGame.restore` needs."""
+        return {"a": self.a, "wage": self.at.wage, "players": list(self.columns.players)}
+
+
+def formula_steps(gradient: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """Steps of the formula `exp(tau) = -q exp(tau) / P` with P + q the gradient, and |q|, `[instrument]` each."""
+    size = q.abs().clamp(min=1e-300)
+    return -torch.log1p((-gradient / size).clamp(min=-0.9)), size
+
+
 class LargeTradeGame:
     """`dlopt.framework.conditions.LargeGame` of a trade game.
 
@@ -148,13 +198,21 @@ class LargeTradeGame:
     def __init__(self, game: TradeGame) -> None:
         self.game = game
         self.world = SectorModel(game.model)
+        tau, epsilon, sigma = (by_sector(wedge) for wedge in game.fixed)
+        self._fixed: LogWedges = tau, epsilon, sigma
+        self._columns: dict[int | None, Columns] = {}
         self.owner, self.lower, self.upper, self.players = game.owner, game.lower, game.upper, game.players
         self.has_formula = game.instruments.kind == 0
+        everybody = self.columns(None)
+        self.collapsed = collapses(self.world, self._fixed, everybody.active)
+        """Whether the game is one in wages alone."""
+        if everybody.unions:  # the formula is for flows from others: a planner's own are not
+            inside = (game.instruments.tau >= 0) & everybody.between_members()[:, :, None]
+            self.has_formula = self.has_formula.index_fill(0, game.instruments.tau[inside].unique(), False)
+        self.kept_blocks: Any = None
         self.dense = game.model.size <= game.model.dense_up_to
         i = game.instruments
         self._index = tuple(by_sector(index) for index in (i.tau, i.epsilon, i.sigma))
-        self._fixed = tuple(by_sector(wedge) for wedge in game.fixed)
-        self._columns: dict[int | None, Columns] = {}
         self._last: tuple[TradePoint, TradeConditions] | None = None
 
     def wedges(self, a: Tensor) -> LogWedges:
@@ -173,8 +231,10 @@ class LargeTradeGame:
 
     def conditions(
         self, a: Tensor, near: Conditions | None = None, accuracy: float = 0.0, player: int | None = None
-    ) -> TradeConditions | None:
+    ) -> TradeConditions | WageConditions | None:
         """See `LargeGame.conditions`."""
+        if self.collapsed:
+            return self._at_wages(a, near, accuracy, player)
         if near is not None:
             assert isinstance(near, TradeConditions)
         z = torch.zeros(self.world.size, dtype=a.dtype) if near is None else near.at.z
@@ -209,21 +269,42 @@ class LargeTradeGame:
         """See `LargeGame.point`."""
         from dlopt.trade.game import TradePoint
 
-        assert isinstance(conditions, TradeConditions)
         wedges = self.game.instruments.apply(conditions.a, self.game.fixed)
-        u = self.world.stacked(conditions.at.z, conditions.at.expenditure)
+        if isinstance(conditions, WageConditions):
+            u = self.world.stacked(conditions.at.z(), conditions.at.expenditure())
+        else:
+            assert isinstance(conditions, TradeConditions)
+            u = self.world.stacked(conditions.at.z, conditions.at.expenditure)
         return TradePoint(
             self.game, conditions.a, Equilibrium(Outcome.CONVERGED, u, wedges, conditions.residual, 0, None)
         )
 
-    def restore(self, state: dict[str, Any]) -> TradeConditions:
+    def restore(self, state: dict[str, Any]) -> TradeConditions | WageConditions:
         """See `LargeGame.restore`."""
+        if "wage" in state:
+            at_wages = WagePoint(self.world, state["wage"], self.wedges(state["a"])[0])
+            return WageConditions(self, state["a"], at_wages, self.columns(self._player(state["players"])))
         anchor_at = SectorPoint(self.world, state["anchor_z"], self.wedges(state["anchor_a"]))
         anchor = Anchor(state["anchor_a"], state["anchor_z"], Preconditioner(anchor_at))
         at = SectorPoint(self.world, state["z"], self.wedges(state["a"]))
-        players = state["players"]
-        columns = self.columns(None if len(players) == self.players else players[0])
-        return self._with(state["a"], at, anchor, columns, state["multipliers"])
+        columns = self.columns(self._player(state["players"]))
+        return TradeConditions(
+            self, state["a"], at, columns, anchor, state["multipliers"], self._objectives(at, columns)
+        )
+
+    def _player(self, players: list[int]) -> int | None:
+        return None if len(players) == self.players else players[0]
+
+    def _at_wages(
+        self, a: Tensor, near: Conditions | None, accuracy: float, player: int | None
+    ) -> WageConditions | None:
+        wage = torch.zeros(self.world.n, dtype=a.dtype)
+        if isinstance(near, WageConditions):
+            wage = near.at.wage
+        elif isinstance(near, TradeConditions):
+            wage = near.at.z[: self.world.n]
+        at = settle(self.world, wage, self.wedges(a)[0], max(EXACT, min(1e-4, 10 * accuracy)))
+        return None if at is None else WageConditions(self, a, at, self.columns(player))
 
     def _settle(
         self, a: Tensor, z: Tensor, anchor: Anchor | None, tolerance: float
@@ -272,11 +353,6 @@ class LargeTradeGame:
         if products >= _TOO_MANY:
             anchor = Anchor(a, at.z, Preconditioner(at))
         return TradeConditions(self, a, at, columns, anchor, found, objectives)
-
-    def _with(
-        self, a: Tensor, at: SectorPoint, anchor: Anchor, columns: Columns, multipliers: Tensor
-    ) -> TradeConditions:
-        return TradeConditions(self, a, at, columns, anchor, multipliers, self._objectives(at, columns))
 
     def _objectives(self, at: SectorPoint, columns: Columns) -> ObjectivesAt:
         _, income, _, price = self.world.split(at.z)

@@ -70,6 +70,11 @@ class Columns:
         self._here = tuple((index >= 0).flatten().nonzero().flatten() for index in self.cells)
         self._to = tuple(index.flatten()[here] for index, here in zip(self.cells, self._here, strict=True))
 
+    def between_members(self) -> Tensor:
+        """Whether two countries have the same player, `[country, country]`."""
+        n = self.same.shape[1]
+        return torch.zeros((n, n), dtype=torch.bool).index_copy(0, self.members, self.same)
+
     def _of_members(self, table: Tensor, axis: int) -> Tensor:
         return table if self.everybody else table.index_select(axis, self.members)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dlopt import InstrumentChoice
 from dlopt.trade.api import build_model
-from dlopt.trade.conditions import LargeTradeGame, TradeConditions
+from dlopt.trade.conditions import LargeTradeGame, TradeConditions, WageConditions
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.instruments import build_instruments
 from dlopt.trade.planner import weighted_welfare
@@ -104,3 +104,34 @@ def test_policies_without_equilibrium_have_no_conditions() -> None:
     model = build_model(small_synthetic(4, 3, 2))
     large = LargeTradeGame(TradeGame(model, build_instruments(model, InstrumentChoice(subsidy="uniform"))))
     assert large.conditions(torch.full((4,), 3.0, dtype=torch.float64)) is None
+
+
+@pytest.mark.parametrize("deficits", ["none", "constant"])
+@pytest.mark.parametrize("options", [{}, {"unions": [("E2", "E3")]}, {"players": ("E3", "E1")}])
+def test_a_world_of_labour_alone_collapses_to_wages(deficits: str, options: dict[str, Any]) -> None:
+    """Equilibrium, own derivatives and the formula's scale are those of the general equations."""
+    world = small_synthetic(4, 3, 1)
+    world = dataclasses.replace(
+        world, value_added_share=torch.ones_like(world.value_added_share), psi=torch.zeros_like(world.psi),
+        final_share=None,
+    )  # fmt: skip
+    model = build_model(world, "standard", deficits)
+    for mode in ("by_sector", "mfn", "uniform"):
+        game = TradeGame(model, build_instruments(model, InstrumentChoice(mode), **options))
+        large = game.large
+        assert large.collapsed
+        found = large.conditions(game.instruments.average(game.fixed) + 0.1)
+        assert isinstance(found, WageConditions)
+        point = large.point(found)
+        assert float(model.residual(point.equilibrium.u, point.equilibrium.wedges).abs().max()) <= 1e-12
+        general = large.of(point)
+        assert relative(found.own_gradient(), general.own_gradient()) <= 1e-12
+        assert relative(found.formula()[1], general.formula()[1]) <= 1e-12
+        own = point.gradient().gather(0, game.owner[None])[0]
+        assert relative(found.own_gradient(), own) <= 1e-12
+        assert torch.equal(large.restore(found.state()).own_gradient(), found.own_gradient())
+
+
+def test_other_worlds_do_not_collapse() -> None:
+    model = build_model(small_synthetic(4, 3, 1))
+    assert not TradeGame(model, build_instruments(model, InstrumentChoice("mfn"))).large.collapsed
