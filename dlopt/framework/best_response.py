@@ -13,6 +13,7 @@ from functools import partial
 import torch
 
 from dlopt.errors import UnknownNameError
+from dlopt.framework.deviations import Search
 from dlopt.framework.game import Game, Interrupted, Monitor, Point, Step, first_order_residual
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.nash import NashResult, assess
@@ -63,6 +64,7 @@ class BestResponse:
 def best_response_dynamics(
     game: Game, start: Point, options: BestResponse = BestResponse(), seed: int = 0,
     other_starts: list[torch.Tensor] | None = None, monitor: Monitor | None = None,
+    search: Search = Search(),
 ) -> NashResult:  # fmt: skip
     """Play `rounds` rounds from `start` and assess where they lead."""
     monitor = monitor or Monitor()
@@ -75,13 +77,13 @@ def best_response_dynamics(
                 turn = monitor.step(game, f"gradient of {player}", taken)
                 point = turn.point
                 monitor.report("gradient", player, turn.residual, point)
-        gain = None
+        tried = None
         proof = JointNewton()
         if first_order_residual(game, point) <= proof.tolerance:
-            point, gain = verify(game, point, proof, other_starts or [], monitor)
+            point, tried = verify(game, point, proof, other_starts or [], monitor, search)
     except Interrupted as stop:
         return NashResult(Outcome.INTERRUPTED, stop.point, None, monitor.iteration)
-    optimality = assess(game, point, gain)
+    optimality = assess(game, point, tried)
     proven = optimality.proven(proof.tolerance, proof.gain_tolerance)
     outcome = Outcome.CONVERGED if proven else Outcome.MAX_ITERATIONS
     return NashResult(outcome, point, optimality, monitor.iteration)

@@ -14,6 +14,7 @@ from torch import Tensor
 from dlopt.framework.ascent import AscentOptions, maximise
 from dlopt.framework.concavity import concavity
 from dlopt.framework.conditions import LargeGame, large_of
+from dlopt.framework.deviations import Search
 from dlopt.framework.game import (
     Game,
     Interrupted,
@@ -28,7 +29,7 @@ from dlopt.framework.newton_krylov import play_by_newton_krylov
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.own_blocks import DENSE_FASTER, LARGEST, blocked
 from dlopt.framework.simultaneous import play_at_once
-from dlopt.framework.verification import verified_players, verify
+from dlopt.framework.verification import Verification, verified_players, verify
 
 DENSE_GAME = 6000
 """Instruments up to which the dense solver can take over: it forms a matrix of all by all."""
@@ -51,6 +52,7 @@ class Optimality:
         gain: largest relative gain a player found by re-optimising alone; None when it was not tried.
         ritz_residual, missed: of `curvature` where it comes from a Lanczos process (see `Concavity`).
         verified: players who re-optimised.
+        search: what was tried to find a gain.
     """
 
     first_order_residual: float
@@ -62,12 +64,13 @@ class Optimality:
     ritz_residual: float | None = None
     missed: float | None = None
     verified: int | None = None
+    search: Verification = dataclasses.field(default_factory=Verification)
 
     def proven(self, tolerance: float, gain_tolerance: float) -> bool:
         """First-order conditions hold, no player's curvature is positive beyond rounding, nobody gains alone."""
         concave = all(c <= 1e-9 * s for c, s in zip(self.curvature, self.curvature_scale, strict=True))
         concave = concave and (self.missed is None or self.missed <= MISSED)
-        stays = self.gain is not None and self.gain <= gain_tolerance
+        stays = self.gain is not None and self.gain <= gain_tolerance and not self.search.untested
         return self.first_order_residual <= tolerance and concave and stays
 
 
@@ -92,7 +95,7 @@ class NashResult:
 
 def solve_nash(
     game: Game, start: Point, options: JointNewton = JointNewton(), other_starts: list[Tensor] | None = None,
-    monitor: Monitor | None = None,
+    monitor: Monitor | None = None, search: Search = Search(),
 ) -> NashResult:  # fmt: skip
     """Find and verify a Nash equilibrium from `start`.
 
@@ -103,33 +106,36 @@ def solve_nash(
         other_starts: instruments `[instrument]` each, from whose own entries every player re-optimises alone; at
             least one is needed for a proof.
         monitor: receives every iteration.
+        search: further deviations that every player tries.
     """
     monitor = monitor or Monitor()
     point, note = start, ""
     try:
-        outcome, gain = Outcome.MAX_ITERATIONS, None
+        outcome, tried = Outcome.MAX_ITERATIONS, None
         for _ in range(options.revisions):
             outcome, point, note = _play(game, point, options, monitor)
             if outcome is not Outcome.CONVERGED:
                 break
-            point, gain = verify(game, point, options, other_starts or [], monitor)
-            if gain is None or gain <= options.gain_tolerance:
+            point, latest = verify(game, point, options, other_starts or [], monitor, search)
+            tried = latest.after(tried)
+            if latest.gain is None or latest.gain <= options.gain_tolerance:
                 break
     except Interrupted as stop:
         # Solvers that move all players at once are content with rough equilibria on the way.
         rough = stop.point.residual > ROUGH
         exact = game.point(stop.point.a, near=stop.point) if rough else None
         return NashResult(Outcome.INTERRUPTED, exact or stop.point, None, monitor.iteration)
-    optimality = assess(game, point, gain)
-    if gain is not None:
+    optimality = assess(game, point, tried)
+    if tried is not None:
         optimality = dataclasses.replace(optimality, verified=len(verified_players(game, options)))
     if outcome is Outcome.CONVERGED and not optimality.proven(options.tolerance, options.gain_tolerance):
         outcome = Outcome.STALLED
     return NashResult(outcome, point, optimality, monitor.iteration, note)
 
 
-def assess(game: Game, point: Point, gain: float | None) -> Optimality:
-    """First- and second-order evidence at a point; `gain` is passed through."""
+def assess(game: Game, point: Point, tried: Verification | None = None) -> Optimality:
+    """First- and second-order evidence at a point; what was `tried` to refute it is passed on."""
+    tried = tried or Verification()
     large = large_of(game)
     conditions = None if large is None else large.of(point)
     gradient = own_gradient(game, point) if conditions is None else conditions.own_gradient()
@@ -137,8 +143,9 @@ def assess(game: Game, point: Point, gain: float | None) -> Optimality:
     residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
     found = concavity(game, point, free, conditions)
     return Optimality(
-        residual, found.curvature, found.scale, found.flat, int((~free).sum()), gain, found.residual, found.missed
-    )
+        residual, found.curvature, found.scale, found.flat, int((~free).sum()), tried.gain, found.residual,
+        found.missed, search=tried,
+    )  # fmt: skip
 
 
 def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point, str]:

@@ -33,6 +33,15 @@ class Certificate:
         curvature_missed: bound of the probability, over the process's random start, that a direction of positive
             curvature was missed. None where all eigenvalues were computed.
         players_verified: how many players re-optimised alone.
+        untested: players for whom no deviation could be completed; a result with any is not certified.
+        deviations: how many deviations were evaluated, by kind: corners of a player's box, one kind of instrument or
+            one sector at a bound, one instrument alone, low-discrepancy points of the whole box.
+        best_responses: how many best responses were completed from the most promising of these and from random
+            starts, by kind of start.
+        agree: how many of these ended at the welfare that the player has already.
+        improved: searches that found something better and sent the solver on, in words.
+        local: whether that is all that is claimed: theta*psi is above one somewhere, so equilibria under given policies
+            may be several, and deviations were followed on one branch of them.
     """
 
     equilibrium_residual: float
@@ -47,3 +56,9 @@ class Certificate:
     curvature_residual: float | None = None
     curvature_missed: float | None = None
     players_verified: int | None = None
+    untested: tuple[str, ...] = ()
+    deviations: dict[str, int] = dataclasses.field(default_factory=dict)
+    best_responses: dict[str, int] = dataclasses.field(default_factory=dict)
+    agree: int | None = None
+    improved: tuple[str, ...] = ()
+    local: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.best_response import BestResponse, best_response_dynamics
+from dlopt.framework.deviations import Search
 from dlopt.framework.game import Interrupted, Monitor, Progress
 from dlopt.framework.nash import MISSED, JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.tape import Tape
+from dlopt.framework.verification import Found
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
 from dlopt.trade.distance import compared
 from dlopt.trade.game import Objective, TradeGame, TradePoint
@@ -30,6 +33,10 @@ OnIteration = Callable[[Iteration], bool | None]
 """Called after every iteration; answering True stops the solver, which then returns what it has."""
 
 
+EFFORT: dict[float, tuple[int, int]] = {200: (24, 3), 600: (12, 2), 4000: (4, 1), math.inf: (0, 0)}
+"""Unknowns up to which each player tries so many deviations and follows so many of them by a best response."""
+
+
 class NoEquilibriumError(DloptError):
     """The starting policies admit no equilibrium that could be found."""
 
@@ -41,6 +48,18 @@ def random_instruments(instruments: Instruments, generator: torch.Generator) -> 
     high = torch.minimum(torch.maximum(cap, instruments.lower), instruments.upper)
     draw = torch.rand(instruments.count, generator=generator, dtype=instruments.lower.dtype)
     return instruments.lower + draw * (high - instruments.lower)
+
+
+def families(instruments: Instruments) -> tuple[Tensor, ...]:
+    """Masks of the instruments of one kind, and of one kind in one sector, `[instrument]` each."""
+    kinds = [instruments.kind == kind for kind in range(len(INSTRUMENTS))]
+    sectors = []
+    for index in range(instruments.sigma.shape[1]):
+        here = torch.zeros(instruments.count, dtype=torch.bool)
+        for cells in (instruments.tau[..., index], instruments.epsilon[..., index], instruments.sigma[..., index]):
+            here[cells[cells >= 0]] = True
+        sectors += [kind & here for kind in kinds]
+    return tuple(mask for mask in (*kinds, *sectors) if bool(mask.any()))
 
 
 @dataclasses.dataclass
@@ -120,9 +139,15 @@ class Run:
         self, game: TradeGame, start: TradePoint, others: list[Tensor], solver: JointNewton | BestResponse
     ) -> NashResult:
         if isinstance(solver, BestResponse):
-            return best_response_dynamics(game, start, solver, self.seed, others, self.monitor)
+            return best_response_dynamics(game, start, solver, self.seed, others, self.monitor, self._search())
         options = solver if self.tolerance is None else dataclasses.replace(solver, tolerance=self.tolerance)
-        return solve_game(game, start, options, others, self.monitor)
+        return solve_game(game, start, options, others, self.monitor, self._search())
+
+    def _search(self) -> Search:
+        """How hard deviations are looked for: less in large models, where each costs more; more with more starts."""
+        screened, followed = next(effort for size, effort in EFFORT.items() if self.model.size <= size)
+        more = max(self.starts, 1)
+        return Search(more * screened, more * followed, families(self.instruments), self.seed)
 
     def _record(self, progress: Progress) -> bool:
         assert isinstance(progress.point, TradePoint)
@@ -181,6 +206,12 @@ def _result(
             curvature_residual=evidence.ritz_residual,
             curvature_missed=evidence.missed,
             players_verified=evidence.verified,
+            untested=tuple(instruments.players[player] for player in evidence.search.untested),
+            deviations=dict(evidence.search.screened),
+            best_responses=dict(evidence.search.followed),
+            agree=evidence.search.agree,
+            improved=tuple(_improvement(instruments, found) for found in evidence.search.found),
+            local=bool((model.theta * model.psi > 1).any()),
         )
     certified = _certified(first)
     if first.outcome is Outcome.INTERRUPTED:
@@ -188,7 +219,7 @@ def _result(
     elif certified:
         alone = int(instruments.owner.max()) == 0
         best = "no better policies were found from other starts" if alone else "no player gains by deviating alone"
-        status, message = "converged", f"Certified: {best}."
+        status, message = "converged", f"Certified: {best}. {tried_in_words(certificate)}"
     else:
         outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
         status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"
@@ -223,6 +254,31 @@ def _certified(result: NashResult) -> bool:
     )
 
 
+def tried_in_words(certificate: Certificate) -> str:
+    """What a certificate's search for deviations proves and what it does not."""
+    c = certificate
+    kinds = " and ".join(
+        f"{sum(counts.values())} {what}"
+        for counts, what in ((c.deviations, "deviations"), (c.best_responses, "best responses"))
+        if counts
+    )
+    words = [f"Tried: {kinds}, {c.agree} of them ending here: a search, no proof that nothing better exists."]
+    words += [f"On the way {better}." for better in c.improved]
+    if c.local:
+        words.append(
+            "Local: theta*psi is above one somewhere, so given policies may have several equilibria; one branch of "
+            "them was searched."
+        )
+    return " ".join(words)
+
+
+def _improvement(instruments: Instruments, found: Found) -> str:
+    """A deviation that sent the solver on."""
+    alone = int(instruments.owner.max()) == 0
+    who = "the search" if alone else instruments.players[found.player]
+    return f"{who} found {100 * found.gain:.2g} % more from another start ({found.kind}), and play went on from there"
+
+
 def _failing(certificate: Certificate) -> str:
     """Which test a result did not pass."""
     c = certificate
@@ -235,9 +291,11 @@ def _failing(certificate: Certificate) -> str:
         failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
     if c.curvature_missed is not None and c.curvature_missed > MISSED:
         failed.append(f"positive own curvature is excluded only up to a probability of {c.curvature_missed:.1e}")
-    if c.best_response_gain_pct is None:
+    if c.untested:
+        failed.append(f"no deviation of {', '.join(c.untested)} could be completed")
+    elif c.best_response_gain_pct is None:
         failed.append("deviations were not tried")
-    elif c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
+    if c.best_response_gain_pct is not None and c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
         failed.append(f"a player gains {c.best_response_gain_pct:.1e} % by deviating")
     return f"Not certified: {'; '.join(failed)}."
 

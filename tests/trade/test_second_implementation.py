@@ -1,118 +1,145 @@
-"""A second implementation of the model without intermediates, in plain numpy and scipy, reaches the same optima.
+"""A second implementation, in numpy and levels, agrees: on welfare, on gradients, on balancing, on what is optimal.
 
-It shares nothing with `dlopt.trade`: wages and labour by sector are the unknowns, the Jacobian is by differences, and
-the optimum is found by L-BFGS-B on differences of welfare.
+See tests/second.py; only the numbers of the calibration and of the policies are handed over.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 import torch
-from economies import without_intermediates
+from economies import small_synthetic
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from second import NoEquilibriumError, Rates, World, world_of
 
-from dlopt import Bounds, Calibration, InstrumentChoice, SolveResult, solve_nash, solve_unilateral
+from dlopt import Bounds, Calibration, InstrumentChoice, Policy, SolveResult, solve_equilibrium, solve_nash
+from dlopt.trade.api import build_model
+from dlopt.trade.game import TradeGame
+from dlopt.trade.instruments import build_instruments
 
 Array = NDArray[np.float64]
-BOUNDS = Bounds(tariff=(-0.25, 1.0))
+EXAMPLES = int(os.environ.get("DLOPT_EXAMPLES", "12"))
+"""Random worlds in each property; `DLOPT_EXAMPLES=100` tries a hundred."""
+EVERYTHING = InstrumentChoice(tariff="by_sector", export_tax="by_sector", subsidy="by_sector", sectors="all")
+worlds = st.fixed_dictionaries(
+    {
+        "n": st.integers(2, 4),
+        "j": st.integers(1, 5),
+        "seed": st.integers(0, 10_000),
+        "accounting": st.sampled_from(["standard", "paper"]),
+        "deficits": st.sampled_from(["none", "constant"]),
+        "inputs": st.booleans(),
+    }
+)
 
 
-class Economy:
-    """Exact-hat equilibria of a balanced baseline in which goods are made from labour alone.
-
-    Every tax falls on the price it meets (`accounting=standard`): producers are paid cost, a subsidy `s` makes the
-    price `(1 - s)` times cost, and a tariff `t` comes on top.
-    """
-
-    def __init__(self, result: SolveResult) -> None:
-        c = result.calibration
-        self.theta, self.psi = c.theta.numpy(), c.psi.numpy()
-        self.tariff, self.subsidy = c.tariff.numpy(), c.subsidy.numpy()
-        trade = result.model.trade.numpy()
-        paid = trade / ((1 + self.tariff) * (1 - self.subsidy)[:, None])
-        self.revenue, spending = paid.sum(1), trade.sum(0)
-        self.labour_income, self.income = self.revenue.sum(1), spending.sum(1)
-        self.share, self.weight = trade / spending, spending / self.income[:, None]
-        self.last: Array = np.zeros(len(self.income) - 1 + self.revenue.size)
-
-    def welfare(self, tariff: Array) -> Array:
-        """Real income relative to the baseline, `[country]`, under tariffs `[origin, destination, sector]`."""
-        countries, sectors = self.revenue.shape
-
-        def state(z: Array) -> tuple[Array, Array, Array, Array, Array]:
-            wage = np.exp(np.concatenate(([0.0], z[: countries - 1])))
-            labour = np.exp(z[countries - 1 :].reshape(countries, sectors))
-            cost = wage[:, None] * labour**-self.psi
-            raw = self.share * (cost[:, None] * (1 + tariff) / (1 + self.tariff)) ** -self.theta
-            price = raw.sum(0) ** (-1 / self.theta)
-            spent = raw / raw.sum(0) * self.weight  # per unit of the destination's income
-            paid = spent / ((1 + tariff) * (1 - self.subsidy)[:, None])
-            kept = np.diag(1 - (spent * tariff / (1 + tariff)).sum((0, 2)))
-            outlay = (paid * self.subsidy[:, None]).sum(2)
-            income = np.linalg.solve(kept + outlay, wage * self.labour_income)
-            return wage, labour, price, income, (paid * income[:, None]).sum(1)
-
-        def gaps(z: Array) -> Array:
-            wage, labour, _, _, revenue = state(z)
-            employed = (self.revenue * labour).sum(1) / self.labour_income
-            return np.concatenate(
-                (np.log(employed[1:]), np.log(revenue / (wage[:, None] * labour * self.revenue)).ravel())
-            )
-
-        z, step = self.last, 1e-6
-        for _ in range(50):
-            if np.abs(gaps(z)).max() <= 1e-12:
-                break
-            slopes = [(gaps(z + step * e) - gaps(z - step * e)) / (2 * step) for e in np.eye(len(z))]
-            z = z - np.linalg.solve(np.array(slopes).T, gaps(z))
-        assert np.abs(gaps(z)).max() <= 1e-12
-        self.last = z
-        _, _, price, income, _ = state(z)
-        return np.asarray(income / self.income / np.exp((self.weight * np.log(price)).sum(1)))
+def calibration_of(n: int, j: int, seed: int, deficits: str, inputs: bool) -> Calibration:
+    """A random world with tariffs, export taxes and subsidies; out of balance where deficits are asked for."""
+    c = small_synthetic(n, j, seed, policies="all", intermediates=inputs)
+    if deficits == "constant":
+        noise = torch.rand(c.trade.shape, generator=torch.Generator().manual_seed(seed))
+        c = dataclasses.replace(c, trade=c.trade * (1 + 0.04 * noise))
+    return c
 
 
-def world() -> Calibration:
-    """Two economies, five sectors with economies of scale, and markups: fixed negative subsidies, rebated."""
-    draw = np.random.default_rng(1)
-    trade = draw.lognormal(0, 1, (2, 2, 5)) * (1 + 3 * np.eye(2)[:, :, None])
-    tariff = 0.1 * draw.uniform(0, 1, (2, 2, 5)) * (1 - np.eye(2)[:, :, None])
-    theta = draw.uniform(2, 8, 5)
-    plain = without_intermediates(
-        torch.from_numpy(trade), torch.from_numpy(tariff), theta=theta.tolist(), psi=(0.8 / theta).tolist()
-    )
-    return dataclasses.replace(plain, subsidy=-1 / plain.theta.expand(2, -1))
+def random_rates(c: Calibration, seed: int) -> Policy:
+    """Tariffs to 60 %, export taxes to 20 %, subsidies from -10 to 25 %."""
+    generator = torch.Generator().manual_seed(seed)
+    abroad = (~torch.eye(c.n_economies, dtype=torch.bool))[:, :, None]
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    n, j = c.n_economies, c.n_sectors
+    return Policy(0.6 * draw(n, n, j) * abroad, 0.2 * draw(n, n, j) * abroad, 0.35 * draw(n, j) - 0.1)
 
 
-@pytest.mark.parametrize("game", ["unilateral", "nash"])
-def test_optimal_tariffs(game: str) -> None:
-    tariffs = InstrumentChoice(tariff="by_sector")
-    calibration = world()
-    player = calibration.economies[0]
-    if game == "nash":
-        result = solve_nash(calibration, instruments=tariffs, bounds=BOUNDS)
-    else:
-        result = solve_unilateral(calibration, player=player, instruments=tariffs, bounds=BOUNDS)
+def rates_of(policy: Policy) -> Rates:
+    return Rates(policy.tariff.numpy(), policy.export_tax.numpy(), policy.subsidy.numpy())
+
+
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+@given(worlds)
+def test_welfare_at_given_policies(drawn: dict[str, object]) -> None:
+    n, j, seed = (int(str(drawn[key])) for key in ("n", "j", "seed"))
+    accounting, deficits = str(drawn["accounting"]), str(drawn["deficits"])
+    c = calibration_of(n, j, seed, deficits, bool(drawn["inputs"]))
+    policy = random_rates(c, seed)
+    ours = solve_equilibrium(c, policy, accounting=accounting, deficits=deficits)
+    assert ours.status == "converged"
+    theirs = world_of(c, accounting, deficits).welfare(rates_of(policy))
+    assert theirs == pytest.approx(1 + ours.real_income_change_pct.numpy() / 100, abs=1e-10)
+
+
+@settings(max_examples=max(3, EXAMPLES // 4), derandomize=True, deadline=None)
+@given(worlds)
+def test_gradients_by_differences(drawn: dict[str, object]) -> None:
+    n, j, seed = (int(str(drawn[key])) for key in ("n", "j", "seed"))
+    accounting, deficits = str(drawn["accounting"]), str(drawn["deficits"])
+    c = calibration_of(n, j, seed, deficits, bool(drawn["inputs"]))
+    model = build_model(c, accounting, deficits)
+    chosen = build_instruments(model, EVERYTHING, Bounds((-0.5, 1.0), (-0.5, 1.0), (-0.5, 0.5)))
+    game = TradeGame(model, chosen)
+    a = chosen.average(random_rates(c, seed).log_wedges())
+    point = game.point(a)
+    assert point is not None
+    second, step = world_of(c, accounting, deficits), 1e-4
+
+    def welfare(at: torch.Tensor) -> Array:
+        tau, epsilon, sigma = (w.numpy() for w in chosen.apply(at, game.fixed))
+        return second.welfare(Rates(np.expm1(tau), np.expm1(epsilon), -np.expm1(-sigma)))
+
+    for k in {0, chosen.count // 3, chosen.count // 2, chosen.count - 1}:
+        along = torch.zeros_like(a)
+        along[k] = step
+        one = (welfare(a + along) - welfare(a - along)) / (2 * step)
+        two = (welfare(a + 2 * along) - welfare(a - 2 * along)) / (4 * step)
+        assert point.gradient()[:, k].numpy() == pytest.approx((4 * one - two) / 3, abs=1e-8)
+
+
+def _solved(accounting: str) -> tuple[SolveResult, World, Rates]:
+    c = small_synthetic(2, 2, 4, policies="all")
+    result = solve_nash(c, instruments=EVERYTHING, bounds=Bounds((-0.3, 1.0), (-0.3, 1.0), (-0.3, 0.5)),
+                        accounting=accounting)  # fmt: skip
     assert result.status == "converged"
-    economy, ours = Economy(result), result.policy.tariff.numpy()
-    gains = 100 * (economy.welfare(ours) - 1)
-    assert gains == pytest.approx(result.real_income_change_pct.numpy(), abs=1e-8)
+    return result, world_of(c, accounting), rates_of(result.policy)
 
-    cells = [(i, k) for i in range(1, calibration.n_economies) for k in range(calibration.n_sectors)]
 
-    def loss(rates: Array) -> float:
-        tried = ours.copy()
-        for rate, (origin, sector) in zip(rates, cells, strict=True):
-            tried[origin, 0, sector] = rate
-        return float(1 - economy.welfare(tried)[0])
+@pytest.mark.parametrize("accounting", ["standard", "paper"])
+def test_no_deviation_beats_a_certified_result(accounting: str) -> None:
+    """All three instruments, inputs, scale: large random deviations of each player, and an ascent of SciPy's own."""
+    result, second, at = _solved(accounting)
+    held = second.welfare(at)
+    assert 100 * (held - 1) == pytest.approx(result.real_income_change_pct.numpy(), abs=1e-8)
+    draw = np.random.default_rng(0)
+    for player in range(2):
+        best, other = 0.0, 1 - player
 
-    start = np.full(len(cells), 0.2)
-    bounds = [BOUNDS.tariff] * len(cells)
-    found = minimize(
-        loss, start, method="L-BFGS-B", jac="3-point", bounds=bounds, options={"ftol": 1e-15, "gtol": 1e-9}
-    )
-    assert -100 * found.fun == pytest.approx(float(gains[0]), abs=1e-7)
-    assert found.x == pytest.approx(np.array([ours[i, 0, k] for i, k in cells]), abs=1e-4)
+        def changed(x: Array, player: int = player, other: int = other) -> Rates:
+            rates = Rates(at.tariff.copy(), at.export_tax.copy(), at.subsidy.copy())
+            rates.tariff[other, player], rates.export_tax[player, other], rates.subsidy[player] = x.reshape(3, 2)
+            return rates
+
+        box = [(-0.3, 1.0)] * 4 + [(-0.3, 0.5)] * 2
+        low, high = np.array(box).T
+        for _ in range(25):
+            try:
+                best = max(best, second.welfare(changed(draw.uniform(low, high)))[player])
+            except NoEquilibriumError:
+                continue
+        assert best > 0.5
+        assert best <= held[player] * (1 + 1e-8)
+
+        def loss(x: Array, player: int = player) -> float:
+            return float(1 - second.welfare(changed(x))[player])
+
+        start = np.full(6, 0.1)
+        found = minimize(loss, start, method="L-BFGS-B", bounds=box, options={"ftol": 1e-14, "maxiter": 12})
+        assert 1 - found.fun <= held[player] * (1 + 1e-8)
+        assert 1 - found.fun > best  # it climbs above all of these

@@ -1,0 +1,203 @@
+"""A second implementation of the trade model, in numpy and levels: it shares no line with `dlopt`.
+
+N economies, J sectors, inputs, economies of scale, tariffs, export taxes and subsidies under both accountings, trade
+deficits. Wages and labour by sector are the unknowns of a Newton method on central differences; prices are found by a
+Newton method of their own, and spending from one linear system, since it is linear given prices.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class NoEquilibriumError(Exception):
+    """None was found."""
+
+
+@dataclasses.dataclass
+class Rates:
+    """Tariffs and export taxes `[origin, destination, sector]`, subsidies `[country, sector]`, as fractions."""
+
+    tariff: Array
+    export_tax: Array
+    subsidy: Array
+
+    def wedge(self) -> Array:
+        """What a buyer pays per unit of what the producer keeps."""
+        return np.asarray((1 + self.tariff) * (1 + self.export_tax) * (1 - self.subsidy[:, None, :]))
+
+    def government(self, accounting: str) -> tuple[Array, Array]:
+        """Receipts of the importer, and of the exporter less its outlays, per unit that buyers spend."""
+        t, e, s = self.tariff, self.export_tax, self.subsidy[:, None, :]
+        if accounting == "paper":
+            return t / self.wedge(), (e / (1 + e) - s) / (1 - s)
+        return t / (1 + t), e / ((1 + e) * (1 + t)) - s / self.wedge()
+
+    def towards(self, other: Rates, share: float) -> Rates:
+        """A share of the way to other rates."""
+        mixed = [(1 - share) * a + share * b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)]
+        return Rates(*mixed)
+
+
+class World:
+    """A world in levels that reproduces `flows`, consumer spending `[origin, destination, sector]`, at `rates`.
+
+    Args:
+        flows: of the baseline.
+        rates: in force there.
+        beta: value added in cost, `[country, sector]`.
+        gamma: of input s in the materials of sector j, `[country, s, j]`.
+        alpha: final shares, `[country, sector]`.
+        theta, psi: elasticities, `[sector]`.
+        accounting: `standard` or `paper`.
+        transfer: what each country receives, in units of world value added, `[country]`.
+    """
+
+    def __init__(
+        self, flows: Array, rates: Rates, beta: Array, gamma: Array, alpha: Array, theta: Array, psi: Array,
+        accounting: str, transfer: Array,
+    ) -> None:  # fmt: skip
+        self.rates, self.beta, self.alpha, self.theta, self.psi = rates, beta, alpha, theta, psi
+        self.accounting = accounting
+        self.materials = gamma * (1 - beta)[:, None, :]
+        kept = (flows / rates.wedge()).sum(1)
+        labour = beta * kept
+        self.workers = labour.sum(1)  # wages are one in the baseline
+        self.total = self.workers.sum()
+        self.transfer = transfer / self.total
+        cost = labour**-psi  # so are prices
+        share = flows / flows.sum(0)
+        self.technology = share * (cost[:, None] * rates.wedge()) ** theta
+        self.n, self.j = beta.shape
+        self.start: Array = np.concatenate((np.zeros(self.n), np.log(labour).ravel()))
+        self.initial = self._outcome(self.start, rates)[0]
+
+    def welfare(self, rates: Rates, start: Array | None = None) -> Array:
+        """Real income relative to the baseline, `[country]`."""
+        return np.asarray(self._outcome(self.solve(rates, start), rates)[0] / self.initial)
+
+    def flows(self, rates: Rates) -> Array:
+        """Spending `[origin, destination, sector]`."""
+        return self._outcome(self.solve(rates), rates)[1]
+
+    def solve(self, rates: Rates, start: Array | None = None) -> Array:
+        """Logs of wages and of labour by sector: by Newton, with the rates moved in steps where it fails."""
+        if start is not None and (found := self._newton(rates, start)) is not None:
+            return found
+        done, step, here = 0.0, 1.0, self.start
+        while done < 1:
+            target = min(1.0, done + step)
+            found = self._newton(self.rates.towards(rates, target), here)
+            if found is not None:
+                done, here, step = target, found, 2 * step
+            elif step > 1e-3:
+                step /= 3
+            else:
+                raise NoEquilibriumError
+        return here
+
+    def _newton(self, rates: Rates, z: Array) -> Array | None:
+        step = 1e-6
+        with np.errstate(all="ignore"):
+            gap = self._gaps(z, rates)
+            for _ in range(40):
+                if not np.isfinite(gap).all():
+                    return None
+                if np.abs(gap).max() <= 3e-13:
+                    return z
+                slopes = [(self._gaps(z + step * d, rates) - self._gaps(z - step * d, rates)) for d in np.eye(len(z))]
+                matrix = np.array(slopes).T / (2 * step)
+                if not np.isfinite(matrix).all():
+                    return None
+                try:
+                    move = np.linalg.solve(matrix, -gap)
+                except np.linalg.LinAlgError:
+                    return None
+                if np.abs(gap).max() < 1e-11 and np.abs(move).max() < 1e-12:  # at rounding
+                    return z
+                scale = min(1.0, 1.0 / max(np.abs(move).max(), 1e-300))
+                while scale > 1e-3:
+                    trial = self._gaps(z + scale * move, rates)
+                    if np.isfinite(trial).all() and (
+                        np.abs(trial).max() < np.abs(gap).max() or np.abs(gap).max() < 1e-11
+                    ):
+                        break
+                    scale /= 2
+                else:
+                    return z if np.abs(gap).max() <= 1e-11 else None
+                z, gap = z + scale * move, trial
+        return z if np.abs(gap).max() <= 1e-11 else None
+
+    def _gaps(self, z: Array, rates: Rates) -> Array:
+        """Pay is what labour earns, sector by sector; workers are all employed (one country: the numeraire)."""
+        wage, labour = np.exp(z[: self.n]), np.exp(z[self.n :]).reshape(self.n, self.j)
+        kept = self._outcome(z, rates)[2]
+        pay = np.log(self.beta * kept / (wage[:, None] * labour))
+        employed = np.log(labour.sum(1) / self.workers)
+        employed[0] = np.log((wage * self.workers).sum() / self.total)
+        return np.concatenate((employed, pay.ravel()))
+
+    def _outcome(self, z: Array, rates: Rates) -> tuple[Array, Array, Array]:
+        """Real income `[country]`, flows, and what producers keep `[country, sector]`."""
+        n, j = self.n, self.j
+        wage, labour = np.exp(z[:n]), np.exp(z[n:]).reshape(n, j)
+        wedge = rates.wedge()
+        plain = self.beta * np.log(wage)[:, None] - self.psi * np.log(labour)
+        price = np.zeros((n, j))
+        for _ in range(60):
+            cost = np.exp(plain + np.einsum("isj,is->ij", self.materials, price))
+            raw = self.technology * (cost[:, None] * wedge) ** -self.theta
+            new = -np.log(raw.sum(0)) / self.theta
+            share = raw / raw.sum(0)
+            gap = (new - price).ravel()
+            if np.abs(gap).max() <= 1e-15:
+                break
+            slope = np.einsum("inj,isj->njis", share, self.materials).reshape(n * j, n * j)
+            move = np.linalg.solve(np.eye(n * j) - slope, gap)
+            price = price + move.reshape(n, j)
+            if np.abs(move).max() <= 1e-15:
+                break
+        importer, exporter = rates.government(self.accounting)
+        # spending x[n, j] = alpha[n, j] income[n] + inputs; both are linear in x.
+        own = np.zeros((n, j, n, j))
+        income = np.zeros((n, n, j))
+        for country in range(n):
+            income[country, country] += (importer * share)[:, country].sum(0)
+            income[country] += (exporter * share)[country]
+            own[country] += np.einsum("sj,mj->smj", self.materials[country], (share / wedge)[country])
+        own += self.alpha[:, :, None, None] * income[:, None]
+        fixed = wage * self.workers + self.transfer * self.total
+        spending = np.linalg.solve(np.eye(n * j) - own.reshape(n * j, n * j), (self.alpha * fixed[:, None]).ravel())
+        flows = share * spending.reshape(n, j)
+        earned = fixed + np.einsum("nmj,mj->n", income, spending.reshape(n, j))
+        kept = (flows / wedge).sum(1)
+        return earned / np.exp((self.alpha * price).sum(1)), flows, kept
+
+
+def world_of(calibration: Any, accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0) -> World:
+    """The world of a calibration: only its numbers are taken; balancing is done here.
+
+    The baseline is the equilibrium without economies of scale at the rates in force, under the deficits asked for.
+    """
+    c = calibration
+    flows, rates = c.trade.numpy(), Rates(c.tariff.numpy(), c.export_tax.numpy(), c.subsidy.numpy())
+    beta, gamma = c.value_added_share.numpy(), c.input_share.numpy()
+    kept = flows / rates.wedge()
+    importer, exporter = rates.government(accounting)
+    earned = kept.sum((1, 2)) + (flows * importer).sum((0, 2)) + (flows * exporter).sum((1, 2))
+    deficit = flows.sum((0, 2)) - earned if deficits == "constant" else np.zeros(len(beta))
+    if c.final_share is not None:
+        alpha = c.final_share.numpy()
+    else:
+        final = flows.sum(0) - np.einsum("isj,ij->is", gamma * (1 - beta)[:, None], kept.sum(1))
+        final = np.maximum(final, 0)
+        alpha = final / final.sum(1, keepdims=True)
+    theta, psi = c.theta.numpy(), c.psi.numpy() * psi_scale
+    still = World(flows, rates, beta, gamma, alpha, theta, 0 * psi, accounting, deficit)
+    return World(still.flows(rates), rates, beta, gamma, alpha, theta, psi, accounting, deficit)
