@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from dlopt.errors import DloptError
+from dlopt.registry import built_in_verbs
 
-from . import DEBUG, data, processes, runs
-from .completion import complete_override
-from .landscape import landscape
+from . import DEBUG, processes
+from .commands import data, runs
+from .commands.evaluate import evaluate
+from .commands.kinds import kinds
+from .commands.landscape import landscape
+from .commands.report import report
+from .commands.reproduce import reproduce
 from .loading import load
-from .report import report
-from .reproduce import reproduce
-from .verbs import KEYS, VERBS
+from .terminal.completion import complete_override
 
 app = typer.Typer(
     name="dlopt",
@@ -35,6 +37,8 @@ app.add_typer(data.app, name="data")
 app.command()(landscape)
 app.command()(reproduce)
 app.command()(report)
+app.command()(evaluate)
+app.command()(kinds)
 
 
 def _version(asked: bool) -> None:
@@ -62,8 +66,8 @@ def _root(
 @app.command()
 def scenarios() -> None:
     """What can be solved: every scenario, and the verb that serves it."""
-    from .help import scenario_table
-    from .screen import output
+    from .terminal.help import scenario_table
+    from .terminal.screen import output
 
     output.print(scenario_table())
 
@@ -73,12 +77,14 @@ class _SolveCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)
-        from .help import key_table, scenario_table
-        from .screen import output
+        from dlopt.registry import load_kind
 
-        verb = VERBS[str(self.name)]
-        output.print(scenario_table(verb.name))
-        output.print(key_table(verb, KEYS))
+        from .terminal.help import key_table, scenario_table
+        from .terminal.screen import output
+
+        verb = str(self.name)
+        output.print(scenario_table(verb))
+        output.print(key_table(verb, load_kind(_VERBS[verb][1])))
 
 
 def _complete(ctx: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
@@ -96,53 +102,18 @@ def _solve(
         ),
     ] = None,
 ) -> None:
-    processes.refuse_several(f"`dlopt solve {ctx.info_name}`")
     words = list(arguments or [])
     if "--debug" in words:
         words.remove("--debug")
         os.environ[DEBUG] = "1"
-    raise typer.Exit(load("solve").solve(str(ctx.info_name), words))
+    raise typer.Exit(load("solve.launch").solve(str(ctx.info_name), words))
 
 
-for _verb in VERBS.values():
-    solve_app.command(
-        _verb.name, help=_verb.help, cls=_SolveCommand, context_settings={"ignore_unknown_options": True}
-    )(_solve)
-
-
-class _BsdeCommand(TyperCommand):
-    """`dlopt solve bsde`, whose --help also lists its keys."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        super().format_help(ctx, formatter)
-        from .bsde import help_table
-        from .screen import output
-
-        output.print(help_table())
-
-
-@solve_app.command("bsde", cls=_BsdeCommand, context_settings={"ignore_unknown_options": True})
-def _solve_bsde(
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="scenario=export KEY=VALUE", help="Keys to set; -m runs all combinations of values."),
-    ] = None,
-) -> None:
-    """Dynamic discrete choice: an exporter among 100 markets, a planner who forms a production network."""
-    words = list(arguments or [])
-    if "--debug" in words:
-        words.remove("--debug")
-        os.environ[DEBUG] = "1"
-    raise typer.Exit(load("bsde").solve(words))
-
-
-@app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder of `dlopt solve bsde`.")],
-    states: Annotated[Path, typer.Argument(help="CSV or Parquet, columns as in docs/bsde.md and docs/network.md.")],
-) -> None:
-    """Value and decisions at states of your own, by a solved exporter or network."""
-    raise typer.Exit(load("bsde").evaluate(run, states))
+_VERBS = built_in_verbs()
+for _name, (_verb, _) in _VERBS.items():
+    solve_app.command(_name, help=_verb.help, cls=_SolveCommand, context_settings={"ignore_unknown_options": True})(
+        _solve
+    )
 
 
 def main() -> None:
@@ -178,6 +149,6 @@ def _say(message: str) -> None:
         return
     from rich.text import Text
 
-    from .screen import console
+    from .terminal.screen import console
 
     console.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)

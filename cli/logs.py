@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from .screen import console
+from .terminal.screen import console
 
 PROGRESS = "dlopt.progress"
 """Logger of the progress lines; a terminal shows them live instead."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import enum
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -38,11 +39,12 @@ class Status(enum.StrEnum):
         return self in (Status.CONVERGED, Status.NOT_CONVERGED)
 
 
-class Progress(Protocol):
-    """One step of a solve: the part of the solver it belongs to, and itself in words by `str`."""
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of a solve: the part of the solver it belongs to, and what there is to say of it in a line."""
 
-    @property
-    def phase(self) -> str: ...
+    phase: str
+    words: str
 
 
 class Watch:
@@ -52,7 +54,7 @@ class Watch:
         """A part of the work begins."""
 
     def progress(self, progress: Any) -> None:
-        """A step was made, or measured (a `Progress`)."""
+        """A step was made or measured. The front is told a `Step`; a solver used by itself may tell its own record."""
 
     def stop(self) -> bool:
         """Whether to stop; asked after each step."""
@@ -113,6 +115,25 @@ AT_LEAST_0 = Rule(lambda value: value >= 0, "a finite number, 0 or more")
 ABOVE_0 = Rule(lambda value: value > 0, "a finite number above 0, or null")
 COUNT = Rule(lambda value: value >= 0, "a whole number, 0 or more")
 
+
+def loaded(reference: Any) -> Any:
+    """What `module:NAME` stands for, imported now; anything else is itself."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    found = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+class KeyValueError(DloptError):
+    """A value that a key cannot have."""
+
+    def __init__(self, key: str, value: object, rule: str) -> None:
+        super().__init__(f"{key}={value} is not possible: it must be {rule}.")
+
+
 RESUME = Key(
     "resume", "a run folder to go on with, however it ended early; it brings its settings", None, str | None, free=True
 )
@@ -163,11 +184,12 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """A small table as it is shown, on screen or on a page: all cells are words, the first column is on the left."""
+    """A small table as it is shown, on screen or on a page: words in cells, the first `left` columns on the left."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str | Cell]]
+    left: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -326,6 +348,14 @@ class Kind(abc.ABC):
 
     def pictures(self, tables: Mapping[str, pd.DataFrame], folder: Path) -> None:  # noqa: B027 (none by default)
         """Draw what belongs into the run folder."""
+
+    def evaluate(self, folder: Path, states: Path) -> tuple[pd.DataFrame, Mapping[str, str]]:
+        """Answers of a finished run at states of the user's (`dlopt evaluate`), and the metadata of that table.
+
+        Raises:
+            DloptError: this kind has no states, the run has no solution, or the states are not its.
+        """
+        raise DloptError(f"{folder} is a run of kind {self.name!r}, which has no states to evaluate.")
 
     def restore(self, folder: Path) -> Any:
         """The result of a finished run again, from its folder (`dlopt.open_run`).

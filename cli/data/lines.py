@@ -16,7 +16,7 @@ def fixed(values: Sequence[float], digits: int) -> list[str]:
 
 def say(text: str) -> None:
     """One line as it is: no markup, and no breaks of ours."""
-    from ..screen import output
+    from ..terminal.screen import output
 
     output.print(text, markup=False, soft_wrap=True)
 
@@ -41,7 +41,7 @@ def print_table(table: Table) -> None:
     from rich.console import Console
     from rich.measure import Measurement
 
-    from ..screen import output
+    from ..terminal.screen import output
 
     if output.is_terminal:
         output.print(table)

@@ -5,29 +5,35 @@ result = solve_bsde(load_model("blocks"))
 result.certificate, result.tables()["validation"]
 """
 
-from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, validation
-from dlopt.choice.certificate import Certificate, certify
-from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
-from dlopt.choice.evaluation import Evaluation, hjb_residual
-from dlopt.choice.exporter.exact import ConstantAcceptance, exact_solution
-from dlopt.choice.exporter.folder import load_model, read_folder, write_folder
-from dlopt.choice.exporter.model import Exporter
-from dlopt.choice.exporter.presets import PRESETS, preset
-from dlopt.choice.exporter.traits import EXPORTER
-from dlopt.choice.folder_files import ModelFolderError
-from dlopt.choice.model import Model, ModelError, State, StateError, SwitchingModel
-from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
-from dlopt.choice.production.folder import load_network, read_network, write_network
-from dlopt.choice.production.model import NetworkEconomy
-from dlopt.choice.production.presets import NETWORK_PRESETS
-from dlopt.choice.production.traits import NETWORK
-from dlopt.choice.ranks import Ranks, RanksError, joined
-from dlopt.choice.result import BsdeResult, load_solution
-from dlopt.choice.solve import pick_device, solve_bsde, solve_exact, train_along
-from dlopt.choice.states import checked_states, evaluate_states, read_states
-from dlopt.choice.training import Progress, Watch
-from dlopt.choice.traits import Traits, check_exact, register, traits_of
-from dlopt.choice.value import ExactSolution, Solution, ValueFunction
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, validation
+    from dlopt.choice.certificate import Certificate, certify
+    from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
+    from dlopt.choice.evaluation import Evaluation, hjb_residual
+    from dlopt.choice.exporter.exact import ConstantAcceptance, exact_solution
+    from dlopt.choice.exporter.folder import load_model, read_folder, write_folder
+    from dlopt.choice.exporter.model import Exporter
+    from dlopt.choice.exporter.presets import PRESETS, preset
+    from dlopt.choice.exporter.traits import EXPORTER
+    from dlopt.choice.folder_files import ModelFolderError
+    from dlopt.choice.model import Model, ModelError, State, StateError, SwitchingModel
+    from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
+    from dlopt.choice.production.folder import load_network, read_network, write_network
+    from dlopt.choice.production.model import NetworkEconomy
+    from dlopt.choice.production.presets import NETWORK_PRESETS
+    from dlopt.choice.production.traits import NETWORK
+    from dlopt.choice.ranks import Ranks, RanksError, joined
+    from dlopt.choice.result import BsdeResult, load_solution
+    from dlopt.choice.solve import pick_device, solve_bsde, solve_exact, train_along
+    from dlopt.choice.states import checked_states, evaluate_states, read_states
+    from dlopt.choice.training import Progress, Watch
+    from dlopt.choice.traits import Traits, check_exact, register, traits_of
+    from dlopt.choice.value import ExactSolution, Solution, ValueFunction
 
 __all__ = [
     "EXPORTER",
@@ -88,3 +94,41 @@ __all__ = [
     "write_folder",
     "write_network",
 ]
+
+_MODULES = (
+    "exporter.traits",
+    "production.traits",
+    "analysis",
+    "certificate",
+    "checkpoint",
+    "evaluation",
+    "exporter.exact",
+    "exporter.folder",
+    "exporter.model",
+    "exporter.presets",
+    "folder_files",
+    "model",
+    "options",
+    "production.folder",
+    "production.model",
+    "production.presets",
+    "ranks",
+    "result",
+    "solve",
+    "states",
+    "training",
+    "traits",
+    "value",
+)
+"""Where the names above are: they load on first use, so that the kinds of choice can be listed without torch. The
+traits come first: with them the models of dlopt are known to whatever reads checkpoints."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in _MODULES:
+            found = vars(importlib.import_module(f"dlopt.choice.{module}"))
+            if name in found:
+                globals()[name] = found[name]
+                return found[name]
+    raise AttributeError(f"module 'dlopt.choice' has no attribute {name!r}")

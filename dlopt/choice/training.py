@@ -24,6 +24,7 @@ from dlopt.choice.paper import increments, paper_losses
 from dlopt.choice.ranks import Ranks
 from dlopt.choice.simulation import advance
 from dlopt.choice.value import ValueFunction
+from dlopt.kind import Watch
 
 STEPS = ((1e-3, 500), (3e-2, 2500), (math.inf, 6000))
 """Where no budget is given: mean |R| over rho V that the control variate leaves, up to which so many steps are made."""
@@ -55,20 +56,6 @@ class Progress:
     probabilistic_loss: float
     learning_rate: float
     decision_accuracy: float = math.nan
-
-
-class Watch:
-    """Somebody who follows a solve; this one does nothing."""
-
-    def phase(self, name: str) -> None:
-        """A part of the work begins; `training` is the one that can be stopped and gone on with."""
-
-    def progress(self, progress: Progress) -> None:
-        """Training was measured."""
-
-    def stop(self) -> bool:
-        """Whether training should stop; asked after each step."""
-        return False
 
 
 class Trainer:

@@ -6,14 +6,15 @@ import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.errors import DloptError
+from dlopt.kind import Status
 from dlopt.runs.environment import git_commit, versions
 from dlopt.runs.lock import Lock
-from dlopt.runs.record import FILE, FINISHED, RunRecord
+from dlopt.runs.record import FILE, RunRecord
 from dlopt.store.files import FileWriteError, write_table
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class RunFolder:
         cls,
         path: Path,
         *,
+        kind: str,
+        verb: str,
         command: str,
         scenario: str,
         calibration: Mapping[str, str],
@@ -57,6 +60,8 @@ class RunFolder:
         threads: int,
         dtype: str = "float64",
         settings: Mapping[str, Any] | None = None,
+        choices: Mapping[str, str] | None = None,
+        overrides: Sequence[str] = (),
         resumed: Path | None = None,
         seconds_before: float = 0.0,
     ) -> RunFolder:
@@ -84,8 +89,10 @@ class RunFolder:
                     raise FolderInUseError(path)
                 _clear(path)
             return cls._started(path, lock, seconds_before, {
-                "command": command, "scenario": scenario, "calibration": dict(calibration), "accounting": accounting,
-                "seed": seed, "threads": threads, "dtype": dtype, "settings": dict(settings or {}),
+                "kind": kind, "verb": verb, "command": command, "scenario": scenario,
+                "calibration": dict(calibration), "accounting": accounting, "seed": seed, "threads": threads,
+                "dtype": dtype, "settings": dict(settings or {}),
+                "choices": dict(choices or {}), "overrides": list(overrides),
                 "resumed": None if resumed is None else str(resumed),
             })  # fmt: skip
         except DloptError:
@@ -95,7 +102,7 @@ class RunFolder:
     @classmethod
     def _started(cls, path: Path, lock: Lock, seconds_before: float, fields: Mapping[str, Any]) -> RunFolder:
         started = datetime.datetime.now().astimezone().isoformat()
-        record = RunRecord(status="running", versions=versions(), git=git_commit(), started=started, **fields)
+        record = RunRecord(status=Status.RUNNING, versions=versions(), git=git_commit(), started=started, **fields)
         record.write(path)
         return cls(path, record, lock, seconds_before)
 
@@ -120,7 +127,8 @@ class RunFolder:
 
     def finish(self, status: str, *, message: str, certificate: Mapping[str, Any] | None = None) -> None:
         """Say how it ended. A failed run keeps none of its tables, so that nothing looks finished."""
-        if status == "failed":
+        status = Status(status)
+        if status is Status.FAILED:
             for path in self._tables:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
@@ -130,7 +138,7 @@ class RunFolder:
             certificate=certificate,
             wall_seconds=round(time.perf_counter() - self._clock, 3),
         )
-        if status in FINISHED:
+        if status.finished:
             (self.path / CHECKPOINT).unlink(missing_ok=True)
         self._lock.release()
 

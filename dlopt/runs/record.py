@@ -6,23 +6,25 @@ import dataclasses
 import datetime
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlopt.errors import DloptError
+from dlopt.kind import Status
 from dlopt.runs.lock import is_held
 from dlopt.store.files import write_json
 
-SCHEMA_VERSION = 1
-STATUSES = ("running", "converged", "not_converged", "interrupted", "failed")
-FINISHED = ("converged", "not_converged")
-"""There is nothing to go on with."""
+SCHEMA_VERSION = 2
+READABLE = (1, SCHEMA_VERSION)
+"""Version 1 did not say kind, verb, choices and overrides: they are read from its settings and its command."""
 FILE = "run.json"
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("status", "command", "scenario", "accounting", "dtype", "started", "message"), (str,)),
+    **dict.fromkeys(("status", "kind", "verb", "command", "scenario"), (str,)),
+    **dict.fromkeys(("accounting", "dtype", "started", "message"), (str,)),
     **dict.fromkeys(("seed", "threads"), (int,)),
-    **dict.fromkeys(("calibration", "versions", "settings"), (dict,)),
+    **dict.fromkeys(("calibration", "versions", "settings", "choices"), (dict,)),
+    "overrides": (list,),
     "resumed": (str, type(None)),
     "wall_seconds": (int, float, type(None)),
     "certificate": (dict, type(None)),
@@ -38,7 +40,11 @@ class RunRecord:
     """The content of `run.json`.
 
     Attributes:
-        status: one of `STATUSES`; `running` also marks a run that was killed (`dlopt.runs.is_killed` tells).
+        kind: the kind of problem, a name of `dlopt.registry`.
+        verb: what was asked: `dlopt solve VERB`.
+        choices: what was chosen in each config group.
+        overrides: the keys that were set, as typed.
+        status: `running` also marks a run that was killed (`dlopt.runs.is_killed` tells).
         command: what to type to run it again.
         calibration: `name` and `sha256`.
         versions: of Python, dlopt and the libraries that make the numbers.
@@ -50,7 +56,9 @@ class RunRecord:
         resumed: the run this one went on with; its own folder where it was taken up again in place.
     """
 
-    status: str
+    status: Status
+    kind: str
+    verb: str
     command: str
     scenario: str
     calibration: Mapping[str, str]
@@ -66,13 +74,9 @@ class RunRecord:
     message: str = ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resumed: str | None = None
+    choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    overrides: Sequence[str] = ()
     schema_version: int = SCHEMA_VERSION
-
-    @property
-    def verb(self) -> str:
-        """What was solved: `dlopt solve VERB ...`."""
-        words = self.command.split()
-        return words[2] if len(words) > 2 else ""
 
     def write(self, folder: Path) -> None:
         """Put it in `folder`, atomically."""
@@ -82,7 +86,7 @@ class RunRecord:
 
 def is_killed(folder: Path, record: RunRecord) -> bool:
     """Whether a run that says `running` has no process any more."""
-    return record.status == "running" and not is_held(folder)
+    return record.status is Status.RUNNING and not is_held(folder)
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -99,8 +103,10 @@ def read_run(folder: Path) -> RunRecord:
     except (OSError, ValueError, RecursionError) as error:
         raise RunReadError(f"{path} cannot be read: {error}. The run is damaged; run it again.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
+    if isinstance(version, bool) or version not in READABLE:
         raise RunReadError(f"{path} has schema_version {version!r}; this dlopt reads {SCHEMA_VERSION}.")
+    if version == 1:
+        content = _upgraded(content)
     names = {field.name for field in dataclasses.fields(RunRecord)}
     try:
         record = RunRecord(**{key: value for key, value in content.items() if key in names})
@@ -112,15 +118,32 @@ def read_run(folder: Path) -> RunRecord:
     damaged = _damaged(record)
     if damaged:
         raise RunReadError(f"{path} has {damaged}. The run is damaged; run it again.")
-    if record.status not in STATUSES:
-        raise RunReadError(f"{path} has status {record.status!r}; known are {', '.join(STATUSES)}.")
-    return record
+    if record.status not in list(Status):
+        raise RunReadError(f"{path} has status {record.status!r}; known are {', '.join(Status)}.")
+    return dataclasses.replace(record, status=Status(record.status))
+
+
+def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of version 1 as of version 2; what is damaged stays so."""
+    settings, command, scenario = content.get("settings"), content.get("command"), content.get("scenario")
+    words = command.split() if isinstance(command, str) else []
+    equilibrium = isinstance(settings, dict) and "verb" in settings
+    return {
+        **content,
+        "schema_version": SCHEMA_VERSION,
+        "kind": "trade" if equilibrium else scenario,
+        "verb": words[2] if len(words) > 2 else "",
+        "choices": {"scenario": scenario, "solver": "joint_newton"},
+        "overrides": words[3:],
+    }
 
 
 def _damaged(record: RunRecord) -> str:
     """What is wrong inside the mappings of a record, in words."""
     if not all(isinstance(record.calibration.get(key), str) for key in ("name", "sha256")):
         return f"calibration {record.calibration!r}"
+    if not all(isinstance(value, str) for value in (*record.choices.values(), *record.overrides)):
+        return f"choices {record.choices!r} and overrides {record.overrides!r}"
     if not all(isinstance(value, str) for value in record.versions.values()):
         return f"versions {record.versions!r}"
     for key, value in (record.certificate or {}).items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dlopt.errors import DloptError
+from dlopt.kind import Status
 from dlopt.runs.record import RunRecord, is_killed
 from dlopt.runs.registry import find_runs
 from dlopt.runs.tables import read_table
@@ -70,7 +70,7 @@ class SweepJob:
     @property
     def finished(self) -> bool:
         """Whether it has a result, certified or not."""
-        return self.status in ("converged", "not_converged")
+        return self.status in [status for status in Status if status.finished]
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -108,7 +108,7 @@ def jobs_of_sweep(folder: Path) -> list[SweepJob]:
         number = int(prefix) if prefix.isdecimal() else place
         if isinstance(record, RunRecord):
             status = "killed" if is_killed(path, record) else record.status
-            overrides = _overrides(shlex.split(record.command)[3:])
+            overrides = _overrides(record.overrides)
         else:
             status, overrides = "damaged", _overrides(asked.get(number, ()))
         found[number] = SweepJob(number, overrides, path, status)

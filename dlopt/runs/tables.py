@@ -49,38 +49,40 @@ def average_policies(policies: pd.DataFrame) -> pd.DataFrame:
     return averages.reset_index()
 
 
-def compare_welfare(folders: Sequence[Path]) -> pd.DataFrame:
-    """Real income changes in percent, economies down, runs across (named by position, from 1)."""
-    columns = {
-        str(k): read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]
-        for k, folder in enumerate(folders, start=1)
-    }
-    return pd.concat(columns, axis=1, sort=False)
-
-
-def compare_policies(folders: Sequence[Path]) -> pd.DataFrame:
-    """Average rates in percent, economy and instrument down, runs across (named by position, from 1)."""
-    columns = {
-        str(k): average_policies(read_table(folder, "policies")).set_index(["economy", "instrument"])["rate_pct"]
-        for k, folder in enumerate(folders, start=1)
-    }
-    return pd.concat(columns, axis=1, sort=False)
-
-
 def config_of(folder: Path) -> dict[str, Any]:
     """The composed config a run was started with, as `section.key: value`.
 
     Raises:
         RunReadError: it is missing or damaged.
     """
-    path = folder / ".hydra" / "config.yaml"
+    return flat(_config(folder, "config"))
+
+
+def saved_config(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The composed config a run was started with, its interpolations resolved, and where it was started.
+
+    Raises:
+        RunReadError: it is missing or damaged.
+    """
+    from omegaconf import OmegaConf
+
+    config, hydra = _config(folder, "config"), _config(folder, "hydra")
+    try:
+        resolved: Any = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
+        return resolved, Path(hydra["hydra"]["runtime"]["cwd"])
+    except Exception as error:  # OmegaConf raises whatever it stumbles on
+        raise RunReadError(f"The config of {folder} cannot be read: {error}.") from error
+
+
+def _config(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / ".hydra" / f"{name}.yaml"
     try:
         content = read_yaml(path)
     except FileReadError as error:
         raise RunReadError(str(error)) from error
     if not isinstance(content, dict):
         raise RunReadError(f"{path} is not a config.")
-    return flat(content)
+    return content
 
 
 def config_differences(folders: Sequence[Path]) -> dict[str, list[Any]]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import itertools
-import math
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.kind import Kind
+from dlopt.registry import built_in_verbs, kind_names
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.record import FILE
-from dlopt.runs.tables import flat
 
 from .composing import (
     CommandError,
@@ -31,14 +29,11 @@ from .composing import (
     parse_overrides,
     session,
 )
-from .config import SECTIONS, allowed_keys, unknown_keys
-from .jobs import build_job
+from .job import Job, candidates, extra_words, job_of, named_kind, split
 from .launching import parallelism
-from .resume import resumed_by, with_resumed
+from .resume import check_resume, resumed_by, with_resumed
 from .scenarios import scenarios
-from .verbs import VERBS, Verb
-
-_GROUPS = ("scenario", "solver")
+from .schema import groups_of, keys_of, register
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +47,8 @@ class Checked:
         multirun: whether it is a sweep.
         overrides: of every job; none where a plugin's sweeper decides.
         again: whether the folder holds the run that is gone on with.
+        config: the primary config that composes it.
+        job: what is solved; None for a sweep, and where nothing is run.
     """
 
     arguments: list[str]
@@ -60,72 +57,80 @@ class Checked:
     multirun: bool
     overrides: Sequence[Sequence[str]] = ()
     again: bool = False
+    config: str = "config"
+    job: Job | None = None
 
 
-def check(verb_name: str, arguments: Sequence[str]) -> Checked:
+def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checked:
     """Parse and compose a command, for every job of a sweep, and check all values.
+
+    Args:
+        verb: what is asked.
+        arguments: the words after it.
+        writes: whether this process writes; of several that share a solve only the first does.
 
     Raises:
         DloptError: says what is wrong and the nearest valid names.
     """
-    verb = VERBS[verb_name]
+    config = built_in_verbs()[verb][0].config
     parsed = parse_arguments(arguments)
     options, words = options_of(parsed), list(parsed.overrides)
     with session(parsed.config_dir):
         overrides = parse_overrides(words)
+        named, _ = named_kind(words)
+        more_places = any(o.key_or_group == "hydra.searchpath" for o in overrides)
         resumed = resumed_by(overrides)
-        if resumed is not None and "resume" in verb.own_keys:
-            words = with_resumed(words, resumed, verb.name)
+        if resumed is not None:
+            words = with_resumed(words, resumed, verb)
             overrides = parse_overrides(words)
-        _check_keys(overrides, verb)
-        extra = [f"verb={verb.name}"]
-        if not any(o.key_or_group == "scenario" for o in overrides):
-            extra.append(f"scenario={_default_scenario(verb)}")
+            named, _ = named_kind(words)
+        kinds = candidates(verb, named, parsed.config_dir is not None or more_places)
+        register(kinds)
+        _check_keys(overrides, verb, kinds)
+        extra = extra_words(verb, words, named)
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
-            return Checked([*options, *words, *extra], None, None, False)
+            return Checked([*options, *words, *extra], None, None, False, config=config)
         multirun = parsed.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
         jobs = jobs_of(overrides, words, multirun)
-        more_places = any(o.key_or_group == "hydra.searchpath" for o in overrides)
-        composed = []
-        for job in jobs:
-            if not more_places:
-                _check_groups(job)
-            composed.append(compose_words([*job, *extra]))
-            _check_job(composed[-1], f"Job {' '.join(job)}: " if len(jobs) > 1 else "")
+        composed, built = [], []
+        for words_of_job in jobs:
+            prefix = f"Job {' '.join(words_of_job)}: " if len(jobs) > 1 else ""
+            with told_by_job(prefix):
+                if not more_places:
+                    _check_groups(words_of_job, verb, kinds, parsed.config_dir is None)
+                composed.append(compose_words([*words_of_job, *extra], config))
+                built.append(job_of(*split(composed[-1])))
+                check_resume(built[-1])
     hydra = composed[0].hydra
     folder = Path(resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
     again = resumed is not None and Path(resumed).expanduser().absolute() == folder
-    check_folder(folder, again)
+    if writes:
+        check_folder(folder, again)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     launched = parallelism(composed, overrides) if multirun else []
     final = [*options, *words, *extra, *launched, f"{key}={quoted(str(folder))}"]
     other_sweeper = multirun and "BasicSweeper" not in str(hydra.sweeper.get("_target_"))
     if other_sweeper:
-        return Checked(final, folder, None, multirun, again=again)
-    return Checked(final, folder, len(jobs), multirun, [[*job, *extra] for job in jobs], again)
+        return Checked(final, folder, None, multirun, again=again, config=config)
+    asked = [[*job, *extra] for job in jobs]
+    return Checked(final, folder, len(jobs), multirun, asked, again, config, None if multirun else built[0])
 
 
-def _check_keys(overrides: Sequence[Override], verb: Verb) -> None:
-    allowed = [key for key in allowed_keys() if key.partition(".")[0] in verb.keys]
+def _check_keys(overrides: Sequence[Override], verb: str, kinds: Sequence[Kind]) -> None:
+    groups = ["kind", "scenario"]
+    allowed = {name for kind in kinds for name in keys_of(kind, verb)}
+    known = {name for kind in kinds for name in keys_of(kind)}
     for override in overrides:
         key = override.key_or_group
         if key.startswith(("hydra.", "hydra/")):
             continue
-        if key not in _GROUPS and key not in allowed:
-            if key in allowed_keys():
-                raise CommandError(
-                    f"{key} means nothing to `dlopt solve {verb.name}`. Its keys: {', '.join(sorted(verb.keys))}."
-                )
-            raise UnknownNameError("key", key, [*_GROUPS, *allowed])
+        if key not in groups and key not in allowed:
+            if key in known:
+                own = sorted({name.partition(".")[0] for name in allowed} | {"scenario"})
+                raise CommandError(f"{key} means nothing to `dlopt solve {verb}`. Its keys: {', '.join(own)}.")
+            raise UnknownNameError("key", key, ["scenario", *sorted(allowed)])
         if override.is_delete() or override.is_add():
             raise CommandError(f"{override.input_line!r}: keys can be neither added nor deleted; write {key}=VALUE.")
-
-
-def _default_scenario(verb: Verb) -> str:
-    if verb.default_scenario is None:
-        names = [scenario.name for scenario in scenarios() if verb.name in scenario.verbs]
-        raise CommandError(f"Which scenario? Add scenario=NAME, one of: {', '.join(names)}.")
-    return verb.default_scenario
 
 
 def jobs_of(overrides: Sequence[Override], words: Sequence[str], multirun: bool) -> list[list[str]]:
@@ -146,40 +151,21 @@ def jobs_of(overrides: Sequence[Override], words: Sequence[str], multirun: bool)
     return [list(job) for job in itertools.product(*choices)]
 
 
-def _check_groups(words: Sequence[str]) -> None:
+def _check_groups(words: Sequence[str], verb: str, kinds: Sequence[Kind], shipped: bool) -> None:
+    """What is chosen in a group exists, and (where all are `shipped`) a scenario is served by the verb."""
+    groups = {group for kind in kinds for group in groups_of(kind)}
     for word in words:
         group, _, name = word.partition("=")
-        if group in (*_GROUPS, "hydra/launcher") and name not in group_options(group):
-            kind = group if group in _GROUPS else "launcher (pip install 'dlopt[joblib]' or 'dlopt[slurm]' adds more)"
-            raise UnknownNameError(kind, name, group_options(group))
-
-
-def _check_job(cfg: DictConfig, prefix: str) -> None:
-    own = copy.deepcopy(cfg)  # masked_copy would lose the types that interpolations are checked against
-    with open_dict(own):
-        del own["hydra"]
-    with told_by_job(prefix):
-        solver = str(cfg.hydra.runtime.choices.solver)
-        unknown = unknown_keys(own, solver)
-        if unknown:
-            raise UnknownNameError("key", unknown[0], allowed_keys((solver,)))
-        _check_sections(own)
-        _check_finite(own)
-        build_job(own, dict(cfg.hydra.runtime.choices))
-
-
-def _check_sections(own: DictConfig) -> None:
-    for name in SECTIONS:
-        if not isinstance(own[name], DictConfig):
-            raise CommandError(f"{name}={own[name]} is not possible: set its keys one by one, as {name}.KEY=VALUE.")
-
-
-def _check_finite(own: DictConfig) -> None:
-    content: Any = OmegaConf.to_container(own, resolve=True)
-    for key, value in flat(content).items():
-        numbers = value if isinstance(value, list) else [value]
-        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-            raise CommandError(f"{key}={value} is not possible: it must be a finite number.")
+        if group == "kind" and name not in kind_names():
+            raise UnknownNameError("kind", name, kind_names())
+        if group in (*groups, "scenario", "hydra/launcher") and name not in group_options(group):
+            what = "launcher (pip install 'dlopt[joblib]' or 'dlopt[slurm]' adds more)" if "/" in group else group
+            raise UnknownNameError(what, name, group_options(group))
+        if group == "scenario" and shipped:
+            served = next((found.verbs for found in scenarios() if found.name == name), (verb,))
+            if verb not in served:
+                how = " or ".join(f"`dlopt solve {other} scenario={name}`" for other in served)
+                raise DloptError(f"`dlopt solve {verb}` cannot serve scenario {name!r}; {how} does.")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
     from dlopt.store.files import write_text
     from dlopt.views.report import report_page
 
-    from .screen import output
+    from ..terminal.screen import output
 
     path = run / "report.html"
     write_text(path, report_page(run))

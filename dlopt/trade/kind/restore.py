@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from dlopt import SolveResult
 from dlopt.errors import DloptError
 from dlopt.framework.outcome import Outcome
 from dlopt.runs import RunReadError, RunRecord, read_run
-from dlopt.runs.tables import read_table
-from dlopt.trade.accounting import Accounting
+from dlopt.runs.tables import read_table, saved_config
 from dlopt.trade.api import build_model
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.instruments import Instruments, build_instruments
+from dlopt.trade.kind import TRADE
+from dlopt.trade.kind.problem import TradeProblem, build, policy_of_run
 from dlopt.trade.model import TradeModel
-
-from .config import Config
-from .jobs import Job, build_job, policy_of_run
+from dlopt.trade.results import SolveResult
 
 _SAME_PCT = 1e-6
 """Largest difference of real income, per cent, between the rebuilt equilibrium and the one on file."""
@@ -31,7 +25,7 @@ class RebuildError(DloptError):
     """A run whose result cannot be had again."""
 
 
-def rebuild(folder: Path) -> SolveResult:
+def restore(folder: Path) -> SolveResult:
     """The result of a run: its model from config and calibration, its policies from `policies.parquet`.
 
     Nothing is optimised; the equilibrium is solved once. Iterations and further solutions are not restored.
@@ -43,50 +37,46 @@ def rebuild(folder: Path) -> SolveResult:
     record = read_run(folder)
     if not (folder / "policies.parquet").is_file():
         raise RebuildError(f"{folder} ({record.status}) has no result. Give a run that reached one.")
-    job = job_of_run(folder, record)
-    arguments = job.arguments
-    model = build_model(job.calibration, Accounting(job.accounting), arguments["deficits"], arguments["psi_scale"])
+    problem = problem_of_run(folder, record)
+    arguments = problem.arguments
+    model = build_model(problem.calibration, record.accounting, arguments["deficits"], arguments["psi_scale"])
     wedges = policy_of_run(folder, model.calibration).log_wedges()
     found = find_equilibrium(model, wedges)
     before = read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]
     now = 100 * model.log_welfare(found.u).expm1()
-    gap = max(abs(float(value) - before[name]) for name, value in zip(job.calibration.economies, now, strict=True))
+    gap = max(abs(float(value) - before[name]) for name, value in zip(problem.calibration.economies, now, strict=True))
     if found.outcome is not Outcome.CONVERGED or not gap <= _SAME_PCT:
         raise RebuildError(
             f"The equilibrium of {folder} was not found again (real income differs by {gap:.1e} %). Run it again."
         )
     certificate = Certificate(**(record.certificate or {}))
-    return SolveResult(record.status, record.message, certificate, model, found.u, wedges, _instruments(model, job))
+    return SolveResult(record.status, record.message, certificate, model, found.u, wedges, _instruments(model, problem))
 
 
-def job_of_run(folder: Path, record: RunRecord) -> Job:
+def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
     """What a run was asked to solve, checked like a new command; never where it started from.
 
     Raises:
         RunReadError: its config is missing or damaged.
         RebuildError: its calibration has changed.
     """
-    try:
-        saved, hydra = (OmegaConf.load(folder / ".hydra" / name) for name in ("config.yaml", "hydra.yaml"))
-        cfg = OmegaConf.merge(OmegaConf.structured(Config), saved)
-        choices, origin = dict(hydra.hydra.runtime.choices), Path(hydra.hydra.runtime.cwd)
-    except (OSError, ValueError, AttributeError, OmegaConfBaseException) as error:
-        raise RunReadError(f"The config of {folder} cannot be read: {error}.") from error
-    assert isinstance(cfg, DictConfig)
-    cfg.init, cfg.resume, cfg.policy, cfg.draws.player = "baseline", None, None, None
-    if (origin / cfg.calibration).is_dir():
-        cfg.calibration = str(origin / cfg.calibration)
-    job = build_job(cfg, {str(key): str(value) for key, value in choices.items()})
-    if job.calibration.sha256 != record.calibration["sha256"]:
+    config, origin = saved_config(folder)
+    if not {key.name for key in TRADE.keys if "." not in key.name} <= config.keys():
+        raise RunReadError(f"The config of {folder} cannot be read: keys are missing. Run it again.")
+    config |= {"init": "baseline", "policy": None, "draws": {**config["draws"], "player": None}}
+    if (origin / config["calibration"]).is_dir():
+        config["calibration"] = str(origin / config["calibration"])
+    problem = build(record.verb, config, record.choices)
+    if problem.identity.sha256 != record.calibration["sha256"]:
         raise RebuildError(
             f"Calibration {record.calibration['name']!r} has changed since {folder} was run. Run it again."
         )
-    return dataclasses.replace(job, accounting=record.accounting)
+    return problem
 
 
-def _instruments(model: TradeModel, job: Job) -> Instruments | None:
+def _instruments(model: TradeModel, problem: TradeProblem) -> Instruments | None:
     """Who could choose what; under a planner, each economy its own; in a sequence, everybody who moved."""
-    given = job.arguments
+    given = problem.arguments
     if "instruments" not in given:
         return None
     if "moves" in given:

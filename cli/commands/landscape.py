@@ -32,12 +32,12 @@ def landscape(
     import torch
 
     from dlopt.store.files import write_table
+    from dlopt.trade.kind.restore import restore
     from dlopt.trade.landscape import LandscapeError, LandscapeOptions
     from dlopt.trade.landscape import landscape as compute
 
-    from .rebuild import rebuild
-    from .screen import output
-    from .task import usable_cores
+    from ..solve.task import usable_cores
+    from ..terminal.screen import output
 
     split = [tuple(pair.split(",")) for pair in pairs or []]
     for pair in split:
@@ -49,7 +49,7 @@ def landscape(
 
         panels(1, 1, 1.0)  # fails here, not after the work, where matplotlib is missing
     torch.set_num_threads(threads or usable_cores())
-    result = rebuild(run)
+    result = restore(run)
     chosen = player or (result.instruments.players[0] if result.instruments else "")
     found = compute(result, chosen, options)
     folder = run / "landscape"

@@ -24,7 +24,6 @@ from omegaconf.errors import OmegaConfBaseException
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.store.files import read_yaml
 
-from .config import register
 from .trust import check_trusted, guard
 
 _FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
@@ -78,7 +77,6 @@ def session(config_dir: str | None) -> Iterator[None]:
         CommandError: `config_dir` is not a folder.
         FileReadError: a YAML file in it cannot be read, or would take for ever.
     """
-    register()
     version.setbase("1.3")
     guard()
     search_path = create_automatic_config_search_path(None, None, "pkg://dlopt.conf")
@@ -124,7 +122,7 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
     return overrides
 
 
-def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
+def compose_words(words: Sequence[str], config: str) -> DictConfig:
     """The config of one job, Hydra's own part included.
 
     Raises:
@@ -134,21 +132,23 @@ def compose_words(words: Sequence[str], config: str = "config") -> DictConfig:
         cfg = compose(config, overrides=list(words), return_hydra_config=True)
         check_trusted(cfg.hydra)
     except _COMPLAINTS as error:
-        raise _explained(error, words) from error
+        raise _explained(error, words, config) from error
     return cfg
 
 
-def _explained(error: Exception, words: Sequence[str]) -> DloptError:
-    """Hydra's message in one line, with the valid options where a solver does not have the one given."""
+def _explained(error: Exception, words: Sequence[str], config: str) -> DloptError:
+    """Hydra's message in one line, with the valid options where the choice of a group does not have the one given."""
     cause: BaseException = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(cause, "full_key", None)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     told = itertools.takewhile(lambda line: not line.startswith(("full_key:", "reference_type=")), lines)
     reason = " ".join(told) or type(cause).__name__
-    if key and key.startswith("solver.") and "not in" in reason:
-        rest = [word for word in words if not word.lstrip("+").startswith("solver.")]
+    group, dot, option = (key or "").partition(".")
+    if dot and "not in" in reason:
+        rest = [word for word in words if not word.lstrip("+").startswith(f"{group}.")]
         with contextlib.suppress(*_COMPLAINTS):  # another word may be wrong as well
-            cfg = compose("config", overrides=rest, return_hydra_config=True)
-            name = cfg.hydra.runtime.choices.solver
-            return UnknownNameError(f"option of solver={name}", key.removeprefix("solver."), list(cfg.solver))
+            cfg = compose(config, overrides=rest, return_hydra_config=True)
+            name = cfg.hydra.runtime.choices.get(group)
+            if name is not None:
+                return UnknownNameError(f"option of {group}={name}", option, list(cfg[group]))
     return CommandError(f"{key}: {reason}" if key and key not in reason else reason)

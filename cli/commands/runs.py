@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from dlopt.kind import Kind
     from dlopt.runs import RunReadError, RunRecord
     from dlopt.runs.sweep import SweepJob
 
@@ -24,7 +25,7 @@ def list_runs(
     """All runs below a folder, oldest first."""
     from dlopt.runs import find_runs
 
-    from .screen import output
+    from ..terminal.screen import output
 
     runs = find_runs(folder)
     if runs:
@@ -36,48 +37,38 @@ def list_runs(
 @app.command()
 def show(run: Annotated[Path | None, typer.Argument(help="A run folder; the newest if none is given.")] = None) -> None:
     """Welfare, average policies and certificate of a run."""
+    from dlopt.registry import load_kind
     from dlopt.runs import newest_run, read_run
-    from dlopt.runs.tables import read_table
 
-    from .screen import output
-    from .summary import summary
+    from ..terminal.screen import output
+    from ..terminal.sheets import screen
 
     folder = run if run is not None else newest_run(Path("outputs"))
     record = read_run(folder)
     accounting = f", {record.accounting} accounting" if record.accounting else ""
     output.print(f"{record.command}\n{record.calibration['name']}{accounting}, {record.started}\n")
-    if record.verb == "bsde":
-        from .bsde_screen import report
-
-        output.print(report(record, folder))
-        return
-    known = ("welfare", "policies", "draws", "draws_summary")
-    tables = {name: read_table(folder, name) for name in known if (folder / f"{name}.parquet").is_file()}
-    output.print(summary(record, folder, tables))
+    output.print(screen(load_kind(record.kind), record, folder))
 
 
 @app.command()
 def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")]) -> None:
-    """Welfare, average policies and config of runs, side by side; of `dlopt solve bsde`: accuracy and config."""
+    """Results and config of runs of one kind, side by side."""
     from dlopt.errors import DloptError
     from dlopt.runs import read_run
-    from dlopt.runs.tables import compare_policies, compare_welfare, config_differences
+    from dlopt.runs.tables import config_differences
 
-    from .screen import output
+    from ..terminal.screen import output
+    from ..terminal.sheets import ended, rendered
 
     if len(runs) < 2:
         raise DloptError("`dlopt runs compare` needs two runs or more.")
     records = [read_run(folder) for folder in runs]
+    kind = common_kind(runs, records)
     for k, (folder, record) in enumerate(zip(runs, records, strict=True), start=1):
         output.print(f"{k}  {folder}  [dim]{record.scenario}, {record.calibration['name']}, {record.status}[/]")
     output.print()
-    if all(record.verb == "bsde" for record in records):
-        from .bsde_screen import comparison
-
-        output.print(comparison(runs, records))
-    else:
-        output.print(_side_by_side("Real income change, %", compare_welfare(runs), 3))
-        output.print(_side_by_side("Simple average rates, %", compare_policies(runs), 2))
+    for sheet in kind.compare([ended(record, folder) for folder, record in zip(runs, records, strict=True)]):
+        output.print(rendered(sheet))
     differences = config_differences(runs)
     if differences:
         table = _table("Config", ["key", *(str(k + 1) for k in range(len(runs)))])
@@ -100,8 +91,8 @@ def collect(
     from dlopt.runs.sweep import jobs_of_sweep
     from dlopt.store.files import write_table
 
-    from .screen import output as screen
-    from .screen import shown
+    from ..terminal.screen import output as screen
+    from ..terminal.screen import shown
 
     jobs = jobs_of_sweep(sweep)
     missing = [job for job in jobs if not job.finished]
@@ -128,9 +119,9 @@ def retry(sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")])
     from dlopt.errors import DloptError
     from dlopt.runs.sweep import jobs_of_sweep, read_sweep
 
-    from .check import quoted
-    from .loading import load
-    from .screen import output
+    from ..loading import load
+    from ..solve.check import quoted
+    from ..terminal.screen import output
 
     asked, folder = read_sweep(sweep), sweep.absolute()
     left = [job for job in jobs_of_sweep(sweep) if not job.finished]
@@ -165,7 +156,7 @@ def prune(
     from dlopt.errors import DloptError, UnknownNameError
     from dlopt.runs.pruning import DEFAULT, PRUNABLE, prunable, remove
 
-    from .screen import output, shown
+    from ..terminal.screen import output, shown
 
     statuses = status or list(DEFAULT)
     for name in statuses:
@@ -192,7 +183,7 @@ def prune(
 def _jobs_table(jobs: Sequence[SweepJob]) -> Table:
     from rich.text import Text
 
-    from .screen import STATUS_STYLE
+    from ..terminal.screen import STATUS_STYLE
 
     table = _table("Not finished", ["job", "status", "overrides"], right=("job",))
     for job in jobs:
@@ -207,7 +198,7 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
 
     from dlopt.runs import RunRecord, is_killed
 
-    from .screen import STATUS_STYLE
+    from ..terminal.screen import STATUS_STYLE
 
     table = _table(None, ["run", "status", "scenario", "calibration", "residual", "s"], right=("residual", "s"))
     for folder, record in runs:
@@ -215,10 +206,7 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
         if not isinstance(record, RunRecord):
             table.add_row(name, Text("damaged", style="bold red"), str(record), "", "", "")
             continue
-        kind = {"equilibrium": "equilibrium_residual", "bsde": "hjb_residual_rel"}.get(
-            record.verb, "first_order_residual"
-        )
-        residual = (record.certificate or {}).get(kind)
+        residual = (record.certificate or {}).get(_headline(record))
         status = "killed" if is_killed(folder, record) else record.status
         table.add_row(
             name,
@@ -231,16 +219,32 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
     return table
 
 
-def _side_by_side(title: str, frame: object, digits: int) -> Table:
-    import pandas as pd
+def _headline(record: RunRecord) -> str:
+    """The figure of a certificate that lists show; none for kinds that are not here any more."""
+    from dlopt.errors import DloptError
+    from dlopt.registry import load_kind
 
-    assert isinstance(frame, pd.DataFrame)
-    keys = [str(name) for name in frame.index.names]
-    table = _table(title, [*keys, *map(str, frame.columns)], right=tuple(map(str, frame.columns)))
-    for index, values in zip(frame.index, frame.itertuples(index=False), strict=True):
-        labels = index if isinstance(index, tuple) else (index,)
-        table.add_row(*map(str, labels), *("" if v != v else f"{v:.{digits}f}" for v in values))
-    return table
+    try:
+        return load_kind(record.kind).headline.get(record.verb, "")
+    except DloptError:
+        return ""
+
+
+def common_kind(folders: Sequence[Path], records: Sequence[RunRecord]) -> Kind:
+    """The kind of runs that are compared.
+
+    Raises:
+        DloptError: there are several that show different things, or a run's own is not installed.
+    """
+    from dlopt.errors import DloptError
+    from dlopt.registry import load_kind
+
+    kinds = [load_kind(record.kind) for record in records]
+    for folder, kind in zip(folders, kinds, strict=True):
+        if type(kind) is not type(kinds[0]):
+            both = f"{folder} is a run of kind {kind.name!r}, {folders[0]} of kind {kinds[0].name!r}"
+            raise DloptError(f"{both}: only runs of one kind can be compared.")
+    return kinds[0]
 
 
 def _table(title: str | None, columns: Sequence[str], right: Sequence[str] = ()) -> Table:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
 
-from dlopt import Policy
 from dlopt.errors import DloptError
+from dlopt.kind import Status
 from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.environment import versions
 from dlopt.runs.folder import CHECKPOINT
 from dlopt.runs.lock import is_held
-from dlopt.runs.record import FINISHED
 from dlopt.store.files import FileReadError, read_yaml
 
 from .trust import check_recorded
@@ -60,65 +57,53 @@ def with_resumed(words: Sequence[str], run: str, verb: str) -> list[str]:
     return [*(str(word) for word in before if _key(str(word)) not in given), *words]
 
 
-def settings_of(cfg: DictConfig, init: str | Policy | None) -> dict[str, Any]:
-    """What a result depends on besides calibration and version, as `section.key: value`."""
-    from dlopt.runs.tables import flat
-
-    settings = flat(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
-    if isinstance(init, Policy):
-        sha = hashlib.sha256()
-        for rates in (init.tariff, init.export_tax, init.subsidy):
-            sha.update(rates.contiguous().numpy().tobytes())
-        settings["init.sha256"] = sha.hexdigest()
-    return settings
-
-
-def check_resumable(
-    folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Mapping[str, str]
-) -> RunRecord:
-    """The record of a run that can be gone on with.
-
-    Args:
-        folder: its own.
-        settings: those asked for now.
-        scenario: the one asked for now.
-        calibration: `name` and `sha256` of the one asked for now.
+def check_resume(job: Job) -> None:
+    """Whether the run that a job goes on with, if it does, can be gone on with.
 
     Raises:
-        ResumeError: it runs, it has finished, or it differs; the message names every key that does.
+        ResumeError: it runs, it has finished, it kept nothing, or it differs; the message names every key that does.
         RunReadError: not a run, or a damaged one.
+        DloptError: the kind refuses its checkpoint.
     """
+    if job.resume is not None:
+        check_resumable(job.resume, job)
+
+
+def check_resumable(folder: Path, job: Job) -> None:
+    """As `check_resume`, of a folder."""
     record = read_run(folder)
-    if record.status in FINISHED:
+    if record.status.finished and not job.kind.again:
         raise ResumeError(
             f"{folder} has finished ({record.status}): there is nothing to go on with. "
             f"init={folder} starts from its policies."
         )
     if is_held(folder):
         raise ResumeError(f"{folder} is still running. Stop it first, or wait for it.")
-    changed = changes(record, settings, scenario, calibration)
+    checkpoint = folder / job.kind.checkpoint
+    if job.kind.checkpoint != CHECKPOINT and job.problem.recorded:
+        if not checkpoint.is_file():
+            raise ResumeError(f"{folder} has no {checkpoint.name}: it ended before a checkpoint. Start a new run.")
+        job.problem.check_resume(checkpoint)
+    changed = changes(record, job)
     if changed:
         raise ResumeError(
             f"{folder} was another problem: {'; '.join(changed)}. Put these back, or start a new run "
             f"(init={folder} begins at its policies, if it has any)."
         )
-    return record
 
 
-def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calibration: Mapping[str, str]) -> list[str]:
+def changes(record: RunRecord, job: Job) -> list[str]:
     """Everything that differs between a run and what is asked now, in words."""
-    keys = sorted(key for key in record.settings.keys() | settings.keys() if key.partition(".")[0] not in _MAY_DIFFER)
-    changed = [
-        f"{key} was {record.settings.get(key)}, is {settings.get(key)}"
-        for key in keys
-        if record.settings.get(key) != settings.get(key)
-    ]
-    if record.scenario != scenario:
-        changed.append(f"scenario was {record.scenario}, is {scenario}")
-    if record.calibration.get("sha256") != calibration["sha256"]:
-        before, now_name = record.calibration.get("name"), calibration["name"]
-        other = "has other content now" if before == now_name else f"is {calibration['name']!r}"
-        changed.append(f"the calibration was {before!r}, {other}")
+    free = {key.name for key in job.kind.keys if key.free} | set(_MAY_DIFFER)
+    before, after = record.settings, job.settings
+    keys = sorted(key for key in before.keys() | after.keys() if not {key, key.partition(".")[0]} & free)
+    changed = [f"{key} was {before.get(key)}, is {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    if record.scenario != job.scenario:
+        changed.append(f"scenario was {record.scenario}, is {job.scenario}")
+    if record.calibration.get("sha256") != job.problem.identity.sha256:
+        was, now_name = record.calibration.get("name"), job.problem.identity.name
+        other = "has other content now" if was == now_name else f"is {now_name!r}"
+        changed.append(f"the calibration was {was!r}, {other}")
     now = versions()
     changed += [
         f"version of {name} was {record.versions.get(name)}, is {now.get(name)}"
@@ -128,7 +113,7 @@ def changes(record: RunRecord, settings: Mapping[str, Any], scenario: str, calib
     return changed
 
 
-def finished(folder: Path, settings: Mapping[str, Any], scenario: str, calibration: Mapping[str, str]) -> bool:
+def finished(folder: Path, job: Job) -> bool:
     """Whether the job of a sweep is done already; False where what its folder holds can be taken up again.
 
     Raises:
@@ -138,15 +123,24 @@ def finished(folder: Path, settings: Mapping[str, Any], scenario: str, calibrati
         record = read_run(folder)
     except RunReadError:
         return False
-    if record.status not in FINISHED:
-        if record.status == "failed" and not (folder / CHECKPOINT).exists():
-            return False
-        check_resumable(folder, settings, scenario, calibration)
+    if not record.status.finished:
+        if (folder / job.kind.checkpoint).exists() or record.status is not Status.FAILED:
+            _check_same(folder, record, job)
         return False
-    changed = changes(record, settings, scenario, calibration)
+    changed = changes(record, job)
     if changed:
         raise ResumeError(f"{folder} holds another run: {'; '.join(changed)}. Give the sweep another folder.")
     return True
+
+
+def _check_same(folder: Path, record: RunRecord, job: Job) -> None:
+    """A run in the folder of a sweep's job: it may have kept nothing yet."""
+    if (folder / job.kind.checkpoint).exists():
+        check_resumable(folder, job)
+    elif is_held(folder):
+        raise ResumeError(f"{folder} is still running. Stop it first, or wait for it.")
+    elif changes(record, job):
+        raise ResumeError(f"{folder} was another problem: {'; '.join(changes(record, job))}. Choose another folder.")
 
 
 def steps_of(folder: Path) -> list[dict[str, Any]]:

@@ -59,9 +59,9 @@ def reproduce(
     from dlopt.papers.engine.targets import chosen, needed
     from dlopt.store.files import write_text
 
-    from .interrupt import stopping
-    from .screen import console, output, shown
-    from .task import usable_cores
+    from ..solve.task import usable_cores
+    from ..terminal.interrupt import stopping
+    from ..terminal.screen import console, output, shown
 
     keys = _keys([word for word in words if "=" in word])
     targets = chosen([word for word in words if "=" not in word])
@@ -144,8 +144,9 @@ def _progress(total: int) -> Iterator[tuple[Callable[[str, int], None], Callable
     """Two functions: one says what is being done and how many steps are done, the other shows an iteration of it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from .progress import describe
-    from .screen import console
+    from dlopt.trade.kind.sheets import describe
+
+    from ..terminal.screen import console
 
     columns = (MofNCompleteColumn(), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -185,7 +186,7 @@ def _screen(made: Made) -> Table:
 def _show_status(done: Reproduction) -> None:
     from dlopt.papers.engine.study import CERTIFIED, cost
 
-    from .screen import output
+    from ..terminal.screen import output
 
     for line in done.runs.to_dict("records"):
         if line["status"] != CERTIFIED:

@@ -13,6 +13,7 @@ import hydra
 from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
+from dlopt.kind import Status
 from dlopt.runs import RunReadError, RunRecord, find_runs
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.lock import take_ahead
@@ -20,13 +21,15 @@ from dlopt.runs.record import FILE
 from dlopt.runs.sweep import Sweep
 from dlopt.store.files import FileWriteError
 
-from . import DEBUG
+from .. import DEBUG, processes
+from ..terminal.interrupt import stopping
+from ..terminal.screen import console, shown
 from .check import Checked, check
-from .interrupt import stopping
-from .screen import console, shown
-from .task import STOP_MARKER, task
+from .task import STOP_MARKER, follow, task
 
-EXIT_CODES = {"converged": 0, "not_converged": 2, "interrupted": 2, "failed": 1, "running": 1}
+EXIT_CODES = {
+    Status.CONVERGED: 0, Status.NOT_CONVERGED: 2, Status.INTERRUPTED: 2, Status.FAILED: 1, Status.RUNNING: 1,
+}  # fmt: skip
 
 
 def solve(verb: str, arguments: Sequence[str]) -> int:
@@ -35,19 +38,43 @@ def solve(verb: str, arguments: Sequence[str]) -> int:
     Raises:
         DloptError: the command is unsound; nothing was made.
     """
-    return launch(check(verb, arguments), f"dlopt-solve-{verb}", "config", task)
+    checked = check(verb, arguments, writes=processes.rank() == 0)
+    if processes.count() > 1:
+        return _together(verb, checked)
+    return launch(verb, checked, task)
 
 
-def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfig], None]) -> int:
-    """Hand a sound command to Hydra, which runs `job` on each composed `config`; the exit code as for `solve`.
+def _together(verb: str, checked: Checked) -> int:
+    """Of several processes that share a solve, the first runs the command, the others only work along."""
+    first = processes.rank() == 0
+    if checked.folder is None:  # something is shown, nothing solved
+        return launch(verb, checked, task) if first else 0
+    job = checked.job
+    if job is None:
+        processes.refuse_several("a sweep (-m)")
+        return 1
+    if not job.kind.shared:
+        processes.refuse_several(f"`dlopt solve {verb}`")
+    if not job.problem.recorded:
+        processes.refuse_several("method=exact")
+    with job.problem.joined(processes.local_rank(), processes.local_count()) as ranks:
+
+        def shared(cfg: DictConfig) -> None:
+            task(cfg, ranks)
+
+        return launch(verb, checked, shared) if first else follow(job, ranks)
+
+
+def launch(verb: str, checked: Checked, run: Callable[[DictConfig], None]) -> int:
+    """Hand a sound command to Hydra, which calls `run` with each composed config; the exit code as for `solve`.
 
     Raises:
         DloptError: Hydra or a plugin of it failed.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback and leaving
     logging.raiseExceptions = bool(os.environ.get(DEBUG))  # a full disk must not fill the screen
-    sys.argv = [program, *checked.arguments]
-    main = hydra.main(version_base="1.3", config_path="pkg://dlopt.conf", config_name=config)(job)
+    sys.argv = [f"dlopt-solve-{verb}", *checked.arguments]
+    main = hydra.main(version_base="1.3", config_path="pkg://dlopt.conf", config_name=checked.config)(run)
     if checked.folder is None:
         main()
         return 0
@@ -59,7 +86,7 @@ def launch(checked: Checked, program: str, config: str, job: Callable[[DictConfi
     try:
         if checked.multirun:
             if checked.overrides:
-                _describe(checked, program.rpartition("-")[2])
+                _describe(checked, verb)
             console.print(f"{checked.jobs or 'Some'} jobs in {shown(checked.folder)}", soft_wrap=True)
             with stopping(marker):
                 main()
@@ -116,8 +143,8 @@ def _job_number(folder: Path) -> tuple[int, str]:
 
 
 def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:
-    from .runs import runs_table
-    from .screen import output
+    from ..commands.runs import runs_table
+    from ..terminal.screen import output
 
     output.print(runs_table(runs, folder))
     if missing > 0:
@@ -130,8 +157,8 @@ def _mark_interrupted(folder: Path) -> None:
     import dataclasses
 
     for path, record in find_runs(folder):
-        if isinstance(record, RunRecord) and record.status == "running":
-            stopped = dataclasses.replace(record, status="interrupted", message="Stopped at once; run it again.")
+        if isinstance(record, RunRecord) and record.status is Status.RUNNING:
+            stopped = dataclasses.replace(record, status=Status.INTERRUPTED, message="Stopped at once; run it again.")
             with contextlib.suppress(DloptError):
                 stopped.write(path)
     console.print("[yellow]Stopped.[/]")

@@ -6,30 +6,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
-from .logs import PROGRESS
+from dlopt.kind import Step
+
+from ..logs import PROGRESS
 from .screen import console
 
 _log = logging.getLogger(PROGRESS)
 _SECONDS_BETWEEN_LINES = 2.0
-
-
-def describe(info: Any) -> str:
-    """One iteration in words: `best response 12 · CHN · residual 3.1e-07 · IND -0.52 %, CHN +1.80 %` (welfare)."""
-    parts = [f"{info.phase} {info.iteration}"]
-    if info.player is not None:
-        parts.append(str(info.player))
-    if info.first_order_residual is not None:
-        parts.append(f"residual {info.first_order_residual:.1e}")
-    if info.welfare and len(set(info.welfare.values())) > 1:
-        low, high = min(info.welfare, key=info.welfare.get), max(info.welfare, key=info.welfare.get)
-        parts.append(f"{low} {info.welfare[low]:+.2f} %, {high} {info.welfare[high]:+.2f} %")
-    return " · ".join(parts)
 
 
 class _Line:
@@ -50,19 +38,19 @@ class _Line:
 
 
 @contextlib.contextmanager
-def progress(*, live: bool) -> Iterator[Callable[[Any], None]]:
-    """A function that shows an iteration; the display is up while the block runs."""
+def progress(*, live: bool) -> Iterator[Callable[[Step], None]]:
+    """A function that shows a step; the display is up while the block runs."""
     line = _Line()
     last = time.perf_counter() - _SECONDS_BETWEEN_LINES
     phase = ""
 
-    def show(info: Any) -> None:
+    def show(step: Step) -> None:
         nonlocal last, phase
-        line.text = describe(info)
+        line.text = step.words
         now = time.perf_counter()
-        if info.phase != phase or now - last >= _SECONDS_BETWEEN_LINES:
+        if step.phase != phase or now - last >= _SECONDS_BETWEEN_LINES:
             _log.info(line.text)
-            last, phase = now, info.phase
+            last, phase = now, step.phase
 
     if live and console.is_terminal:
         with Live(line, console=console, transient=True, refresh_per_second=8):

@@ -1,0 +1,1 @@
+"""The commands besides `dlopt solve`, a file for each."""

@@ -1,0 +1,1 @@
+"""What stands on the terminal: screens, progress, signals, help and completion."""

@@ -1,0 +1,116 @@
+"""The kind `trade`: policies in general equilibrium, given, best for one, for each, or for all.
+
+This file loads nothing heavy: it serves help and completion, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlopt.kind import ABOVE_0, AT_LEAST_0, CHECKPOINTS, COUNT, RESUME, SEED, THREADS, Ended, Key, Kind, Problem, Verb
+
+if TYPE_CHECKING:
+    from dlopt.kind import Sheet
+    from dlopt.trade.results import SolveResult
+
+
+_OPTIMISE = ("unilateral", "nash", "cooperative")
+_MODES = ("false", "by_sector", "uniform")
+
+KEYS = (
+    Key("calibration", "name of a calibration, or a folder that holds one (`dlopt data list`)", "stylized2017",
+        free=True),
+    Key("policy", "policies to evaluate: a name the calibration knows, or a file", None, str | None,
+        verbs=("equilibrium",)),
+    Key("player", "the economy that optimises", None, str | None, verbs=("unilateral",)),
+    Key("players", "the economies that play: all, or a list such as [USA,CHN]", "all", Any, words=("all",), open=True,
+        verbs=("nash",)),
+    Key("partners", "all, or players: only tariffs between the players move", "all", words=("all", "players"),
+        verbs=("nash",)),
+    Key("unions", "customs unions among the players: one external policy, none inside, such as [[USA,EU]]", (), Any,
+        verbs=("nash",)),
+    Key("moves", "economies that move one after the other and keep what they chose, such as [USA,CHN]", (), Any,
+        verbs=("unilateral",)),
+    Key("instruments", options="dlopt.trade.instruments:InstrumentChoice", verbs=_OPTIMISE),
+    Key("instruments.tariff", "false, by_sector, uniform, or mfn: one rate per sector for all partners",
+        words=(*_MODES, "mfn"), verbs=_OPTIMISE),
+    Key("instruments.export_tax", "false, by_sector, uniform", words=_MODES, verbs=_OPTIMISE),
+    Key("instruments.subsidy", "false, by_sector, uniform", words=_MODES, verbs=_OPTIMISE),
+    Key("instruments.sectors", "tradable, all, or a list of sectors", words=("tradable", "all"), open=True,
+        verbs=_OPTIMISE),
+    Key("bounds", options="dlopt.trade.instruments:Bounds", verbs=_OPTIMISE),
+    Key("bounds.tariff", "lowest and highest rate, such as [0,4]", verbs=_OPTIMISE),
+    Key("bounds.export_tax", "lowest and highest rate", verbs=_OPTIMISE),
+    Key("bounds.subsidy", "lowest and highest rate", verbs=_OPTIMISE),
+    Key("draws", options="dlopt.trade.kind.problem:Drawn", verbs=("nash",)),
+    Key("draws.player", "the economy whose subsidies are drawn at random once the game is solved", verbs=("nash",)),
+    Key("draws.count", "number of draws", verbs=("nash",)),
+    Key("draws.low", "smallest multiple of the optimum drawn", verbs=("nash",)),
+    Key("draws.high", "largest multiple of the optimum drawn", verbs=("nash",)),
+    Key("weights", "the planner's: income, equal, or a mapping such as {USA:1,CHN:2}", "income", Any,
+        words=("income", "equal"), open=True, verbs=("cooperative",)),
+    Key("objective", "the planner's: welfare (weighted sum), or bargain (product of the gains over the baseline)",
+        "welfare", words=("welfare", "bargain"), verbs=("cooperative",)),
+    Key("no_losers", "true: the planner keeps every economy at least at its baseline", False, words=("true", "false"),
+        open=True, verbs=("cooperative",)),
+    Key("psi_scale", "factor on all scale elasticities; 0 means no economies of scale", 1.0, rule=AT_LEAST_0),
+    Key("accounting", "standard, or paper: who collects on what base", "standard", words=("standard", "paper")),
+    Key("deficits", "none: trade is balanced first; constant: transfers stay", "none", words=("none", "constant")),
+    Key("solver", "joint_newton, or best_response: the paper's algorithm (solver.KEY sets its options)", "joint_newton",
+        choices={"joint_newton": "dlopt.framework.joint:JointNewton",
+                 "best_response": "dlopt.framework.best_response:BestResponse"}, verbs=("nash",)),
+    Key("starts", "random starting points per player when the result is verified", 1, rule=COUNT, verbs=_OPTIMISE),
+    Key("init", "baseline, random (drawn with seed), or a run folder to start from", "baseline",
+        words=("baseline", "random"), open=True, verbs=_OPTIMISE),
+    dataclasses.replace(RESUME, verbs=_OPTIMISE),
+    dataclasses.replace(CHECKPOINTS, verbs=_OPTIMISE),
+    Key("tolerance", "residual at which to stop; null is the verb's own", None, float | None, rule=ABOVE_0),
+    SEED,
+    THREADS,
+)  # fmt: skip
+"""In the order the help shows them."""
+
+
+class TradeKind(Kind):
+    """The trade model of Wang, Xu, Yang and Zhu (2024)."""
+
+    name = "trade"
+    solves = "Tariffs, export taxes and subsidies in general equilibrium: many economies and sectors, scale economies."
+    verbs = (
+        Verb("equilibrium", "The world under given policies.", "given_policy"),
+        Verb("unilateral", "The best policies of one economy while the others stand still."),
+        Verb("nash", "Policies from which no economy gains by deviating alone."),
+        Verb("cooperative", "The policies a world planner would choose."),
+    )
+    keys = KEYS
+    headline = {"equilibrium": "equilibrium_residual", **dict.fromkeys(_OPTIMISE, "first_order_residual")}  # noqa: RUF012
+
+    def problem(self, verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> Problem:
+        """One call of `dlopt.solve_<verb>`, every value checked against the calibration."""
+        from dlopt.trade.kind.problem import build
+
+        return build(self.verb(verb).name, config, choices)
+
+    def sheets(self, ended: Ended) -> list[Sheet]:
+        """Welfare and average rates by economy, draws, the certificate."""
+        from dlopt.trade.kind.sheets import sheets
+
+        return sheets(ended)
+
+    def compare(self, runs: Sequence[Ended]) -> list[Sheet]:
+        """Welfare and average rates, runs across."""
+        from dlopt.trade.kind.sheets import compare
+
+        return compare(runs)
+
+    def restore(self, folder: Path) -> SolveResult:
+        """The result of a run: its equilibrium is solved again at the policies on file."""
+        from dlopt.trade.kind.restore import restore
+
+        return restore(folder)
+
+
+TRADE = TradeKind()

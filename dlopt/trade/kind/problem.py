@@ -1,0 +1,320 @@
+"""From the keys of a config to one call of a solver of the trade model, with every value checked on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import dlopt
+from dlopt.errors import DloptError, UnknownNameError
+from dlopt.kind import Identity, KeyValueError, Problem, Session, Step, loaded
+from dlopt.runs import read_run
+from dlopt.trade.calibration import Calibration
+from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
+from dlopt.trade.instruments import KINDS, Bounds, InstrumentChoice
+from dlopt.trade.kind import TRADE
+from dlopt.trade.kind.sheets import describe
+from dlopt.trade.policy import Policy
+from dlopt.trade.results import SolveResult
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn(DrawOptions):
+    """The section `draws`: whose subsidies are drawn after the solve (nobody's where it is None), and how."""
+
+    player: str | None = None
+
+
+class TradeProblem(Problem):
+    """One solve of the trade model.
+
+    Args:
+        verb: `dlopt.solve_<verb>` does the work.
+        calibration: the world before it is balanced.
+        arguments: what the solver is given besides.
+        seed: of all random draws.
+        draws: whose subsidies are drawn afterwards, and how; None for nobody's.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        calibration: Calibration,
+        arguments: Mapping[str, Any],
+        seed: int,
+        draws: tuple[str, DrawOptions] | None = None,
+    ) -> None:
+        self.verb, self.calibration, self.arguments, self.seed, self.draws = verb, calibration, arguments, seed, draws
+        self.identity = Identity(calibration.name, calibration.sha256)
+        self.size = f"{calibration.n_economies} economies, {calibration.n_sectors} sectors"
+        self.recorded = "init" in arguments
+        self.accounting = arguments["accounting"]
+        self.extra = _digest(arguments.get("init"))
+
+    def solve(self, session: Session) -> SolveResult:
+        """Run the solver; its steps go on the tape."""
+        torch.set_default_dtype(torch.float64)
+        torch.manual_seed(self.seed)
+
+        def on_iteration(info: Any) -> bool:
+            session.watch.progress(Step(info.phase, describe(info)))
+            return session.watch.stop()
+
+        name = "moves" if "moves" in self.arguments else self.verb
+        recorded = {"tape": session.tape} if self.recorded else {}
+        result: SolveResult = getattr(dlopt, f"solve_{name}")(
+            self.calibration, on_iteration=on_iteration, **recorded, **self.arguments
+        )
+        if self.draws is None or result.status == "interrupted":
+            return result
+        player, options = self.draws
+        try:
+            draws = draw_subsidies(result, player, options, self.seed, session.tape)
+        except DrawsInterrupted:
+            return dataclasses.replace(result, status="interrupted", message="Stopped before all draws were solved.")
+        return dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
+
+
+def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> TradeProblem:
+    """Check a config against the calibration.
+
+    Args:
+        verb: what is asked.
+        config: every key with its value.
+        choices: the solver and the scenario chosen.
+
+    Raises:
+        DloptError: the first value that cannot be.
+    """
+    calibration = calibration_named(config["calibration"])
+    common = {key: config[key] for key in ("accounting", "deficits", "psi_scale")}
+    if config["tolerance"] is not None:
+        common["tolerance"] = config["tolerance"]
+    make: dict[str, Callable[[], Any]] = {
+        "policy": lambda: _policy(config["policy"], config["calibration"], calibration),
+        "player": lambda: _player(config["player"], calibration, choices["scenario"], config["scenario"]["verbs"]),
+        "players": lambda: _players(config["players"], calibration),
+        "partners": lambda: config["partners"],
+        "unions": lambda: _unions(config["unions"], calibration),
+        "moves": lambda: _moves(config["moves"], calibration),
+        "instruments": lambda: _instruments(config["instruments"], calibration),
+        "bounds": lambda: _bounds(config["bounds"]),
+        "weights": lambda: _weights(config["weights"], calibration),
+        "objective": lambda: config["objective"],
+        "no_losers": lambda: config["no_losers"],
+        "starts": lambda: config["starts"],
+        "init": lambda: _init(config["init"], calibration),
+        "solver": lambda: _solver(choices["solver"], config["solver"]),
+    }
+    # A sequence of moves says itself who moves.
+    moved = verb == "unilateral" and config["moves"] != []
+    own = {key.name for key in TRADE.keys if key.verbs and key.serves(verb)} - {"player" if moved else "moves"}
+    arguments = {key: made() for key, made in make.items() if key in own}
+    if "init" in arguments:
+        arguments["seed"] = config["seed"]
+    draws = _draws(config["draws"], arguments, calibration) if "draws" in own else None
+    return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws)
+
+
+def _digest(init: Any) -> dict[str, str]:
+    """The policies a solve starts from, by content: the run they are from may change."""
+    if not isinstance(init, Policy):
+        return {}
+    sha = hashlib.sha256()
+    for rates in (init.tariff, init.export_tax, init.subsidy):
+        sha.update(rates.contiguous().numpy().tobytes())
+    return {"init.sha256": sha.hexdigest()}
+
+
+@functools.lru_cache(maxsize=8)
+def calibration_named(name: str) -> Calibration:
+    """A calibration, read once per process."""
+    return dlopt.load_calibration(name)
+
+
+def _is_number(value: Any) -> bool:
+    """Finite, and not a text that an interpolation left (`${...}` is checked by nobody before)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def _solver(name: str, options: Mapping[str, Any]) -> Any:
+    """A solver with its options; lists become tuples, as frozen options have them."""
+    for key, value in options.items():
+        if isinstance(value, int | float) and not (_is_number(+value) and value >= 0):
+            raise KeyValueError(f"solver.{key}", value, "a finite number, 0 or more")
+    made = next(key.choices for key in TRADE.keys if key.name == "solver")
+    assert made is not None
+    return loaded(made[name])(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+
+
+def _player(player: str | None, calibration: Calibration, scenario: str, verbs: Sequence[str]) -> str:
+    if player is None:
+        together = f" All players at once: `dlopt solve nash scenario={scenario}`." if "nash" in verbs else ""
+        raise DloptError(
+            f"Which economy optimises? Scenario {scenario!r} names none: add player=NAME, one of "
+            f"{', '.join(calibration.economies)}.{together}"
+        )
+    calibration.economy_index(player)
+    return player
+
+
+def _players(players: Any, calibration: Calibration) -> str | tuple[str, ...]:
+    if players == "all":
+        return "all"
+    if isinstance(players, str):
+        players = [players]
+    if not isinstance(players, list) or len(players) == 0:
+        raise KeyValueError("players", players, "all, or a list of economies such as [USA,CHN]")
+    names = tuple(str(name) for name in players)
+    for name in names:
+        calibration.economy_index(name)
+    if len(set(names)) < len(names):
+        raise KeyValueError("players", f"[{','.join(names)}]", "a list that names each economy once")
+    return names
+
+
+def _moves(moves: Any, calibration: Calibration) -> tuple[str, ...]:
+    names = _names(moves, "moves", "a list of economies such as [USA,CHN]")
+    for name in names:
+        calibration.economy_index(name)
+    return names
+
+
+def _unions(unions: Any, calibration: Calibration) -> tuple[tuple[str, ...], ...]:
+    rule = "a list of lists of economies such as [[USA,EU],[JPN,IND]], each economy in one of them"
+    if not isinstance(unions, list):
+        raise KeyValueError("unions", unions, rule)
+    groups = tuple(_names(union, "unions", rule) for union in unions)
+    everyone = [name for group in groups for name in group]
+    for name in everyone:
+        calibration.economy_index(name)
+    if len(set(everyone)) < len(everyone):
+        raise KeyValueError("unions", [list(group) for group in groups], rule)
+    return groups
+
+
+def _names(value: Any, key: str, rule: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) == 0:
+        raise KeyValueError(key, value, rule)
+    return tuple(str(name) for name in value)
+
+
+def _instruments(node: Mapping[str, Any], calibration: Calibration) -> InstrumentChoice:
+    chosen = {name: str(node[name]).lower() for name in KINDS}
+    if set(chosen.values()) == {"false"}:
+        raise DloptError("No instrument is chosen: set instruments.tariff, .export_tax or .subsidy to by_sector.")
+    sectors = node["sectors"]
+    if sectors in ("tradable", "all"):
+        return InstrumentChoice(**chosen, sectors=sectors)
+    if isinstance(sectors, str) and not _known_sector(sectors, calibration):
+        raise UnknownNameError("value of instruments.sectors", sectors, ("tradable", "all", *calibration.sectors))
+    if isinstance(sectors, str | int):
+        sectors = [sectors]
+    if not isinstance(sectors, list) or len(sectors) == 0:
+        raise KeyValueError("instruments.sectors", sectors, "tradable, all, or a list of sectors such as [6,7]")
+    labels = tuple(calibration.sectors[calibration.sector_index(label)] for label in sectors)
+    if len(set(labels)) < len(labels):
+        raise KeyValueError("instruments.sectors", f"[{','.join(labels)}]", "a list that names each sector once")
+    return InstrumentChoice(**chosen, sectors=labels)
+
+
+def _draws(node: Mapping[str, Any], own: Mapping[str, Any], calibration: Calibration) -> tuple[str, DrawOptions] | None:
+    """Whose subsidies are drawn; it must be a player that chooses them."""
+    if node["player"] is None:
+        return None
+    options = DrawOptions(node["count"], node["low"], node["high"])
+    players = own["players"]
+    if own["instruments"].subsidy == "false":
+        raise DloptError(f"draws.player={node['player']}: nobody chooses subsidies here; set instruments.subsidy.")
+    names = calibration.economies if players == "all" else players
+    if node["player"] not in names:
+        raise UnknownNameError("player (draws.player)", node["player"], names)
+    return str(node["player"]), options
+
+
+def _known_sector(label: str, calibration: Calibration) -> bool:
+    return label in calibration.sectors or label in calibration.sector_names
+
+
+def _bounds(node: Mapping[str, Any]) -> Bounds:
+    values = {}
+    for name in KINDS:
+        pair = list(node[name])
+        key, shown = f"bounds.{name}", f"[{','.join(str(v) for v in pair)}]"
+        if len(pair) != 2 or not all(_is_number(v) for v in pair):
+            raise KeyValueError(key, shown, "two finite numbers, the lowest and the highest rate")
+        if pair[0] > pair[1]:
+            raise KeyValueError(key, shown, f"[lowest,highest], that is [{pair[1]:g},{pair[0]:g}]")
+        if name == "subsidy" and pair[1] >= 1:
+            raise KeyValueError(key, shown, "below 1: a subsidy of 1 would pay the whole price")
+        if name != "subsidy" and pair[0] <= -1:
+            raise KeyValueError(key, shown, "above -1: a rate of -1 would make goods free")
+        values[name] = (float(pair[0]), float(pair[1]))
+    return Bounds(**values)
+
+
+def _weights(weights: Any, calibration: Calibration) -> str | dict[str, float]:
+    if weights in ("income", "equal"):
+        return str(weights)
+    if not isinstance(weights, dict) or len(weights) == 0:
+        raise KeyValueError("weights", weights, "income, equal, or a mapping such as {USA:1,CHN:2}")
+    chosen: dict[str, float] = {}
+    for name, value in weights.items():
+        calibration.economy_index(str(name))
+        if not (_is_number(value) and value >= 0):
+            raise KeyValueError(f"weights.{name}", value, "a finite number, 0 or more")
+        chosen[str(name)] = float(value)
+    if not any(chosen.values()):
+        raise KeyValueError("weights", chosen, "positive for some economy")
+    return chosen
+
+
+def _policy(name: str | None, where: str, calibration: Calibration) -> Policy | None:
+    from dlopt.calibrations import find_calibration, named_policies, read_policy
+
+    if name is None:
+        return None
+    named = named_policies(find_calibration(where))
+    path = named.get(name, Path(name).expanduser())
+    if not path.is_file():
+        raise UnknownNameError(f"policy of calibration {calibration.name!r} (or file)", name, named)
+    return read_policy(path, calibration)
+
+
+def _init(init: str, calibration: Calibration) -> str | Policy:
+    if init in ("baseline", "random"):
+        return init
+    folder = Path(init).expanduser()
+    if not folder.is_dir():
+        raise UnknownNameError("starting point init (or run folder)", init, ("baseline", "random"))
+    return policy_of_run(folder, calibration)
+
+
+def policy_of_run(folder: Path, calibration: Calibration) -> Policy:
+    """The policies a run ended with.
+
+    Raises:
+        DloptError: not a run, no policies in it, or not those of these economies and sectors.
+    """
+    from dlopt.calibrations import read_policy
+    from dlopt.runs.tables import read_table
+
+    status = read_run(folder).status
+    path = folder / "policies.parquet"
+    if not path.is_file():
+        raise DloptError(f"{folder} ({status}) has no policies to start from. Give another run, or init=baseline.")
+    if read_table(folder, "policies").empty:
+        return Policy.of(calibration)
+    return read_policy(path, calibration)

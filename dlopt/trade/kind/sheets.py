@@ -1,0 +1,136 @@
+"""What is shown of a solve of the trade model: while it runs, when it has ended, and beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlopt.errors import DloptError
+from dlopt.kind import Cell, Ended, Sheet
+from dlopt.runs.tables import average_policies
+from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_INSTRUMENT = {"tariff": "tariff", "export_tax": "export tax", "subsidy": "subsidy"}
+
+
+def describe(info: Any) -> str:
+    """An iteration in words: `best response 12 · CHN · residual 3.1e-07 · IND -0.52 %, CHN +1.80 %` (welfare)."""
+    parts = [f"{info.phase} {info.iteration}"]
+    if info.player is not None:
+        parts.append(str(info.player))
+    if info.first_order_residual is not None:
+        parts.append(f"residual {info.first_order_residual:.1e}")
+    if info.welfare and len(set(info.welfare.values())) > 1:
+        low, high = min(info.welfare, key=info.welfare.get), max(info.welfare, key=info.welfare.get)
+        parts.append(f"{low} {info.welfare[low]:+.2f} %, {high} {info.welfare[high]:+.2f} %")
+    return " · ".join(parts)
+
+
+def sheets(ended: Ended) -> list[Sheet]:
+    """Everything, for 80 columns."""
+    found = []
+    welfare, draws, summary = ended.table("welfare"), ended.table("draws"), ended.table("draws_summary")
+    if welfare is not None:
+        found.append(welfare_sheet(welfare, ended.table("policies")))
+    if draws is not None and summary is not None:
+        found.append(draws_sheet(summary, draws["draw"].nunique()))
+    if ended.certificate:
+        found.append(certificate_sheet(ended.certificate))
+    return found
+
+
+def compare(runs: Sequence[Ended]) -> list[Sheet]:
+    """Real income changes and average rates in per cent, runs across (named by position, from 1)."""
+    import pandas as pd
+
+    welfare, rates = {}, {}
+    for k, run in enumerate(runs, start=1):
+        table, policies = run.table("welfare"), run.table("policies")
+        if table is None or policies is None:
+            raise DloptError(f"Run {k} ({run.status}) has no tables; only runs that reached a result can be compared.")
+        welfare[str(k)] = table.set_index("economy")["real_income_change_pct"]
+        rates[str(k)] = average_policies(policies).set_index(["economy", "instrument"])["rate_pct"]
+    return [
+        _side_by_side("Real income change, %", pd.concat(welfare, axis=1, sort=False), 3),
+        _side_by_side("Simple average rates, %", pd.concat(rates, axis=1, sort=False), 2),
+    ]
+
+
+def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None) -> Sheet:
+    """Changes by economy, and simple averages of the rates it chose or changed: before and after."""
+    averages = None if policies is None or policies.empty else average_policies(policies)
+    kinds = [] if averages is None else [kind for kind in _INSTRUMENT if kind in set(averages["instrument"])]
+    rows = []
+    for row in welfare.to_dict("records"):
+        gain, economy = float(row["real_income_change_pct"]), str(row["economy"])
+        cells: list[str | Cell] = [economy, Cell(f"{gain:+.3f}", "good" if gain >= 0 else "bad")]
+        for column in ("nominal_income_change_pct", "price_index_change_pct", "wage_change_pct"):
+            cells.append(f"{row[column]:+.2f}")
+        if averages is not None:
+            cells += [_moved(averages, economy, kind) for kind in kinds]
+        rows.append(cells)
+    columns = ("economy", "real income", "income", "prices", "wage", *(_INSTRUMENT[kind] for kind in kinds))
+    return Sheet("Changes and average rates, %", columns, rows)
+
+
+def draws_sheet(summary: pd.DataFrame, count: int) -> Sheet:
+    """Quantiles of everybody's welfare over random draws of subsidies, beside welfare at the optimum."""
+    rows = []
+    for row in summary.to_dict("records"):
+        figures = [f"{row[name]:+.3f}" for name in ("at_optimum", "mean")]
+        figures += [f"{row['std']:.3f}", *(f"{row[name]:+.3f}" for name in ("p5", "p50", "p95"))]
+        rows.append((str(row["economy"]), *figures, f"{100 * row['share_of_losses']:.1f}"))
+    columns = ("economy", "optimum", "mean", "std", "p5", "p50", "p95", "losses, %")
+    return Sheet(f"Real income over {count} draws of subsidies, %", columns, rows)
+
+
+def certificate_sheet(certificate: Mapping[str, Any]) -> Sheet:
+    """Each figure of the certificate, what is asked of it, and whether it holds."""
+    scale = certificate.get("curvature_scale") or 0.0
+    asked: tuple[tuple[str, str, float | None], ...] = (
+        ("equilibrium_residual", "equilibrium residual", EQUILIBRIUM_TOLERANCE),
+        ("first_order_residual", "first-order residual", FIRST_ORDER_TOLERANCE),
+        ("max_own_curvature", "largest own curvature", 1e-9 * scale),
+        ("best_response_gain_pct", "gain from deviating, %", GAIN_TOLERANCE_PCT),
+        ("walras_residual", "Walras residual", None),
+        ("at_bound", "instruments at a bound", None),
+        ("flat_directions", "flat directions", None),
+    )
+    rows: list[Sequence[str | Cell]] = []
+    for key, label, limit in asked:
+        value = certificate.get(key)
+        if value is None:
+            if key == "best_response_gain_pct" and certificate.get("first_order_residual") is not None:
+                rows.append((label, "not tried", f"≤ {limit:.0e}", Cell("fail", "bad")))
+            continue
+        figure = f"{value}" if isinstance(value, int) else f"{value:.1e}"
+        if key == "at_bound" and certificate.get("instruments"):
+            label = f"at a bound, of {certificate['instruments']}"
+        rows.append((label, figure, "" if limit is None else f"≤ {limit:.0e}", _verdict(value, limit)))
+    return Sheet("Certificate", ("", "value", "asked", ""), rows)
+
+
+def _moved(averages: pd.DataFrame, economy: str, kind: str) -> str:
+    own = averages[(averages["economy"] == economy) & (averages["instrument"] == kind)]
+    if own.empty:
+        return ""
+    before, after = float(own["initial_pct"].iloc[0]), float(own["rate_pct"].iloc[0])
+    return f"{before:.1f} → {after:.1f}" if abs(after - before) >= 0.05 else f"{after:.1f}"
+
+
+def _verdict(value: float, limit: float | None) -> str | Cell:
+    if limit is None:
+        return ""
+    return Cell("pass", "good") if value <= limit else Cell("fail", "bad")
+
+
+def _side_by_side(title: str, frame: pd.DataFrame, digits: int) -> Sheet:
+    keys = [str(name) for name in frame.index.names]
+    rows = []
+    for index, values in zip(frame.index, frame.itertuples(index=False), strict=True):
+        labels = index if isinstance(index, tuple) else (index,)
+        rows.append((*map(str, labels), *("" if v != v else f"{v:.{digits}f}" for v in values)))
+    return Sheet(title, (*keys, *map(str, frame.columns)), rows, left=len(keys))
