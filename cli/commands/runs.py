@@ -134,10 +134,10 @@ def retry(sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")])
     except OSError as error:
         raise DloptError(f"The sweep was started in {asked.cwd}, which cannot be entered: {error.strerror}.") from error
     words = [*asked.arguments, f"hydra.sweep.dir={quoted(str(folder))}"]
-    module, trust = load("bsde" if asked.verb == "bsde" else "solve"), load("trust")
+    launch, trust = load("solve.launch"), load("solve.trust")
     trust.check_recorded(asked.arguments, launchers=True)
     with trust.words_of_a_folder():
-        raise typer.Exit(module.solve(words) if asked.verb == "bsde" else module.solve(asked.verb, words))
+        raise typer.Exit(launch.solve(asked.verb, words))
 
 
 @app.command()

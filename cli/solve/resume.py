@@ -16,10 +16,11 @@ from dlopt.runs.folder import CHECKPOINT
 from dlopt.runs.lock import is_held
 from dlopt.store.files import FileReadError, read_yaml
 
+from .job import Job
 from .trust import check_recorded
 
-_MAY_DIFFER = ("resume", "threads", "checkpoint_seconds", "calibration", "scenario")
-"""Keys that change no digit, or are compared by content or name instead."""
+_MAY_DIFFER = ("scenario", "verb")
+"""Settings that are compared by name instead; those that the kind says are free may differ as well."""
 
 _VERSIONS = ("dlopt", "torch")
 """Libraries that make the numbers."""

@@ -252,4 +252,4 @@ def fail(run: RunFolder, message: str) -> None:
     _log.error(message, extra={"file_only": True})
     with contextlib.suppress(DloptError):
         run.finish("failed", message=message)
-    run.record = dataclasses.replace(run.record, status="failed", message=message)
+    run.record = dataclasses.replace(run.record, status=Status.FAILED, message=message)
