@@ -12,8 +12,8 @@ from typer.core import TyperCommand
 from dlopt.errors import DloptError
 from dlopt.registry import built_in_verbs
 
-from . import DEBUG, processes
-from .commands import data, runs
+from . import DEBUG, data, processes
+from .commands import runs
 from .commands.evaluate import evaluate
 from .commands.kinds import kinds
 from .commands.landscape import landscape

@@ -5,12 +5,21 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from dlopt.cli.check import check
-from dlopt.cli.config import SOLVERS, allowed_keys
-from dlopt.cli.scenarios import scenarios
-from dlopt.cli.verbs import KEYS, VERBS
+from dlopt.cli.solve.check import check
+from dlopt.cli.solve.scenarios import scenarios
+from dlopt.cli.solve.schema import keys_of, known_keys
 
-SERVED = [(scenario.name, verb) for scenario in scenarios() for verb in scenario.verbs if verb in VERBS]
+from dlopt.kind import loaded
+from dlopt.registry import BUILT_IN, built_in_verbs, load_kind
+
+VERBS = built_in_verbs()
+SERVED = [(scenario.name, verb) for scenario in scenarios() for verb in scenario.verbs]
+SECTIONS = [
+    (kind, key.name, name)
+    for kind in BUILT_IN
+    for key in load_kind(kind).keys
+    for name in (key.choices or ([None] if key.options is not None else ()))
+]
 
 
 @pytest.mark.parametrize(("name", "verb"), SERVED)
@@ -24,20 +33,28 @@ def test_scenario_composes(name: str, verb: str, tmp_path: object, monkeypatch: 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)
 def test_scenario_says_what_it_is(scenario: object) -> None:
     assert 0 < len(scenario.description) <= 40  # type: ignore[attr-defined]
-    assert set(scenario.verbs) <= {*VERBS, "bsde"}  # type: ignore[attr-defined]
+    assert set(scenario.verbs) <= set(VERBS)  # type: ignore[attr-defined]
 
 
 def test_every_verb_has_a_scenario() -> None:
     assert {verb for _, verb in SERVED} == set(VERBS)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_solver_options_are_keys(name: str) -> None:
-    keys = allowed_keys((name,))
-    assert all(f"solver.{field.name}" in keys for field in dataclasses.fields(SOLVERS[name]) if field.init)
+@pytest.mark.parametrize(("kind", "section", "name"), SECTIONS)
+def test_options_are_keys(kind: str, section: str, name: str | None) -> None:
+    (key,) = (key for key in load_kind(kind).keys if key.name == section)
+    options = loaded(key.options if name is None else key.choices[name])
+    choices = {other.name: other.default for other in load_kind(kind).keys if other.choices is not None}
+    keys = known_keys(load_kind(kind), choices if name is None else {**choices, section: name})
+    fields = [] if options is None else [field.name for field in dataclasses.fields(options) if field.init]
+    assert all(f"{section}.{field}" in keys for field in fields)
 
 
-def test_every_key_is_explained() -> None:
-    sections = ("instruments", "bounds", "draws")
-    keys = {key for key in allowed_keys() if not key.startswith("solver") and key not in sections}
-    assert keys | {"solver"} == set(KEYS)
+@pytest.mark.parametrize("kind", BUILT_IN)
+def test_every_key_is_explained(kind: str) -> None:
+    """By itself, or by the section it is in."""
+    keys = keys_of(load_kind(kind))
+    sections = {key.name for key in load_kind(kind).keys if key.options is not None}
+    for name, key in keys.items():
+        section = keys.get(name.partition(".")[0])
+        assert name in sections or key.help or (section is not None and section.help), name

@@ -160,7 +160,7 @@ def _known(hint: Any) -> Any:
     if hint in (bool, int, float, str):
         return hint
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Literal and all(isinstance(a, str) for a in arguments):
+    if origin is typing.Literal and all(isinstance(a, str) or a is False for a in arguments):
         return str
     if origin is tuple and set(arguments) <= {float, Ellipsis}:
         return list[float]

@@ -125,6 +125,8 @@ class ChoiceKind(Kind):
             Key("budget", options="dlopt.choice.options:Budget"),
             Key("budget.seconds", "time to train for; sets the number of steps"),
             Key("budget.steps", "gradient steps; a run repeats exactly for given steps, seed and threads"),
+            Key("budget.checkpoint_seconds", "time between two checkpoints"),
+            Key("budget.evaluations", "how often progress is measured"),
             Key("analysis", "sizes of the simulations afterwards (analysis.KEY)", options=analysis, free=True),
             Key("evaluate", states, None, str | None, free=True),
             RESUME,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +59,26 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def saved_config(folder: Path) -> tuple[dict[str, Any], Path]:
-    """The composed config a run was started with, its interpolations resolved, and where it was started.
+    """The composed config a run was started with, with the values it came to, and where it was started.
 
     Raises:
         RunReadError: it is missing or damaged.
     """
-    from omegaconf import OmegaConf
-
     config, hydra = _config(folder, "config"), _config(folder, "hydra")
     try:
-        resolved: Any = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
-        return resolved, Path(hydra["hydra"]["runtime"]["cwd"])
-    except Exception as error:  # OmegaConf raises whatever it stumbles on
-        raise RunReadError(f"The config of {folder} cannot be read: {error}.") from error
+        return _filled(config, read_run(folder).settings), Path(hydra["hydra"]["runtime"]["cwd"])
+    except (LookupError, TypeError) as error:
+        raise RunReadError(f"The config of {folder} cannot be read: {error!r}. Run it again.") from error
+
+
+def _filled(config: dict[str, Any], settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config with its values from flat settings, in which nothing refers to anything else any more."""
+    return {
+        key: _filled(value, settings, f"{prefix}{key}.")
+        if isinstance(value, dict)
+        else settings.get(f"{prefix}{key}", value)
+        for key, value in config.items()
+    }
 
 
 def _config(folder: Path, name: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import pytest
 import torch
 import torch.distributed as dist
 from commands import ENVIRONMENT, LEAST, SMALL, dlopt, start, trained, wait_until
-from dlopt.cli import bsde
 from dlopt.cli.processes import ProcessesError
+from dlopt.cli.solve.launch import solve
 from rank_worker import CASES, STEPS, halfway, resumed
 from rank_worker import trained as train
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_shared_is_refused(words, told, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ProcessesError) as refused:
-        bsde.solve(words)
+        solve("bsde", words)
     assert told in str(refused.value)
     assert not list(tmp_path.iterdir())
 

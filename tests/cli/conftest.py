@@ -119,7 +119,7 @@ def dlopt(tmp_path: Path, small_world: Path) -> Dlopt:
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_world: Path) -> Callable[..., Any]:
     """The check before a solve, called in this process: quicker than the command, same code."""
-    from dlopt.cli.check import check
+    from dlopt.cli.solve.check import check
 
     monkeypatch.chdir(tmp_path)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import dlopt
 from dlopt.errors import DloptError
+from dlopt.trade import api
 from dlopt.trade.results import Iteration, SolveResult
 
 
@@ -41,4 +42,4 @@ def scripted(calibration: Any, *, on_iteration: Any, **_: Any) -> SolveResult:
 
 def install() -> None:
     """Put it behind `dlopt solve nash`, in this process."""
-    dlopt.solve_nash = scripted
+    api.solve_nash = scripted

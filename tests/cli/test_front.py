@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-from dlopt.cli.completion import complete_override
+from dlopt.cli.terminal.completion import complete_override
 
 HEAVY = ("torch", "pandas", "hydra", "omegaconf", "pyarrow", "scipy")
 
@@ -29,7 +29,7 @@ def imported(*words: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [("--help",), ("--version",), ("scenarios",), ("solve", "nash", "--help"), ("data", "list"), ("runs", "list")],
+    [("--help",), ("--version",), ("scenarios",), ("kinds",), ("solve", "nash", "--help"), ("solve", "bsde", "--help"), ("data", "list"), ("runs", "list")],
 )
 def test_nothing_heavy_is_imported(words: tuple[str, ...]) -> None:
     assert imported(*words) == set()

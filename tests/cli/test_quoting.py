@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dlopt.cli.check import quoted
+from dlopt.cli.solve.check import quoted
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 PATHS = [

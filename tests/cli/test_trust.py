@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dlopt.cli.trust import UntrustedConfigError, check_recorded
+from dlopt.cli.solve.trust import UntrustedConfigError, check_recorded
 
 from dlopt.errors import DloptError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from dlopt.cli.app import app
-from dlopt.cli.reproduce import ArgumentError, _variants
+from dlopt.cli.commands.reproduce import ArgumentError, _variants
 from typer.testing import CliRunner
 
 from dlopt.errors import UnknownNameError
@@ -24,7 +24,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_imported_data_it_runs_on_the_embedded_economy_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dlopt.cli.reproduce._PREFERRED", "elsewhere2017")
+    monkeypatch.setattr("dlopt.cli.commands.reproduce._PREFERRED", "elsewhere2017")
     done = CliRunner().invoke(app, ["reproduce", "tableA1", "--docs", "page.md"])
     assert done.exit_code == 0, done.output
     assert "elsewhere2017 is not imported: computed on the embedded, stylised economy." in done.output

@@ -45,8 +45,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = solve_nash(small_synthetic(), instruments=InstrumentChoice(tariff="uniform"), tape=tape)
     identity = {"name": "small", "sha256": "0" * 64}
     started = RunFolder.start(
-        folder, command="dlopt solve nash scenario=dual", scenario="dual", calibration=identity, accounting="standard",
-        seed=0, threads=1, settings={"psi_scale": 1.0},
+        folder, kind="trade", verb="nash", command="dlopt solve nash scenario=dual", scenario="dual",
+        calibration=identity, accounting="standard", seed=0, threads=1, settings={"psi_scale": 1.0},
+        choices={"scenario": "dual", "solver": "joint_newton"}, overrides=["scenario=dual"],
     )  # fmt: skip
     started.write_tables(result.tables(), result.metadata)
     started.finish("converged", message="Done.", certificate={"equilibrium_residual": 1e-13})
@@ -90,8 +91,9 @@ def test_overrides_of_every_kind_are_collected(tmp_path: Path) -> None:
     for k, value in enumerate(words):
         Sweep("nash", (), "/", ((value,),)).write(tmp_path)
         started = RunFolder.start(
-            tmp_path / str(k), command=shlex.join(["dlopt", "solve", "nash", value]), scenario="dual",
-            calibration={"name": "small", "sha256": "0" * 64}, accounting="standard", seed=0, threads=1,
+            tmp_path / str(k), kind="trade", verb="nash", command=shlex.join(["dlopt", "solve", "nash", value]),
+            scenario="dual", calibration={"name": "small", "sha256": "0" * 64}, accounting="standard", seed=0, threads=1,
+            overrides=[value],
         )  # fmt: skip
         started.write_tables({"welfare": pd.DataFrame({"economy": ["A"], "real_income_change_pct": [1.0]})}, {})
         started.finish("converged", message="")

@@ -34,24 +34,24 @@ def test_a_lock_taken_ahead_is_handed_to_the_run(tmp_path: Path) -> None:
 
 
 def test_the_second_of_two_commands_leaves_the_config_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlopt.cli import solve
+    from dlopt.cli.solve import launch
 
     from dlopt.errors import DloptError
 
     write_bundle(small_synthetic(), tmp_path / "world")
     monkeypatch.chdir(tmp_path)
     words = ["scenario=given_policy", f"calibration={tmp_path / 'world'}", "hydra.run.dir=run"]
-    checked = solve.check("equilibrium", [*words, "seed=2"])  # nobody is there yet
-    monkeypatch.setattr(solve, "check", lambda *_: checked)
+    checked = launch.check("equilibrium", [*words, "seed=2"])  # nobody is there yet
+    monkeypatch.setattr(launch, "check", lambda *_, **__: checked)
     (tmp_path / "run" / ".hydra").mkdir(parents=True)
     config = tmp_path / "run" / ".hydra" / "config.yaml"
     config.write_text("seed: 1\n")
     first = Lock(tmp_path / "run")
     assert first.take()
     with pytest.raises(DloptError, match="still running"):
-        solve.solve("equilibrium", [])
+        launch.solve("equilibrium", [])
     first.release()
     (tmp_path / "run" / "run.json").write_text("{}")
     with pytest.raises(DloptError, match="already holds a run"):
-        solve.solve("equilibrium", [])
+        launch.solve("equilibrium", [])
     assert yaml.safe_load(config.read_text()) == {"seed": 1}

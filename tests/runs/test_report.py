@@ -43,7 +43,7 @@ def test_a_page_holds_welfare_policies_and_the_certificate(tmp_path: Path) -> No
     world = small_synthetic()
     result = dlopt.solve_nash(world, instruments=dlopt.InstrumentChoice(tariff="by_sector"))
     run = RunFolder.start(
-        tmp_path / "run", command="dlopt solve nash scenario=<b>war</b>", scenario="war",
+        tmp_path / "run", kind="trade", verb="nash", command="dlopt solve nash scenario=<b>war</b>", scenario="war",
         calibration={"name": world.name, "sha256": world.sha256}, accounting="standard", seed=0, threads=1,
     )  # fmt: skip
     run.write_tables(result.tables(), result.metadata)

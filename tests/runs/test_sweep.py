@@ -18,7 +18,10 @@ from dlopt.runs.sweep import Sweep, SweepError, collect, jobs_of_sweep, read_swe
 def start(folder: Path, words: str = "scenario=dual", **given: Any) -> RunFolder:
     return RunFolder.start(
         folder,
+        kind="trade",
+        verb="nash",
         command=f"dlopt solve nash {words}",
+        overrides=words.split(),
         scenario="dual",
         calibration={"name": "small", "sha256": "0" * 64},
         accounting="standard",

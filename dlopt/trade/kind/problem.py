@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-import dlopt
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.kind import Identity, KeyValueError, Problem, Session, Step, loaded
 from dlopt.runs import read_run
+from dlopt.trade import api
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
 from dlopt.trade.instruments import KINDS, Bounds, InstrumentChoice
@@ -69,7 +69,7 @@ class TradeProblem(Problem):
 
         name = "moves" if "moves" in self.arguments else self.verb
         recorded = {"tape": session.tape} if self.recorded else {}
-        result: SolveResult = getattr(dlopt, f"solve_{name}")(
+        result: SolveResult = getattr(api, f"solve_{name}")(
             self.calibration, on_iteration=on_iteration, **recorded, **self.arguments
         )
         if self.draws is None or result.status == "interrupted":
@@ -136,7 +136,9 @@ def _digest(init: Any) -> dict[str, str]:
 @functools.lru_cache(maxsize=8)
 def calibration_named(name: str) -> Calibration:
     """A calibration, read once per process."""
-    return dlopt.load_calibration(name)
+    from dlopt.calibrations import load_calibration
+
+    return load_calibration(name)
 
 
 def _is_number(value: Any) -> bool:
@@ -212,7 +214,7 @@ def _names(value: Any, key: str, rule: str) -> tuple[str, ...]:
 
 
 def _instruments(node: Mapping[str, Any], calibration: Calibration) -> InstrumentChoice:
-    chosen = {name: str(node[name]).lower() for name in KINDS}
+    chosen: dict[str, Any] = {name: str(node[name]).lower() for name in KINDS}
     if set(chosen.values()) == {"false"}:
         raise DloptError("No instrument is chosen: set instruments.tariff, .export_tax or .subsidy to by_sector.")
     sectors = node["sectors"]

@@ -8,6 +8,7 @@ from dlopt.errors import DloptError
 from dlopt.framework.outcome import Outcome
 from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.tables import read_table, saved_config
+from dlopt.trade.accounting import Accounting
 from dlopt.trade.api import build_model
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
@@ -39,7 +40,9 @@ def restore(folder: Path) -> SolveResult:
         raise RebuildError(f"{folder} ({record.status}) has no result. Give a run that reached one.")
     problem = problem_of_run(folder, record)
     arguments = problem.arguments
-    model = build_model(problem.calibration, record.accounting, arguments["deficits"], arguments["psi_scale"])
+    model = build_model(
+        problem.calibration, Accounting(record.accounting), arguments["deficits"], arguments["psi_scale"]
+    )
     wedges = policy_of_run(folder, model.calibration).log_wedges()
     found = find_equilibrium(model, wedges)
     before = read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from dlopt.cli.check import quoted
+from dlopt.cli.solve.check import quoted
 
 from dlopt.runs.tables import config_of
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from dlopt.cli.check import check
+from dlopt.cli.solve.check import check
 
 from dlopt.calibrations import load_calibration
 from dlopt.choice import preset, read_folder, write_folder

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
-from dlopt.cli.bsde import _check as check_bsde
-from dlopt.cli.bsde_config import allowed_keys as bsde_keys
-from dlopt.cli.bsde_config import register as register_bsde
-from dlopt.cli.check import check as check_solve
-from dlopt.cli.composing import compose_words, session
-from dlopt.cli.config import allowed_keys, register
-from dlopt.cli.verbs import VERBS as KNOWN
+from dlopt.cli.solve.check import check
+from dlopt.cli.solve.composing import compose_words, session
+from dlopt.cli.solve.job import candidates, extra_words
+from dlopt.cli.solve.schema import keys_of, register
 from omegaconf import DictConfig
 
 from .command import Tally
@@ -57,24 +53,13 @@ def of_overrides(calibration: Path, count: int, seed: int) -> Tally:
         verb = generator.choice(list(VERBS))
         flags = ["-m"] if generator.random() < 0.1 else []
         before = set(Path.cwd().iterdir())
-        if verb == "bsde":
-            known, given = bsde_keys(), [*flags, VERBS[verb]]
-        else:
-            known = [key for key in allowed_keys() if key.partition(".")[0] in KNOWN[verb].keys] + [
-                "scenario",
-                "solver",
-            ]
-            given = [*flags, VERBS[verb], f"calibration={calibration}"]
+        known = ["scenario", *(key for kind in candidates(verb, None, False) for key in keys_of(kind, verb))]
+        given = [*flags, VERBS[verb]] if verb == "bsde" else [*flags, VERBS[verb], f"calibration={calibration}"]
         words = random_words(generator, [*known, *known, *hydra])
-        how, said = answer(lambda verb=verb, given=[*given, *words]: checked(verb, given))
+        how, said = answer(lambda verb=verb, given=[*given, *words]: check(verb, given))
         new = set(Path.cwd().iterdir()) - before
         tally.add(how, f"{verb} {words!r}: {said}" if how == "wrong" else "", f"{words!r} wrote {new}" if new else "")
     return tally
-
-
-def checked(verb: str, words: list[str]) -> Any:
-    """What a command does before anything is written."""
-    return check_bsde(words) if verb == "bsde" else check_solve(verb, words)
 
 
 def of_numbers(calibration: Path) -> Tally:
@@ -96,20 +81,16 @@ def of_numbers(calibration: Path) -> Tally:
     for verb, start, entry in entries:
         for value in ("nan", "inf", "-inf", "1e400"):
             word = entry.format(value)
-            how, said = answer(lambda verb=verb, words=[*start, word]: checked(verb, words))
+            how, said = answer(lambda verb=verb, words=[*start, word]: check(verb, words))
             tally.add(how, "" if how == "refused" else f"{verb} {word}: {how} {str(said)[:200]}")
     return tally
 
 
 def numeric_keys(verb: str, words: list[str]) -> list[str]:
     """Every key of a command whose type is a number, with what the words choose."""
-    if verb == "bsde":
-        register_bsde()
-    else:
-        register()
+    register(candidates(verb, None, False))
     with session(None):
-        extra = [] if verb == "bsde" else [f"verb={verb}"]
-        cfg = compose_words([*words, *extra], "bsde" if verb == "bsde" else "config")
+        cfg = compose_words([*words, *extra_words(verb, words, None)], "bsde" if verb == "bsde" else "config")
     keys = []
     for section, node in (("", cfg), *((f"{name}.", cfg[name]) for name in cfg)):
         if not isinstance(node, DictConfig) or section in ("hydra.", "scenario.", "weights."):
