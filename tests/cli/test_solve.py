@@ -15,7 +15,8 @@ from dlopt.store.files import table_metadata
 
 KEYS = [
     "schema_version", "status", "command", "scenario", "calibration", "accounting", "seed", "threads", "dtype",
-    "versions", "git", "started", "wall_seconds", "certificate", "message", "settings", "resumed",
+    "versions", "git", "started", "wall_seconds", "certificate", "message", "settings", "resumed", "kind", "verb",
+    "choices", "overrides",
 ]  # fmt: skip
 TABLES = ["decomposition", "equilibria", "iterations", "policies", "sectors", "trade", "welfare"]
 
