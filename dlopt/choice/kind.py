@@ -188,9 +188,7 @@ class ChoiceKind(Kind):
 
     def restore(self, folder: Path) -> BsdeResult:
         """The result of a finished run: its solution from the checkpoint (or solved exactly), its tables from file."""
-        from dlopt.choice import Certificate
-        from dlopt.choice.checkpoint import load_checkpoint
-        from dlopt.choice.result import BsdeResult
+        from dlopt.choice import BsdeResult, Certificate, load_checkpoint
         from dlopt.runs import read_run
         from dlopt.runs.tables import read_table
 

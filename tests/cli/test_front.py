@@ -29,7 +29,16 @@ def imported(*words: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [("--help",), ("--version",), ("scenarios",), ("kinds",), ("solve", "nash", "--help"), ("solve", "bsde", "--help"), ("data", "list"), ("runs", "list")],
+    [
+        ("--help",),
+        ("--version",),
+        ("scenarios",),
+        ("kinds",),
+        ("solve", "nash", "--help"),
+        ("solve", "bsde", "--help"),
+        ("data", "list"),
+        ("runs", "list"),
+    ],
 )
 def test_nothing_heavy_is_imported(words: tuple[str, ...]) -> None:
     assert imported(*words) == set()

@@ -92,8 +92,8 @@ def test_overrides_of_every_kind_are_collected(tmp_path: Path) -> None:
         Sweep("nash", (), "/", ((value,),)).write(tmp_path)
         started = RunFolder.start(
             tmp_path / str(k), kind="trade", verb="nash", command=shlex.join(["dlopt", "solve", "nash", value]),
-            scenario="dual", calibration={"name": "small", "sha256": "0" * 64}, accounting="standard", seed=0, threads=1,
-            overrides=[value],
+            scenario="dual", calibration={"name": "small", "sha256": "0" * 64}, accounting="standard", seed=0,
+            threads=1, overrides=[value],
         )  # fmt: skip
         started.write_tables({"welfare": pd.DataFrame({"economy": ["A"], "real_income_change_pct": [1.0]})}, {})
         started.finish("converged", message="")

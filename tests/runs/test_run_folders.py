@@ -65,7 +65,8 @@ def test_a_folder_below_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "{}", '{"schema_version": 99}', '{"schema_version": 1}', '{"schema_version": 2}', "\x00"]
+    "content",
+    ["", "{", "[]", "null", "{}", '{"schema_version": 99}', '{"schema_version": 1}', '{"schema_version": 2}', "\x00"],
 )
 def test_damaged_runs_are_listed_as_such(tmp_path: Path, content: str) -> None:
     start(tmp_path / "good").finish("converged", message="")

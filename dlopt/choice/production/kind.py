@@ -24,7 +24,7 @@ NETWORK = ChoiceKind(
     models="a preset (synthetic, synthetic3), an imported economy (bea37), or a model folder",
     states="a table of states: state, z, eps_1.., y_BUYER_SUPPLIER..",
     method="network",
-    analysis="dlopt.choice.kinds:NETWORK.analysis",
+    analysis="dlopt.choice.production.traits:NETWORK.analysis",
     draw="dlopt.views.figures.network:draw",
     verb=BSDE,
 )

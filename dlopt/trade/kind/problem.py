@@ -18,10 +18,11 @@ from dlopt.runs import read_run
 from dlopt.trade import api
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
-from dlopt.trade.instruments import KINDS, Bounds, InstrumentChoice
+from dlopt.trade.instruments import Bounds, InstrumentChoice
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.sheets import describe
 from dlopt.trade.policy import Policy
+from dlopt.trade.rates import KINDS
 from dlopt.trade.results import SolveResult
 
 
