@@ -10,6 +10,7 @@ import typer
 from . import importing
 from .aggregating import aggregate
 from .elasticity import elasticities
+from .estimating import estimate
 from .importing import NAME_HELP, Force, install_and_say
 from .lines import add_row, fixed, print_table, say, table_of
 
@@ -17,6 +18,7 @@ app = typer.Typer(help="List, show, validate, import, aggregate and generate cal
 app.add_typer(importing.app, name="import")
 app.command()(aggregate)
 app.command()(elasticities)
+app.command()(estimate)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to read.")]
 

@@ -108,14 +108,19 @@ def add_set(path: Path, name: str | None = None, *, force: bool = False) -> Path
         ElasticityError: the file or the name is at fault, or there is a set of that name and `force` is off.
     """
     name = name or path.stem
-    if not NAME_PATTERN.fullmatch(name):
-        raise ElasticityError(f"{name!r} cannot name a set. Use letters, digits, '.', '_' and '-'.")
+    check_name(name)
     found = read_set(path, "")
     target = places()[0][1] / FOLDER / f"{name}.csv"
     if target.exists() and not force:
         raise ElasticityError(f"{target} exists. Choose another name with --name, or replace it with --force.")
     write_set(found.rows, target)
     return target
+
+
+def check_name(name: str) -> None:
+    """Raise an ElasticityError where `name` cannot be the name of a set."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise ElasticityError(f"{name!r} cannot name a set. Use letters, digits, '.', '_' and '-'.")
 
 
 def write_set(rows: Sequence[Estimate], target: Path) -> None:
@@ -267,6 +272,22 @@ def with_elasticities(
         missing = f"; no source for {', '.join(taken.without)}: {which} {rest:g}" if taken.without else ""
         notes.append(f"{kind} elasticities: {name} (as {chosen.definition if which == 'theta' else 'psi'}){missing}.")
     return calibration.with_elasticities(**changes), notes
+
+
+def load_with(name: str | Path, trade: str | None = None, scale: str | None = None) -> Calibration:
+    """A calibration by name or folder, with other sets of elasticities where they are named.
+
+    Raises:
+        UnknownNameError, BundleError, ElasticityError: no such calibration or set, or they do not fit together.
+    """
+    from dlopt.calibrations.bundle import load_calibration
+    from dlopt.calibrations.catalog import find_calibration
+    from dlopt.calibrations.isic import read_isic
+
+    world = load_calibration(name)
+    if trade is None and scale is None:
+        return world
+    return with_elasticities(world, read_isic(find_calibration(name), world.sectors), trade, scale)[0]
 
 
 def _files() -> dict[str, tuple[Path, str]]:
