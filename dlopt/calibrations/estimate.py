@@ -5,8 +5,9 @@
     log (X_ni X_ih X_hn / X_in X_hi X_nh) = -theta log (t_ni t_ih t_hn / t_in t_hi t_nh) + error,    t = 1 + tariff,
 
 in which everything drops out that is symmetric within a pair, or belongs to an importer or to an exporter; least
-squares over all triples without a constant. The errors of triples that share a pair of economies are not independent, so the
-standard error is computed from pairs: it is right where errors are independent across pairs, heteroskedastic or not.
+squares over all triples without a constant. The errors of triples that share a pair of economies are not independent,
+so the standard error is computed from pairs: it is right where errors are independent across pairs, heteroskedastic or
+not.
 
 `ppml`: Poisson pseudo-maximum likelihood of flows on log (1 + tariff) with effects of exporters, importers and pairs
 (pyfixest), standard errors clustered by pair; zero flows count.
