@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, validation
     from dlopt.choice.certificate import Certificate, certify
     from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
+    from dlopt.choice.enumeration import EnumeratedSolution
     from dlopt.choice.evaluation import Evaluation, hjb_residual
     from dlopt.choice.exporter.exact import ConstantAcceptance, exact_solution
     from dlopt.choice.exporter.folder import load_model, read_folder, write_folder
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from dlopt.choice.exporter.presets import PRESETS, preset
     from dlopt.choice.exporter.traits import EXPORTER
     from dlopt.choice.folder_files import ModelFolderError
+    from dlopt.choice.mean_field import MeanField
     from dlopt.choice.model import Model, ModelError, State, StateError, SwitchingModel
     from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
+    from dlopt.choice.own import ChoiceModel
     from dlopt.choice.production.folder import load_network, read_network, write_network
     from dlopt.choice.production.model import NetworkEconomy
     from dlopt.choice.production.presets import NETWORK_PRESETS
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from dlopt.choice.states import checked_states, evaluate_states, read_states
     from dlopt.choice.training import Progress, Watch
     from dlopt.choice.traits import Traits, check_exact, register, traits_of
-    from dlopt.choice.value import ExactSolution, Solution, ValueFunction
+    from dlopt.choice.value import ExactSolution, Solution, ValueFunction, build_value
 
 __all__ = [
     "EXPORTER",
@@ -46,10 +49,13 @@ __all__ = [
     "Budget",
     "Certificate",
     "CheckpointError",
+    "ChoiceModel",
     "ConstantAcceptance",
+    "EnumeratedSolution",
     "Evaluation",
     "ExactSolution",
     "Exporter",
+    "MeanField",
     "MethodOptions",
     "Model",
     "ModelError",
@@ -65,6 +71,7 @@ __all__ = [
     "Traits",
     "ValueFunction",
     "Watch",
+    "build_value",
     "certify",
     "check_exact",
     "checked_states",
@@ -101,14 +108,17 @@ _MODULES = (
     "analysis",
     "certificate",
     "checkpoint",
+    "enumeration",
     "evaluation",
     "exporter.exact",
     "exporter.folder",
     "exporter.model",
     "exporter.presets",
     "folder_files",
+    "mean_field",
     "model",
     "options",
+    "own",
     "production.folder",
     "production.model",
     "production.presets",

@@ -86,7 +86,7 @@ class ConditionalNetwork(nn.Module):
         """A, F, B, C without their constants: values, generators, sensitivities, `[B, 2 + M, 4, J]`."""
         h = ((x - self.centre) * self.inverse_spread) @ self.input + self.input_bias
         generator = (model.drift(x) * self.inverse_spread) @ self.input
-        sensitivity = ((model.volatility * self.inverse_spread) @ self.input).expand(len(h), -1, -1)
+        sensitivity = ((model.volatility(x) * self.inverse_spread) @ self.input).expand(len(h), -1, -1)
         for weight in (*self.hidden, None):
             h, first, second = silu_jet(h)
             generator = first * generator + 0.5 * second * (sensitivity**2).sum(1)

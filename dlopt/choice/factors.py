@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -127,6 +128,7 @@ class FactorDynamics:
     """The part of `SwitchingModel` that the process of the continuous states fixes. B states, K of them continuous."""
 
     shocks = 2
+    longest_step = math.inf  # transitions are exact
     parameters: FactorModel
     switches: int
     clocks: int
@@ -138,7 +140,7 @@ class FactorDynamics:
         self.clock_labels = model.clock_labels
         self.rho, self.reversion, self.factors = model.rho, model.reversion, len(model.centre)
         self.centre, self.spread = self.tensor(model.centre), self.tensor(model.spread)
-        self.loading, self.volatility = self.tensor(model.loading), self.tensor(model.sigma.T)
+        self.loading, self.sigma = self.tensor(model.loading), self.tensor(model.sigma.T)
 
     def movable(self, state: State) -> Tensor | None:
         raise NotImplementedError
@@ -149,6 +151,9 @@ class FactorDynamics:
 
     def drift(self, x: Tensor) -> Tensor:
         return -self.reversion * (x - self.centre)
+
+    def volatility(self, x: Tensor) -> Tensor:
+        return self.sigma
 
     def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:
         keep = float(np.exp(-self.reversion * years))

@@ -20,8 +20,8 @@ def factor_grid(points: int) -> Array:
     return np.linspace(-REACH, REACH, points)
 
 
-def generator(z: Array, theta: float) -> sp.csr_matrix:
-    """`L` on the grid, fourth order inside, second order next to the ends, `[n, n]`."""
+def differences(z: Array) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """First and second derivative on an even grid; at its ends the second is 0."""
     n, h = len(z), z[1] - z[0]
     first, second = sp.lil_matrix((n, n)), sp.lil_matrix((n, n))
     for k in range(2, n - 2):
@@ -32,6 +32,12 @@ def generator(z: Array, theta: float) -> sp.csr_matrix:
         second[k, k - 1 : k + 2] = np.array([1, -2, 1]) / (h * h)
     first[0, :3] = np.array([-1.5, 2, -0.5]) / h
     first[n - 1, n - 3 :] = np.array([0.5, -2, 1.5]) / h
+    return first.tocsr(), second.tocsr()
+
+
+def generator(z: Array, theta: float) -> sp.csr_matrix:
+    """`L` on the grid, fourth order inside, second order next to the ends, `[n, n]`."""
+    first, second = differences(z)
     return (theta * (second - sp.diags(z) @ first)).tocsr()
 
 

@@ -116,9 +116,9 @@ class SwitchingModel(Protocol):
         switches, factors, shocks, clocks: J, K, M and the number of positions of the clock (1: none).
         rho: discount rate, per year.
         cost: cost s_j of turning a switch on, `[J]`.
-        volatility: loadings sigma_m of the continuous states on the shocks, `[M, K]`.
         centre, spread: long-run mean and standard deviation of the continuous states, `[K]` (to scale inputs).
         clock_rate: rate at which the clock moves to each other position.
+        longest_step: years that `diffuse` may be asked to go at once; infinite where it is exact.
         switch_labels, factor_labels, clock_labels: as in `Model`.
     """
 
@@ -128,10 +128,10 @@ class SwitchingModel(Protocol):
     clocks: int
     rho: float
     cost: Tensor
-    volatility: Tensor
     centre: Tensor
     spread: Tensor
     clock_rate: float
+    longest_step: float
 
     @property
     def switch_labels(self) -> tuple[str, ...]: ...
@@ -150,6 +150,10 @@ class SwitchingModel(Protocol):
         """mu(x), `[B, K]`."""
         ...
 
+    def volatility(self, x: Tensor) -> Tensor:
+        """sigma_m(x), loadings on the shocks: `[M, K]` where they are the same everywhere, else `[B, M, K]`."""
+        ...
+
     def movable(self, state: State) -> Tensor | None:
         """Which switches can move, `[B, L]` integers; None: all of them, in order."""
         ...
@@ -159,7 +163,7 @@ class SwitchingModel(Protocol):
         ...
 
     def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:
-        """`x` some years later for standard normal shocks `noise` `[B, M]`; exact where the process allows it."""
+        """`x` some years later, at most `longest_step`, for standard normal shocks `noise` `[B, M]`."""
         ...
 
     def draw(self, n: int, generator: torch.Generator, width: float = 1.0, off_manifold: float = 0.0) -> State:
@@ -173,6 +177,13 @@ class SwitchingModel(Protocol):
                 M-dimensional manifold on which they live in the long run.
         """
         ...
+
+
+def along(volatility: Tensor, shock: Tensor) -> Tensor:
+    """What shocks, `[M]` or `[B, M]`, add to the continuous states, `[K]` or `[B, K]`: `shock @ sigma`."""
+    if volatility.dim() == 2:
+        return shock @ volatility
+    return (shock[..., None] * volatility).sum(-2)
 
 
 def of_pairs(marginal: Tensor, index: Tensor | None, row: Tensor, switch: Tensor) -> Tensor:

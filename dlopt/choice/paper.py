@@ -1,12 +1,14 @@
 """The method of Huang and Yu (2024) as printed, with a switch for every correction.
 
-Loss_A is the Bellman equation over a sub-interval of length Delta with four diffusion nodes, their equations (10) and
-(11); Loss_P is the backward equation (8) along a path and along the four nodes. The nodes serve both losses.
+Loss_A is the Bellman equation over a sub-interval of length Delta with a few diffusion nodes (four for two shocks),
+their equations (10) and (11); Loss_P is the backward equation (8) along a path and along the nodes. The nodes serve
+both losses.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dlopt.choice.evaluation import Evaluation, jump_value
-from dlopt.choice.model import State, SwitchingModel, gather_movable
+from dlopt.choice.model import State, SwitchingModel, along, gather_movable
 from dlopt.choice.options import MethodOptions
 from dlopt.choice.perceptron import SwitchNetwork
 
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
     from dlopt.choice.value import ValueFunction
 
 SUBNET_LAYERS = 2
-NODES = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))
+CORNERS = 2  # shocks up to which the nodes are the corners of a cube
+
+
+def nodes(shocks: int) -> list[tuple[float, ...]]:
+    """Equally likely shocks with the mean, variance and third moments of M standard normal ones.
+
+    The paper's four for M = 2: every combination of signs; for more than two, `sqrt(M)` up or down in one of them.
+    """
+    if shocks <= CORNERS:
+        return list(itertools.product((1.0, -1.0), repeat=shocks))
+    size = math.sqrt(shocks)
+    return [tuple(sign * size if k == m else 0.0 for k in range(shocks)) for m in range(shocks) for sign in (1, -1)]
 
 
 class PaperNetwork(SwitchNetwork):
@@ -80,7 +93,7 @@ def paper_losses(value: ValueFunction, state: State, options: MethodOptions, noi
     """
     model: SwitchingModel = value.model
     delta, root = options.delta, math.sqrt(options.delta)
-    share = 1 / options.intervals  # Delta / T
+    share, cube = 1 / options.intervals, nodes(model.shocks)  # Delta / T
     analytic = probabilistic = state.x.new_zeros(len(state))
     propagated = start = None
     for noise in noises:
@@ -99,14 +112,15 @@ def paper_losses(value: ValueFunction, state: State, options: MethodOptions, noi
         drift = flow - model.rho * propagated
         if options.loss_p == "corrected":
             drift = drift + jump_value(model, state, at)
-        for signs in NODES:
+        volatility = model.volatility(state.x)
+        for signs in cube:
             shock = state.x.new_tensor(signs) * root
-            node = value.evaluate_value(State(state.y, step + shock @ model.volatility, state.z))
-            mean = mean + node / len(NODES)
+            node = value.evaluate_value(State(state.y, step + along(volatility, shock), state.z))
+            mean = mean + node / len(cube)
             probabilistic = probabilistic + share * (propagated - delta * drift + sigma @ shock - node).square()
         expected = _expectation(model, state, at, mean, options)
         analytic = analytic + share * ((1 + model.rho * delta) * at.value - delta * flow - expected).square()
-        state = State(state.y, step + noise @ model.volatility, state.z)
+        state = State(state.y, step + along(volatility, noise), state.z)
         propagated = propagated - delta * drift + (sigma * noise).sum(1)
         probabilistic = probabilistic + share * (propagated - value.evaluate_value(state)).square()
     assert start is not None

@@ -155,7 +155,7 @@ class SwitchNetwork(nn.Module):
     def _jet(self, model: SwitchingModel, state: State, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Last hidden layer `[B, H]`, its generator `[B, H]` and its sensitivities `[B, M, H]`, by Taylor mode."""
         generator = (model.drift(state.x) * self.inverse_spread) @ self.factor_weight
-        sensitivity = ((model.volatility * self.inverse_spread) @ self.factor_weight).expand(len(h), -1, -1)
+        sensitivity = ((model.volatility(state.x) * self.inverse_spread) @ self.factor_weight).expand(len(h), -1, -1)
         for k in range(len(self.hidden) + 1):
             h, first, second = silu_jet(h)
             generator = first * generator + 0.5 * second * (sensitivity**2).sum(1)

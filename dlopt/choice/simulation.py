@@ -24,8 +24,9 @@ def advance(
 ) -> State:
     """States `years` later, opportunities being taken where they are worth their cost.
 
-    The continuous states move exactly; decisions are those of the start of the step, and each switch moves at most
-    once in it, so `years` must be short against the mean time between jumps of one switch.
+    The continuous states move as the model says, in parts of at most its `longest_step`. Decisions are those of the
+    start of the step, and each switch moves at most once in it, so `years` must be short against the mean time between
+    jumps of one switch.
 
     Args:
         model, state: the model, the states.
@@ -67,13 +68,16 @@ def _moved(
     """The states with movable switches at `y`, and all else `years` later."""
     if index is not None:
         y = state.y.scatter(1, index, y)
-    noise = torch.randn(len(state), model.shocks, generator=generator, device=y.device, dtype=y.dtype)
+    steps, x = max(1, math.ceil(years / model.longest_step)), state.x
+    for _ in range(steps):
+        noise = torch.randn(len(state), model.shocks, generator=generator, device=y.device, dtype=y.dtype)
+        x = model.diffuse(x, years / steps, noise)
     z = state.z
     if z is not None:
         moves = _uniform(state.x[:, 0], generator) < -math.expm1(-model.clock_rate * (model.clocks - 1) * years)
         hop = torch.randint(1, model.clocks, z.shape, generator=generator, device=z.device)
         z = torch.where(moves, (z + hop) % model.clocks, z)
-    return State(y, model.diffuse(state.x, years, noise), z)
+    return State(y, x, z)
 
 
 def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dlopt.choice.analysis import out_of_sample, right_decisions, validation
+from dlopt.choice.analysis import covered, out_of_sample, right_decisions, validation
 from dlopt.choice.certificate import Certificate, certify, long_run_states, refine
 from dlopt.choice.checkpoint import Saved, load_checkpoint, refuse_changes, save_checkpoint
 from dlopt.choice.model import Model, ModelError, State
@@ -209,7 +209,8 @@ def solve_exact(
 def _decision_check(trainer: Trainer, exact: ExactlySolved) -> Callable[[], float]:
     """Share of right decisions at fixed states of the first pool."""
     pool = trainer.pool.rows(slice(0, 256))
-    state = State(pool.y.clone(), pool.x.clone(), None if pool.z is None else pool.z.clone())
+    copied = State(pool.y.clone(), pool.x.clone(), None if pool.z is None else pool.z.clone())
+    state = covered(exact, copied)
     truth = exact.at(state)
     return lambda: right_decisions(trainer.model, state, trainer.value.at(state), truth)
 

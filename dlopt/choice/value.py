@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -114,6 +115,13 @@ class ExactValue:
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
         """Differences from the exact solution."""
         return self.at(state).marginal[row, switch]
+
+    def reaches(self, state: State) -> Tensor:
+        """Which states the exact solution covers, `[B]` booleans."""
+        known: Callable[[Array], Array] | None = getattr(self.exact, "reaches", None)
+        if known is None:
+            return torch.ones(len(state), dtype=torch.bool, device=state.x.device)
+        return torch.from_numpy(known(state.x.double().cpu().numpy())).to(state.x.device)
 
 
 class ValueFunction(nn.Module):

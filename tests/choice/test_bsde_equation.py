@@ -42,7 +42,7 @@ def test_generator_equals_double_backward(trained_like):
 
     gradient = torch.autograd.grad(output(x).sum(), x, create_graph=True)[0]
     expected = (gradient * model.drift(x)).sum(1)
-    for direction in model.volatility:
+    for direction in model.sigma:
         along = (gradient * direction).sum()
         second = torch.autograd.grad(along, x, retain_graph=True)[0]
         expected = expected + 0.5 * (second * direction).sum(1)
@@ -114,7 +114,7 @@ def test_following_a_policy_has_the_law_of_advancing_under_it(name):
 def test_sensitivity_is_the_slope_along_the_shock(trained_like):
     value, model, state = trained_like
     at, h = value.at(state), 1e-4
-    for m, direction in enumerate(model.volatility):
+    for m, direction in enumerate(model.sigma):
         up = value.evaluate_value(State(state.y, state.x + h * direction))
         down = value.evaluate_value(State(state.y, state.x - h * direction))
         assert torch.allclose(at.sensitivity[:, m], (up - down) / (2 * h), rtol=1e-4, atol=1e-4)

@@ -48,7 +48,7 @@ def test_generator_and_sensitivity_equal_finite_differences(gamma):
     small, wide = 1e-4, 0.05
     drift = dynamics.drift(state.x)
     generator = (value(state.x + small * drift) - value(state.x - small * drift)) / (2 * small)
-    for m, loading in enumerate(dynamics.volatility):
+    for m, loading in enumerate(dynamics.sigma):
         slope = (value(state.x + small * loading) - value(state.x - small * loading)) / (2 * small)
         torch.testing.assert_close(at.sensitivity[:, m], slope, rtol=1e-6, atol=1e-7)
         curved = value(state.x + wide * loading) + value(state.x - wide * loading) - 2 * at.value

@@ -46,7 +46,7 @@ class ConstantBaseline:
             value=self.level + (d * (self.own + 0.5 * across)).sum(1) + (delta * slope).sum(1),
             marginal=self.own - delta * self.cost_slope + across,
             generator=-self.dynamics.theta * (delta * slope).sum(1),
-            sensitivity=slope @ self.dynamics.volatility.T,
+            sensitivity=slope @ self.dynamics.sigma.T,
         )
 
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class MeanFieldBaseline:
             value=base.value + (w + state.y * g).sum(1),
             marginal=base.marginal + g,
             generator=base.generator + (rate_w + state.y * rate_g).sum(1),
-            sensitivity=base.sensitivity + slope @ model.volatility.T,
+            sensitivity=base.sensitivity + slope @ model.sigma.T,
         )
 
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:

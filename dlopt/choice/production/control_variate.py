@@ -141,7 +141,7 @@ class ExpectedLinksBaseline:
             value=(self.weights * utility).sum(1),
             marginal=marginal,
             generator=(m.drift(state.x) * slope).sum(1) + 0.5 * curvature,
-            sensitivity=slope @ m.volatility.T,
+            sensitivity=slope @ m.sigma.T,
             clock=clock,
         )
 
