@@ -56,7 +56,7 @@ def reproduce(
     from dlopt.papers.engine.page import page
     from dlopt.papers.engine.run import reproduce as compute
     from dlopt.papers.engine.study import StoppedError, Study
-    from dlopt.papers.engine.targets import chosen, needed
+    from dlopt.papers.targets import PROBLEMS, chosen, needed
     from dlopt.store.files import write_text
 
     from ..solve.task import usable_cores
@@ -90,7 +90,7 @@ def reproduce(
                 raise StoppedError
             step(text, done)
 
-        study = Study(Cache(_FOLDER / "cache", calibration), variants, on_iteration)
+        study = Study(PROBLEMS, Cache(_FOLDER / "cache", calibration), variants, on_iteration)
         try:
             parallel.solve(tasks, study, processes or min(usable_cores(), _MOST), step, lambda: bool(stop))
             done = compute(targets, study, folder, on_step)
@@ -100,7 +100,7 @@ def reproduce(
     minutes = (time.perf_counter() - began) / 60
     write_text(folder / "report.html", page(done, f"{introduction} Made in {minutes:.1f} minutes."))
     if docs is not None:
-        from dlopt.papers.engine.docs import document
+        from dlopt.papers.docs import document
 
         write_text(docs, document(done, calibration, variants))
     for made in done.made:

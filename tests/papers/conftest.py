@@ -12,6 +12,7 @@ from economies import small_synthetic
 from dlopt import Calibration
 from dlopt.papers.engine.cache import Cache
 from dlopt.papers.engine.study import Study
+from dlopt.papers.targets import PROBLEMS
 from dlopt.papers.wang2024.scenarios import Variant
 
 VARIANT = Variant("standard", "tradable")
@@ -37,6 +38,6 @@ def study_of(shared: Path) -> Callable[..., Study]:
     """A study of some world, on the shared cache."""
 
     def make(calibration: Calibration, *variants: Variant) -> Study:
-        return Study(Cache(shared, calibration), variants or (VARIANT,))
+        return Study(PROBLEMS, Cache(shared, calibration), variants or (VARIANT,))
 
     return make

@@ -14,14 +14,15 @@ import torch
 from dlopt import Calibration
 from dlopt.calibrations.catalog import DEFAULT
 from dlopt.errors import UnknownNameError
+from dlopt.papers.docs import document
 from dlopt.papers.engine import cells, formats, published
 from dlopt.papers.engine.cache import Cache
-from dlopt.papers.engine.docs import document
 from dlopt.papers.engine.page import page
 from dlopt.papers.engine.run import reproduce
 from dlopt.papers.engine.study import StoppedError, Study
-from dlopt.papers.engine.targets import TARGETS, Table, chosen
+from dlopt.papers.engine.targets import Table
 from dlopt.papers.huang2024.trainings import TRAININGS
+from dlopt.papers.targets import PROBLEMS, TARGETS, chosen
 from dlopt.papers.wang2024 import regressions, tables
 from dlopt.papers.wang2024.paths import PATHS
 from dlopt.papers.wang2024.scenarios import SCENARIOS, VARIANTS, Variant, definition
@@ -68,7 +69,7 @@ def test_a_change_of_the_published_file_changes_only_what_is_published(
 def test_a_cached_solution_is_the_same(world: Calibration, tmp_path: Path) -> None:
     cache = Cache(tmp_path, world)
     scenario = SCENARIOS["us_china_dual"]
-    first, again = cache.solved(scenario, VARIANT), cache.solved(scenario, VARIANT)
+    first, again = scenario.solve(cache, VARIANT), scenario.solve(cache, VARIANT)
     assert (first.cached, again.cached) == (False, True)
     assert first.seconds == again.seconds
     assert torch.equal(first.result.u, again.result.u)
@@ -81,16 +82,16 @@ def test_a_cached_solution_is_the_same(world: Calibration, tmp_path: Path) -> No
 def test_a_damaged_cache_file_is_solved_anew(world: Calibration, tmp_path: Path) -> None:
     cache = Cache(tmp_path, world)
     scenario = SCENARIOS["us_china_trade_war"]
-    first = cache.solved(scenario, VARIANT)
+    first = scenario.solve(cache, VARIANT)
     (file,) = tmp_path.glob("*.npz")
     file.write_bytes(file.read_bytes()[:-40])
-    again = cache.solved(scenario, VARIANT)
+    again = scenario.solve(cache, VARIANT)
     assert not again.cached
     assert torch.equal(first.result.u, again.result.u)
 
 
 def test_an_interrupted_solve_is_not_kept(world: Calibration, tmp_path: Path) -> None:
-    study = Study(Cache(tmp_path, world), [VARIANT], on_iteration=lambda _: True)
+    study = Study(PROBLEMS, Cache(tmp_path, world), [VARIANT], on_iteration=lambda _: True)
     with pytest.raises(StoppedError):
         table3(study)
     assert not list(tmp_path.glob("*.npz"))
@@ -140,7 +141,7 @@ def test_rates_without_a_log_are_dropped_and_counted(world: Calibration, study_o
 
 def test_files_page_and_document(world: Calibration, study_of: StudyOf, tmp_path: Path) -> None:
     """A table, a figure and the page with both; everything inside one file."""
-    done = reproduce(["tableA1", "figureB1"], study_of(world), tmp_path)
+    done = reproduce(chosen(["tableA1", "figureB1"]), study_of(world), tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"tableA1.parquet", "tableA1.md", "tableA1.tex", "runs.parquet"} <= names
     assert {"figureB1.parquet", "figureB1.pdf", "figureB1.png"} <= names
@@ -173,8 +174,8 @@ def test_layout_of_a_table() -> None:
 
 
 def test_targets() -> None:
-    assert chosen(["claims", "table3", "table3"]) == ["table3", "claims"]
-    assert chosen(["all"]) == list(TARGETS)
+    assert list(chosen(["claims", "table3", "table3"])) == ["table3", "claims"]
+    assert list(chosen(["all"])) == list(TARGETS)
     with pytest.raises(UnknownNameError, match="table3"):
         chosen(["tabel3"])
     known = {*SCENARIOS, *PATHS, *TRAININGS}

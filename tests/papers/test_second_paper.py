@@ -12,15 +12,15 @@ from dlopt import Calibration
 from dlopt.choice import PAPER, AnalysisOptions, Budget, MethodOptions, preset, write_folder, write_network
 from dlopt.choice.production.presets import synthetic
 from dlopt.framework.best_response import BestResponse
+from dlopt.papers.docs import document
 from dlopt.papers.engine import published
 from dlopt.papers.engine.cache import Cache
-from dlopt.papers.engine.docs import document
 from dlopt.papers.engine.run import reproduce
 from dlopt.papers.engine.study import StoppedError, Study
-from dlopt.papers.engine.targets import TARGETS, needed
 from dlopt.papers.huang2024 import tables as second_paper
 from dlopt.papers.huang2024 import trainings
 from dlopt.papers.huang2024.trainings import EXPORT, NETWORK, TRAININGS, Training
+from dlopt.papers.targets import PROBLEMS, TARGETS, chosen, needed
 from dlopt.papers.wang2024 import figure_data, paths
 from dlopt.papers.wang2024.scenarios import Variant
 
@@ -53,7 +53,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def study_in(folder: Path, world: Calibration) -> Study:
-    return Study(Cache(folder, world), [VARIANT])
+    return Study(PROBLEMS, Cache(folder, world), [VARIANT])
 
 
 def test_losses_stand_beside_true_errors(small: Path, world: Calibration, shared: Path) -> None:
@@ -102,14 +102,14 @@ def test_captions_say_what_the_second_paper_is_computed_on(small: Path, world: C
 
 def test_files_of_the_second_paper(small: Path, world: Calibration, shared: Path, tmp_path: Path) -> None:
     targets = ["bsde-table1", "bsde-figure1", "bsde-figure2"]
-    done = reproduce(targets, study_in(shared, world), tmp_path / "made")
+    done = reproduce(chosen(targets), study_in(shared, world), tmp_path / "made")
     names = {path.name for path in (tmp_path / "made").iterdir()}
     assert {"bsde-table1.tex", "bsde-figure1.pdf", "bsde-figure2.png"} <= names
     assert set(done.runs["name"]) == {"export", "export_paper", "gravity", "network"}
 
 
 def test_a_training_is_kept_and_one_that_is_stopped_is_not(small: Path, world: Calibration, tmp_path: Path) -> None:
-    stopped = Study(Cache(tmp_path, world), [VARIANT], on_iteration=lambda _: True)
+    stopped = Study(PROBLEMS, Cache(tmp_path, world), [VARIANT], on_iteration=lambda _: True)
     with pytest.raises(StoppedError):
         stopped.get("network3")
     first, again = (study_in(tmp_path, world).get("network3").solved for _ in range(2))
@@ -126,11 +126,11 @@ def test_the_published_algorithm_moves_by_what_its_rate_allows(
     monkeypatch.setattr(paths, "GAME", "us_china_trade_war")
     monkeypatch.setattr(figure_data, "GAME", "us_china_trade_war")
     for name in list(paths.PATHS):
-        rate = paths.PATHS[name].learning_rate
-        monkeypatch.setitem(paths.PATHS, name, BestResponse(learning_rate=rate, rounds=2, steps=4))
+        rate = paths.PATHS[name].options.learning_rate
+        monkeypatch.setitem(paths.PATHS, name, paths.Path(BestResponse(learning_rate=rate, rounds=2, steps=4)))
     study = study_in(tmp_path / "cache", world)
     monkeypatch.setitem(TARGETS, "figure3", dataclasses.replace(TARGETS["figure3"], needs=tuple(paths.PATHS)))
-    done = reproduce(["figure3"], study, tmp_path / "made")
+    done = reproduce(chosen(["figure3"]), study, tmp_path / "made")
     assert "| 0.001 | 8 | " in document(done, world, [VARIANT])
     assert done.certified  # what is measured needs no certificate
     found = done.made[0].table

@@ -9,17 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
 from dlopt.errors import DloptError
 from dlopt.papers.engine import store
-from dlopt.papers.wang2024.scenarios import Scenario, Variant, check, definition, setting, solve
-from dlopt.trade.api import OnIteration
 from dlopt.trade.calibration import Calibration
-from dlopt.trade.certificate import Certificate
-from dlopt.trade.draws import DrawOptions, draw_subsidies
 from dlopt.trade.results import SolveResult
 
 CODE = ("dlopt.trade", "dlopt.framework")
@@ -76,52 +70,7 @@ class Cache:
 
     def has(self, key: str) -> bool:
         """Whether something is kept under the key."""
-        return self._path(key).is_file()
-
-    def solved(self, scenario: Scenario, variant: Variant, on_iteration: OnIteration | None = None) -> Solved:
-        """From the cache, or solved and put there unless interrupted.
-
-        Raises:
-            UnavailableError: the calibration lacks what the scenario names.
-            KeptFailureError: the solvers refused.
-        """
-        check(scenario, self.calibration)
-        given = definition(scenario, variant, self.calibration)
-        key = self.key(given)
-        kept = store.load(self._path(key))
-        if kept is not None:
-            return self._rebuilt(key, given, kept)
-        started = time.process_time()
-        try:
-            result = solve(given, self.calibration, on_iteration)
-        except DloptError as error:
-            store.save(self._path(key), {"definition": given, "failure": str(error)})
-            raise KeptFailureError(str(error)) from error
-        seconds = time.process_time() - started
-        certificate = dataclasses.asdict(result.certificate)
-        if result.status != "interrupted":
-            tau, epsilon, sigma = (wedge.numpy() for wedge in result.wedges)
-            about = {
-                "definition": given, "seconds": seconds, "status": result.status, "message": result.message,
-                "certificate": certificate,
-            }  # fmt: skip
-            store.save(self._path(key), about, u=result.u.numpy(), tau=tau, epsilon=epsilon, sigma=sigma)
-        return Solved(result.status, result.message, certificate, seconds, False, key, result)
-
-    def drawn(self, scenario: Scenario, variant: Variant, player: str) -> np.ndarray:
-        """Real income of `player`, per cent, under randomly drawn subsidies of its own, `[draw]`; NaN if unsolvable."""
-        options = DrawOptions()
-        given = definition(scenario, variant, self.calibration)
-        path = self._path(self.key({**given, "draws": [player, dataclasses.asdict(options)]}))
-        kept = store.load(path)
-        if kept is not None:
-            return np.asarray(kept["values"])
-        result = self.solved(scenario, variant).result
-        assert result is not None
-        found = draw_subsidies(result, player, options).real_income_change_pct
-        values = found[:, self.calibration.economy_index(player)].numpy()
-        store.save(path, {"definition": given, "player": player}, values=values)
-        return values
+        return self.path(key).is_file()
 
     def made(self, key: str, make: Callable[[], Made]) -> Solved:
         """What is kept under the key, or what `make` makes, put there unless interrupted.
@@ -129,35 +78,25 @@ class Cache:
         Raises:
             KeptFailureError: it cannot be made.
         """
-        kept = store.load(self._path(key))
+        kept = store.load(self.path(key))
         if kept is None:
             started = time.process_time()
             try:
                 status, message, certificate, tables = make()
             except DloptError as error:
-                store.save(self._path(key), {"failure": str(error)})
+                store.save(self.path(key), {"failure": str(error)})
                 raise KeptFailureError(str(error)) from error
             seconds = time.process_time() - started
             about = {"status": status, "message": message, "certificate": certificate, "seconds": seconds}
             if status != "interrupted":
                 packed = {name: store.packed(table) for name, table in tables.items()}
-                store.save(self._path(key), {**about, "tables": list(tables)}, **packed)
+                store.save(self.path(key), {**about, "tables": list(tables)}, **packed)
             return Solved(status, message, certificate, seconds, False, key, tables=tables)
         if "failure" in kept:
             raise KeptFailureError(kept["failure"])
         read = {name: store.unpacked(kept[name]) for name in kept["tables"]}
         return Solved(kept["status"], kept["message"], kept["certificate"], kept["seconds"], True, key, tables=read)
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Of the file that keeps it."""
         return self.folder / f"{key}.npz"
-
-    def _rebuilt(self, key: str, given: dict[str, Any], kept: Mapping[str, Any]) -> Solved:
-        if "failure" in kept:
-            raise KeptFailureError(kept["failure"])
-        model, instruments = setting(given, self.calibration)
-        u, *wedges = (torch.from_numpy(kept[name]) for name in ("u", "tau", "epsilon", "sigma"))
-        result = SolveResult(
-            kept["status"], kept["message"], Certificate(**kept["certificate"]), model, u,
-            (wedges[0], wedges[1], wedges[2]), instruments,
-        )  # fmt: skip
-        return Solved(kept["status"], kept["message"], kept["certificate"], kept["seconds"], True, key, result)

@@ -38,7 +38,8 @@ def solve(
     ordered = sorted(missing.values(), key=lambda task: FIRST.index(task.name) if task.name in FIRST else len(FIRST))
     context = multiprocessing.get_context("spawn")
     taken, reports, ended = context.Value("i", 0), context.Queue(), context.Event()
-    given = pickle.dumps((study.cache, study.variants, ordered))
+    problems = dict(study.problems)
+    given = pickle.dumps((problems, study.cache, study.variants, ordered))
     workers = [
         context.Process(target=_work, args=(given, taken, reports, ended, number), daemon=True)
         for number in range(min(processes, len(missing)))
@@ -85,7 +86,7 @@ def _work(given: bytes, taken: Any, reports: Any, ended: Any, number: int) -> No
     def over() -> bool:
         return bool(ended.is_set()) or os.getppid() != parent
 
-    cache, variants, tasks = pickle.loads(given)
+    problems, cache, variants, tasks = pickle.loads(given)
     title = ""
 
     told = 0.0
@@ -97,7 +98,7 @@ def _work(given: bytes, taken: Any, reports: Any, ended: Any, number: int) -> No
             reports.put((number, f"{title} · {info.phase} {info.iteration}".rstrip()))
         return over()
 
-    study = Study(cache, variants, on_iteration)
+    study = Study(problems, cache, variants, on_iteration)
     while not over():
         with taken.get_lock():
             mine = taken.value
@@ -105,7 +106,7 @@ def _work(given: bytes, taken: Any, reports: Any, ended: Any, number: int) -> No
         if mine >= len(tasks):
             return
         task = tasks[mine]
-        title = task.about
+        title = study.about(task)
         reports.put((number, title))
         try:
             study.get(task.name, task.variant)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from dlopt.papers.engine import formats
-from dlopt.papers.engine.study import CERTIFIED, MEASURED, NOT_SOLVED, Study
-from dlopt.papers.engine.targets import TARGETS, Picture, Table, needed
+from dlopt.papers.engine.study import CERTIFIED, MEASURED, NOT_SOLVED, Study, needed
+from dlopt.papers.engine.targets import Picture, Table
 from dlopt.store.files import write_table, write_text
 from dlopt.views.figures.canvas import save
 
@@ -25,6 +25,7 @@ class Made:
         note: what to print below it.
         table: cells of a table, or what a figure shows; None where the calibration cannot show it.
         stem: its files, without suffix.
+        layout: how to print it; None for a figure.
     """
 
     target: str
@@ -32,12 +33,7 @@ class Made:
     note: str
     table: pd.DataFrame | None
     stem: Path
-
-    @property
-    def layout(self) -> Table | None:
-        """How to print it; None for a figure."""
-        target = TARGETS[self.target]
-        return target if isinstance(target, Table) else None
+    layout: Table | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +57,15 @@ class Reproduction:
 
 
 def reproduce(
-    targets: Sequence[str], study: Study, folder: Path, on_step: Callable[[str, int], None] = lambda _text, _done: None
+    targets: Mapping[str, Table | Picture],
+    study: Study,
+    folder: Path,
+    on_step: Callable[[str, int], None] = lambda _text, _done: None,
 ) -> Reproduction:
     """Compute the targets and write them into `folder`: tables in three formats, figures in two beside their data.
 
     Args:
-        targets: names, see `dlopt.papers.engine.targets`.
+        targets: by name.
         study: where solutions come from.
         folder: made if missing.
         on_step: told what is done next, and how many solutions and targets are done.
@@ -74,14 +73,15 @@ def reproduce(
     Raises:
         StoppedError: asked to stop; solutions so far are in the cache.
     """
-    tasks = needed(targets, study.variants)
+    names = (name for target in targets.values() for name in target.needs)
+    tasks = needed(names, study.problems, study.variants)
     for done, task in enumerate(tasks):
-        on_step(task.about, done)
+        on_step(study.about(task), done)
         study.get(task.name, task.variant)
     made = []
-    for done, name in enumerate(targets, start=len(tasks)):
+    for done, (name, target) in enumerate(targets.items(), start=len(tasks)):
         on_step(name, done)
-        made.append(_make(name, TARGETS[name], study, folder))
+        made.append(_make(name, target, study, folder))
     runs = study.runs()
     write_table(runs, folder / "runs.parquet", {"calibration": study.calibration.name})
     return Reproduction(tuple(made), runs, folder)
@@ -99,7 +99,7 @@ def _make(name: str, target: Table | Picture, study: Study, folder: Path) -> Mad
         body = formats.markdown(table, target.form, target.rms)
         write_text(stem.with_suffix(".md"), f"# {title}\n\n{body}\n{target.note}\n")
         write_text(stem.with_suffix(".tex"), formats.latex(table, target.form, target.rms, title, target.note))
-        return Made(name, title, target.note, table, stem)
+        return Made(name, title, target.note, table, stem, target)
     data = target.data(study)
     if data is not None:
         path = stem.with_suffix(".parquet")

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from dlopt.errors import DloptError
 from dlopt.papers.engine.cache import Cache, Solved
-from dlopt.papers.huang2024 import trainings
-from dlopt.papers.huang2024.trainings import TRAININGS
-from dlopt.papers.wang2024 import paths
-from dlopt.papers.wang2024.paths import GAME, PATHS
-from dlopt.papers.wang2024.scenarios import SCENARIOS, UnavailableError, Variant, check, definition
+from dlopt.papers.engine.problem import OnIteration, Problem, UnavailableError, Variant
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.results import SolveResult
 
@@ -25,9 +19,6 @@ NOT_SOLVED = "data"
 MEASURED = "measured"
 """Status of numbers that show how far a published algorithm gets; it is not expected to be certified."""
 _WORST = (FAILED, NOT_CERTIFIED, UNAVAILABLE, MEASURED, CERTIFIED)
-
-OnIteration = Callable[[Any], bool | None]
-"""Told every iteration of a solver or of a training; answering True stops it."""
 
 
 class StoppedError(DloptError):
@@ -48,18 +39,6 @@ class Task:
 
     name: str
     variant: Variant | None
-
-    @property
-    def title(self) -> str:
-        """What it is, in words."""
-        if self.name in SCENARIOS:
-            return SCENARIOS[self.name].title
-        return paths.title(self.name) if self.name in PATHS else TRAININGS[self.name].title
-
-    @property
-    def about(self) -> str:
-        """Title and variant."""
-        return f"{self.title}, {self.variant.name}" if self.variant else self.title
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +71,20 @@ class Study:
     """Solutions by name and variant, each solved once.
 
     Args:
-        cache: where they are kept.
+        problems: what can be solved, by name.
+        cache: where solutions are kept.
         variants: readings of the trade model, in the order of the columns.
         on_iteration: told every iteration of what is solved here.
     """
 
-    def __init__(self, cache: Cache, variants: Sequence[Variant], on_iteration: OnIteration | None = None) -> None:
+    def __init__(
+        self,
+        problems: Mapping[str, Problem],
+        cache: Cache,
+        variants: Sequence[Variant],
+        on_iteration: OnIteration | None = None,
+    ) -> None:
+        self.problems = problems
         self.cache, self.variants, self.on_iteration = cache, tuple(variants), on_iteration
         self.entries: dict[Task, Entry] = {}
         self.fresh: set[str] = set()
@@ -122,26 +109,22 @@ class Study:
     def available(self, task: Task) -> bool:
         """Whether the calibration has what the problem names."""
         try:
-            if task.variant is not None:
-                check(SCENARIOS[GAME if task.name in PATHS else task.name], self.calibration)
+            self.problems[task.name].check(self.calibration)
         except UnavailableError:
             return False
         return True
 
     def key(self, task: Task) -> str:
         """Under which it is kept."""
-        if task.variant is None:
-            return trainings.key(TRAININGS[task.name])
-        if task.name in PATHS:
-            return paths.key(self.cache, task.name, task.variant)
-        return self.cache.key(definition(SCENARIOS[task.name], task.variant, self.calibration))
+        return self.problems[task.name].key(self.cache, task.variant)
 
-    def draws(self, name: str, variant: Variant, player: str) -> np.ndarray | None:
-        """Welfare of `player` under random subsidies around the solution; None where there is no solution."""
-        entry = self.get(name, variant)
-        if entry.result is None or player not in self.calibration.economies:
-            return None
-        return self.cache.drawn(SCENARIOS[name], variant, player)
+    def title(self, task: Task) -> str:
+        """What it is, in words."""
+        return self.problems[task.name].title
+
+    def about(self, task: Task) -> str:
+        """Title and variant."""
+        return f"{self.title(task)}, {task.variant.name}" if task.variant else self.title(task)
 
     def _entry(self, task: Task) -> Entry:
         try:
@@ -152,23 +135,19 @@ class Study:
             return Entry(task, None, FAILED, str(error))
         if solved.status == "interrupted":
             raise StoppedError
-        measured = task.name in PATHS or (task.name in TRAININGS and TRAININGS[task.name].measured)
-        status = CERTIFIED if solved.status == "converged" else MEASURED if measured else NOT_CERTIFIED
+        missed = MEASURED if self.problems[task.name].measured else NOT_CERTIFIED
+        status = CERTIFIED if solved.status == "converged" else missed
         return Entry(task, solved, status, solved.message)
 
     def _solved(self, task: Task) -> Solved:
-        if task.variant is None:
-            return trainings.train(self.cache, TRAININGS[task.name], self.on_iteration)
-        if task.name in PATHS:
-            return paths.path(self.cache, task.name, task.variant, self.on_iteration)
-        return self.cache.solved(SCENARIOS[task.name], task.variant, self.on_iteration)
+        return self.problems[task.name].solve(self.cache, task.variant, self.on_iteration)
 
     def runs(self) -> pd.DataFrame:
         """One row per problem: how long it took and its certificate; `key` is the same where two share a solution."""
         return pd.DataFrame([
             {
                 "name": task.name,
-                "title": task.title,
+                "title": self.title(task),
                 "variant": task.variant.name if task.variant else "",
                 "status": entry.status,
                 "key": entry.solved.key if entry.solved else "",
@@ -179,6 +158,11 @@ class Study:
             }
             for task, entry in self.entries.items()
         ])  # fmt: skip
+
+
+def needed(names: Iterable[str], problems: Mapping[str, Problem], variants: Sequence[Variant]) -> list[Task]:
+    """Problems in all variants that they are solved in, each once."""
+    return [Task(name, reading) for name in dict.fromkeys(names) for reading in problems[name].readings(variants)]
 
 
 def cost(runs: pd.DataFrame) -> tuple[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +23,8 @@ from dlopt.choice import (
 from dlopt.errors import UnknownNameError
 from dlopt.papers.engine import store
 from dlopt.papers.engine.cache import Cache, Made, Solved
+from dlopt.papers.engine.problem import OnIteration, Variant
+from dlopt.trade.calibration import Calibration
 
 EXPORT, NETWORK = "export", "network"
 _SOURCES = ("dlopt.choice",)
@@ -48,6 +50,39 @@ class Training:
     method: MethodOptions | None = None
     analysis: AnalysisOptions | None = None
     measured: bool = False
+
+    def readings(self, variants: Sequence[Variant]) -> Sequence[None]:
+        """The readings of the trade model do not touch it."""
+        return (None,)
+
+    def check(self, calibration: Calibration) -> None:
+        """It needs no calibration."""
+
+    def key(self, cache: Cache, variant: Variant | None) -> str:
+        """Digest of everything the training depends on."""
+        code = [store.code_digest(package) for package in _SOURCES]
+        chosen = (self.method, self.budget, self.analysis)
+        options = [dataclasses.asdict(each) if each else None for each in chosen]
+        return store.key(code, self.kind, model_of(self).digest(), options)
+
+    def solve(self, cache: Cache, variant: Variant | None, on_iteration: OnIteration | None = None) -> Solved:
+        """Train it, or find it trained; the tables are those of `BsdeResult`.
+
+        Raises:
+            KeptFailureError: the solver refused.
+        """
+        model = model_of(self)
+
+        def make() -> Made:
+            with _single_precision():
+                result = solve_bsde(
+                    model, self.method, self.budget, analysis=self.analysis, device="cpu",
+                    watch=_Watch(on_iteration, self.budget.steps),
+                )  # fmt: skip
+            certificate = dataclasses.asdict(result.certificate) if result.certificate else {}
+            return result.status, result.message, certificate, result.tables()
+
+        return cache.made(self.key(cache, variant), make)
 
 
 _LEAST = AnalysisOptions(
@@ -95,34 +130,6 @@ def model_of(training: Training) -> Any:
         with contextlib.suppress(UnknownNameError):
             return read(name)
     return read(training.models[-1])
-
-
-def key(training: Training) -> str:
-    """Digest of everything the training depends on."""
-    code = [store.code_digest(package) for package in _SOURCES]
-    chosen = (training.method, training.budget, training.analysis)
-    options = [dataclasses.asdict(each) if each else None for each in chosen]
-    return store.key(code, training.kind, model_of(training).digest(), options)
-
-
-def train(cache: Cache, training: Training, on_iteration: Callable[[Any], bool | None] | None = None) -> Solved:
-    """Train it, or find it trained; the tables are those of `BsdeResult`.
-
-    Raises:
-        KeptFailureError: the solver refused.
-    """
-    model = model_of(training)
-
-    def make() -> Made:
-        with _single_precision():
-            result = solve_bsde(
-                model, training.method, training.budget, analysis=training.analysis, device="cpu",
-                watch=_Watch(on_iteration, training.budget.steps),
-            )  # fmt: skip
-        certificate = dataclasses.asdict(result.certificate) if result.certificate else {}
-        return result.status, result.message, certificate, result.tables()
-
-    return cache.made(key(training), make)
 
 
 class _Watch(Watch):

@@ -11,7 +11,7 @@ import pandas as pd
 from dlopt.papers.engine import cells
 from dlopt.papers.engine.study import UNAVAILABLE, Study, worst
 from dlopt.papers.wang2024 import frames, regressions
-from dlopt.papers.wang2024.scenarios import Variant
+from dlopt.papers.wang2024.scenarios import Variant, drawn
 from dlopt.papers.wang2024.tables import average_tariff
 from dlopt.trade.results import SolveResult
 
@@ -139,7 +139,7 @@ def claims(study: Study) -> pd.DataFrame:
             results = [entry.result for entry in entries if entry.result is not None]
             outcome = test(*results) if len(results) == len(entries) else None
             rows.append(_row(claim, variant, outcome, worst([entry.status for entry in entries])))
-        draws = study.draws("subsidy", variant, "CHN")
+        draws = drawn(study, "subsidy", variant, "CHN")
         known = draws is not None and not bool(np.isnan(draws).all())
         status = study.get("subsidy", variant).status if known else UNAVAILABLE
         rows.append(_row(DRAWN, variant, _often_lose(draws) if known else None, status))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pandas as pd
 from dlopt.papers.engine.study import Study
 from dlopt.papers.wang2024 import frames, regressions
 from dlopt.papers.wang2024.paths import GAME, PATHS
-from dlopt.papers.wang2024.scenarios import Variant
+from dlopt.papers.wang2024.scenarios import Variant, drawn
 from dlopt.trade.landscape import landscape
 from dlopt.trade.results import SolveResult
 
@@ -43,18 +43,18 @@ def learning_paths(study: Study) -> pd.DataFrame | None:
     variant = study.variants[0]
     truth = _results(study, variant, GAME)
     parts = []
-    for name, options in PATHS.items():
+    for name, path in PATHS.items():
         distance = study.get(name, variant).tables.get("distance")
         if distance is None or not truth:
             return None
-        steps = [0.0, *(options.steps * distance["turns"])]
+        steps = [0.0, *(path.options.steps * distance["turns"])]
         for economy, level in frames.welfare(truth[0]).items():
             y = [0.0, *(level + distance[f"welfare_{economy}"])]
             parts.append(pd.DataFrame({"panel": economy, "x": steps, "y": y, "certified": level}))
         away = {"x": steps[1:], "y": 100 * distance["tariff_mean"]}
         parts.append(pd.DataFrame({"panel": DISTANCE, **away, "certified": 0.0}))
         for part in parts[-1 - len(study.calibration.economies) :]:
-            part["learning_rate"] = options.learning_rate
+            part["learning_rate"] = path.options.learning_rate
     return pd.concat(parts, ignore_index=True).assign(variant=variant.name)
 
 
@@ -121,7 +121,7 @@ def war_and_dual(study: Study) -> pd.DataFrame | None:
 
 def drawn_subsidies(study: Study) -> pd.DataFrame | None:
     """Figure 9: change of China's real income, per cent, in each draw."""
-    found = {variant.name: study.draws("subsidy", variant, PLAYER) for variant in study.variants}
+    found = {variant.name: drawn(study, "subsidy", variant, PLAYER) for variant in study.variants}
     parts = [
         pd.DataFrame({"draw": range(len(draws)), "x": draws, "variant": name})
         for name, draws in found.items()

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlopt.papers.engine import cells, formats
+from dlopt.papers.engine.problem import Variant
 from dlopt.papers.engine.run import Reproduction
 from dlopt.papers.engine.study import cost
-from dlopt.papers.engine.targets import TARGETS
+from dlopt.papers.targets import TARGETS
 from dlopt.papers.wang2024.figure_data import DISTANCE
-from dlopt.papers.wang2024.scenarios import Variant
 from dlopt.trade.calibration import Calibration
 
 STUDIED = "icio2017"
