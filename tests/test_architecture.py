@@ -36,13 +36,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "choice.production.kind": ADAPTER | {"choice.kind"},
     "runs": {"errors", "store", "kind"},
     "views": {"errors", "store", "framework", "trade", "choice", "choice.exporter", "choice.production", "runs"},
-    "papers.engine": {"errors", "store", "framework", "trade", "calibrations", "runs", "views"},
+    "papers.engine": {"errors", "kind", "store", "framework", "trade", "calibrations", "runs", "views"},
     "papers.wang2024": {"errors", "store", "framework", "trade", "calibrations", "runs", "views", "papers.engine"},
     "papers.huang2024": {
         "errors", "store", "framework", "trade", "choice", "choice.exporter", "choice.production", "runs", "views",
         "papers.engine",
     },
-    "papers": {"errors", "store", "trade", "calibrations", "views", "papers.engine", "papers.wang2024", "papers.huang2024"},
+    "papers": {
+        "errors", "store", "trade", "calibrations", "views", "papers.engine", "papers.wang2024", "papers.huang2024",
+    },
 }  # fmt: skip
 """Room -> the rooms its modules may import. The command line and the front door (`dlopt` itself) may import all."""
 

@@ -51,7 +51,7 @@ def reproduce(
     import torch
 
     from dlopt.calibrations import load_calibration
-    from dlopt.papers.engine import parallel
+    from dlopt.papers.engine import parallel, record
     from dlopt.papers.engine.cache import Cache
     from dlopt.papers.engine.page import page
     from dlopt.papers.engine.run import reproduce as compute
@@ -88,17 +88,20 @@ def reproduce(
         def on_step(text: str, done: int) -> None:
             if stop:
                 raise StoppedError
+            record.step(text)
             step(text, done)
 
         study = Study(PROBLEMS, Cache(_FOLDER / "cache", calibration), variants, on_iteration)
         try:
-            parallel.solve(tasks, study, processes or min(usable_cores(), _MOST), step, lambda: bool(stop))
-            done = compute(targets, study, folder, on_step)
+            with record.recorded(folder, words, targets, study) as run:
+                parallel.solve(tasks, study, processes or min(usable_cores(), _MOST), step, lambda: bool(stop))
+                done = compute(targets, study, folder, on_step)
+                minutes = (time.perf_counter() - began) / 60
+                write_text(folder / "report.html", page(done, f"{introduction} Made in {minutes:.1f} minutes."))
+                record.finish(run, done)
         except StoppedError as stopped:
             console.print(str(stopped), style="yellow")
             raise typer.Exit(2) from None
-    minutes = (time.perf_counter() - began) / 60
-    write_text(folder / "report.html", page(done, f"{introduction} Made in {minutes:.1f} minutes."))
     if docs is not None:
         from dlopt.papers.docs import document
 

@@ -11,7 +11,9 @@ from dlopt.cli.commands.reproduce import ArgumentError, _variants
 from typer.testing import CliRunner
 
 from dlopt.errors import UnknownNameError
+from dlopt.papers.engine.study import StoppedError
 from dlopt.papers.wang2024.scenarios import VARIANTS, Variant
+from dlopt.runs import read_run
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,23 @@ def test_without_imported_data_it_runs_on_the_embedded_economy_and_says_so(
     assert list(table.columns) == ["row", "column", "variant", "published", "computed", "difference", "status"]
     assert float(table["difference"].abs().max()) == 0
     assert "# Published and computed" in (tmp_path / "page.md").read_text()
+    run = read_run(report.parent)
+    assert (run.status, run.kind, run.verb, run.scenario) == ("converged", "papers", "reproduce", "tableA1")
+    assert run.command == "dlopt reproduce tableA1"
+    assert "converged" in (report.parent / "dlopt.log").read_text()
+
+
+def test_a_reproduction_that_is_stopped_or_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    monkeypatch.setattr("dlopt.papers.engine.parallel.solve", stop)
+    assert CliRunner().invoke(app, ["reproduce", "tableA1"]).exit_code == 2
+    monkeypatch.setattr("dlopt.papers.engine.parallel.solve", lambda *_: 1 / 0)
+    assert CliRunner().invoke(app, ["reproduce", "tableA1"]).exit_code == 1
+    ended = sorted((read_run(path.parent).started, read_run(path.parent)) for path in tmp_path.rglob("run.json"))
+    assert [run.status for _, run in ended] == ["interrupted", "failed"]
+    assert ended[1][1].message == "division by zero"
 
 
 @pytest.mark.parametrize(

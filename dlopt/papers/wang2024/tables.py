@@ -153,7 +153,9 @@ def computation(study: Study) -> pd.DataFrame:
         for item, (scenario, limit) in hours.items():
             entry = study.get(scenario, variant)
             minutes = entry.solved.seconds / 60 if entry.solved else None
-            row = cells.cell(f"{study.title(entry.task)}, minutes", "time", variant.name, 60 * limit, minutes, entry.status)
+            row = cells.cell(
+                f"{study.title(entry.task)}, minutes", "time", variant.name, 60 * limit, minutes, entry.status
+            )
             rows.append(row | {"as_printed": printed[item]})
         rows.append(_players(study, variant, float(printed["players"])))
     return cells.frame(rows)
