@@ -80,7 +80,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run fol
 @app.command()
 def collect(
     sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")],
-    table: Annotated[str, typer.Option(help="Which table of the runs.")] = "welfare",
+    table: Annotated[str | None, typer.Option(help="Which table of the runs; by default the kind's main one.")] = None,
     output: Annotated[Path | None, typer.Option(help="Where to; default SWEEP/collected-TABLE.parquet.")] = None,
 ) -> None:
     """One table over all runs of a sweep, their overrides as columns.
@@ -98,6 +98,7 @@ def collect(
     missing = [job for job in jobs if not job.finished]
     if missing:
         screen.print(_jobs_table(missing))
+    table = table or _main_table(jobs)
     frame = collected(jobs, table)
     path = output or sweep / f"collected-{table}.parquet"
     write_table(frame, path, {"source": "dlopt runs collect", "table": table})
@@ -228,6 +229,16 @@ def _headline(record: RunRecord) -> str:
         return load_kind(record.kind).headline.get(record.verb, "")
     except DloptError:
         return ""
+
+
+def _main_table(jobs: Sequence[SweepJob]) -> str:
+    """The table that a sweep is collected by: that of the kind of its first run."""
+    from dlopt.kind import Kind
+    from dlopt.registry import load_kind
+    from dlopt.runs import read_run
+
+    folder = next((job.folder for job in jobs if job.finished and job.folder is not None), None)
+    return Kind.table if folder is None else load_kind(read_run(folder).kind).table
 
 
 def common_kind(folders: Sequence[Path], records: Sequence[RunRecord]) -> Kind:
