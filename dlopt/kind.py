@@ -391,4 +391,4 @@ def figures(certificate: Mapping[str, Any], title: str = "Certificate") -> Sheet
 
 def worded(value: Any) -> str:
     """A figure in words; empty for None."""
-    return "" if value is None else f"{value}" if isinstance(value, bool | int | str) else f"{value:.1e}"
+    return "" if value is None else f"{value:.1e}" if isinstance(value, float) else f"{value}"

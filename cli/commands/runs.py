@@ -214,7 +214,7 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
             Text(status, style=STATUS_STYLE[status]),
             record.scenario,
             record.calibration.get("name", ""),
-            "" if residual is None else f"{residual:.0e}",
+            f"{residual:.0e}" if isinstance(residual, int | float) else "",
             "" if record.wall_seconds is None else f"{record.wall_seconds:.1f}",
         )
     return table

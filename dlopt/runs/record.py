@@ -138,6 +138,14 @@ def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_figure(value: Any) -> bool:
+    """A number or nothing, or several numbers or words."""
+    if isinstance(value, list | dict):
+        several = value.values() if isinstance(value, dict) else value
+        return all(isinstance(inner, int | float | str | None) for inner in several)
+    return isinstance(value, int | float | None)
+
+
 def _damaged(record: RunRecord) -> str:
     """What is wrong inside the mappings of a record, in words."""
     if not all(isinstance(record.calibration.get(key), str) for key in ("name", "sha256")):
@@ -147,7 +155,7 @@ def _damaged(record: RunRecord) -> str:
     if not all(isinstance(value, str) for value in record.versions.values()):
         return f"versions {record.versions!r}"
     for key, value in (record.certificate or {}).items():
-        if not isinstance(value, int | float | None):
+        if not _is_figure(value):
             return f"{key} {value!r} in its certificate"
     try:
         datetime.datetime.fromisoformat(record.started)

@@ -102,7 +102,7 @@ def certificate_sheet(certificate: Mapping[str, Any]) -> Sheet:
     rows: list[Sequence[str | Cell]] = []
     for key, label, limit in asked:
         value = certificate.get(key)
-        if value is None:
+        if not isinstance(value, int | float):
             if key == "best_response_gain_pct" and certificate.get("first_order_residual") is not None:
                 rows.append((label, "not tried", f"≤ {limit:.0e}", Cell("fail", "bad")))
             continue
