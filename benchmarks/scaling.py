@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = ("7x44", "14x44", "30x30", "44x16", "77x45")
-TASKS = ("equilibrium", "gradient", "unilateral", "nash")
+TASKS = ("equilibrium", "gradient", "unilateral", "nash", "partner")
 CHOICES = ("chosen", "other")
 """The way of solving that the size decides on, and the other one."""
 WAYS = ("dense", "matrix-free")
@@ -57,7 +57,7 @@ def child(size: str, task: str, choice: str) -> Record:
     found: Record = {"unknowns": model.size, "instruments": 0, "status": "converged", "way": WAYS[not dense]}
     parts: collections.Counter[str] = collections.Counter()
     alone = InstrumentChoice(tariff="mfn", subsidy="by_sector")
-    tariffs = InstrumentChoice(tariff="mfn")
+    tariffs = InstrumentChoice(tariff="by_sector" if task == "partner" else "mfn")
     _time_parts(parts)
 
     def equilibrium() -> None:
@@ -77,7 +77,7 @@ def child(size: str, task: str, choice: str) -> Record:
         found["first_order_residual"] = result.certificate.first_order_residual
 
     if task != "equilibrium":
-        everyone = task in ("gradient", "nash")
+        everyone = task in ("gradient", "nash", "partner")
         instruments = build_instruments(model, tariffs if everyone else alone, players="all" if everyone else ("E1",))
         found["instruments"] = instruments.count
         game = TradeGame(model, instruments)
@@ -94,7 +94,7 @@ def child(size: str, task: str, choice: str) -> Record:
 
 def _time_parts(parts: collections.Counter[str]) -> None:
     """Add the processor time of what a solve is made of to `parts`; none of these calls another."""
-    from dlopt.trade import curvature, derivatives, factors, krylov, model
+    from dlopt.trade import conditions, curvature, derivatives, factors, krylov, model, sectors
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -117,6 +117,9 @@ def _time_parts(parts: collections.Counter[str]) -> None:
         (curvature.Curvature, "along", "curvature"),
         (curvature.Curvature, "mixed", "curvature"),
         (curvature.Curvature, "direct", "curvature"),
+        (sectors.SectorPoint, "__init__", "weights"),
+        (krylov.Preconditioner, "__init__", "factors"),
+        (conditions, "gmres_together", "solves"),
     ):
         setattr(owner, method, timed(name, getattr(owner, method)))
     equations = model.TradeModel.equations
@@ -163,7 +166,8 @@ def tables(records: list[Record]) -> str:
         value = exponent([r for r in records if (r["task"], r.get("way")) == (task, way)], quantity)
         return "" if value is None else f"{value:.1f}"
 
-    out = ["| N x J | unknowns | equilibrium | gradient | unilateral | Nash |", "|---|---:|---:|---:|---:|---:|"]
+    out = ["| N x J | unknowns | equilibrium | gradient | unilateral | Nash, MFN | by sector and partner |"]
+    out.append("|---|---:|---:|---:|---:|---:|---:|")
     for size in SIZES:
         out.append(f"| {size} | {unknowns(size):,} | {' | '.join(cell(size, task) for task in TASKS)} |")
     out.append(f"| exponent of time, dense | | {' | '.join(slope(task, 'dense', 'seconds') for task in TASKS)} |")
@@ -179,7 +183,7 @@ def tables(records: list[Record]) -> str:
     names = ("solves", "factors", "weights", "residuals", "curvature", "other")
     out += ["", f"| share of time, % | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
     for r in records:
-        if r["choice"] == "chosen" and "parts" in r and r["task"] in ("equilibrium", "unilateral", "nash"):
+        if r["choice"] == "chosen" and "parts" in r and r["task"] in ("equilibrium", "unilateral", "nash", "partner"):
             shares = (f"{100 * r['parts'].get(name, 0.0) / r['seconds']:.0f}" for name in names)
             out.append(f"| {r['task']}, {r['size']} | {' | '.join(shares)} |")
     return "\n".join(out)
