@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,7 @@ _SINGULAR = 1e-13
 """Smallest singular value of a Jacobian, rows and columns scaled, that counts as an inverse, of the largest."""
 
 
+@functools.lru_cache(maxsize=8)
 def check_model(model: EquilibriumModel) -> Tensor:
     """The equilibrium at the starting instruments, `[unknown]`, of a model that can be solved.
 

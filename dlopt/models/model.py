@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -175,9 +176,13 @@ class EquilibriumModel:
         return a
 
     def call(self, function: str, u: Tensor, a: Tensor) -> Tensor:
-        """`residual` or `objectives` at a point; whatever goes wrong inside is a `FunctionError` with their name."""
+        """`residual` or `objectives` at a point; whatever goes wrong inside is a `FunctionError` with their name.
+
+        Constants they make on the way are float64 unless they say otherwise.
+        """
         try:
-            value: Tensor = getattr(self, function)(u, a)
+            with double_precision():
+                value: Tensor = getattr(self, function)(u, a)
         except DloptError:
             raise
         except Exception as error:
@@ -226,6 +231,17 @@ class EquilibriumModel:
                 f"Instrument {i.name!r} is set to {i.start:g}, outside its bounds [{i.lower:g}, {i.upper:g}]: widen "
                 "them, or give a value inside."
             )
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """Tensors made of numbers are float64 while the block runs."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def first_line(error: BaseException) -> str:

@@ -71,6 +71,14 @@ class Iteration:
     objectives: dict[str, float]
     instruments: Tensor
 
+    def __str__(self) -> str:
+        parts = [f"{self.phase} {self.iteration}"]
+        if self.player is not None:
+            parts.append(self.player)
+        if self.first_order_residual is not None:
+            parts.append(f"residual {self.first_order_residual:.1e}")
+        return " · ".join(parts)
+
 
 @dataclasses.dataclass(frozen=True)
 class Solution:

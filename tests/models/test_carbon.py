@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from dlopt_carbon.model import Parameters
+from dlopt_carbon import Parameters
 from dlopt_carbon.model import model as carbon
 
 from dlopt.models import ModelResult, solve_cooperative, solve_equilibrium, solve_nash, solve_unilateral

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from dlopt_carbon.model import Parameters
+from dlopt_carbon import Parameters
 from dlopt_carbon.model import model as carbon
 from economies import small_synthetic
 from roundabout_model import objectives, residual, roundabout

@@ -19,26 +19,7 @@ from torch import Tensor
 
 from dlopt.models import EquilibriumModel, Instrument
 
-
-@dataclasses.dataclass(frozen=True)
-class Parameters:
-    """The world: one entry per country in the tuples.
-
-    Attributes:
-        technology: productivity T.
-        labour: workers.
-        damage: fall of log utility from one more unit of world emissions, times 100.
-        theta: trade elasticity.
-        beta: share of labour in cost.
-        iceberg: units sent for one to arrive abroad.
-    """
-
-    technology: tuple[float, ...] = (3.0, 1.0, 1.0)
-    labour: tuple[float, ...] = (1.0, 2.0, 5.0)
-    damage: tuple[float, ...] = (1.0, 2.0, 3.0)
-    theta: float = 3.0
-    beta: float = 2 / 3
-    iceberg: float = 2.0
+from . import Parameters
 
 
 @dataclasses.dataclass(frozen=True)
