@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from dlopt.errors import DloptError, UnknownNameError
     from dlopt.framework import BestResponse, FixedPointProblem, JointNewton
+    from dlopt.models import EquilibriumKind, EquilibriumModel, Instrument, verify_derivatives
     from dlopt.trade.api import (
         build_model,
         solve_cooperative,
@@ -50,6 +51,7 @@ _HOME = {
     ),
     "dlopt.errors": ("DloptError", "UnknownNameError"),
     "dlopt.framework": ("BestResponse", "FixedPointProblem", "JointNewton"),
+    "dlopt.models": ("EquilibriumKind", "EquilibriumModel", "Instrument", "verify_derivatives"),
     "dlopt.trade.api": (
         "build_model", "solve_cooperative", "solve_equilibrium", "solve_moves", "solve_nash", "solve_unilateral",
     ),
@@ -66,11 +68,12 @@ _EXPORTS = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "AnalysisOptions", "BestResponse", "Bounds", "BsdeResult", "Budget", "Calibration", "DloptError", "DrawOptions",
-    "Exporter", "FixedPointProblem", "InstrumentChoice", "Instruments", "JointNewton", "MethodOptions",
-    "NetworkEconomy", "Policy", "SolveResult", "SwitchingModel", "TradeModel", "UnknownNameError", "__version__",
-    "build_instruments", "build_model", "draw_subsidies", "list_calibrations", "load_calibration", "load_model",
-    "load_network", "solve_bsde", "solve_cooperative", "solve_equilibrium", "solve_exact", "solve_moves",
-    "solve_nash", "solve_unilateral", "write_bundle",
+    "EquilibriumKind", "EquilibriumModel", "Exporter", "FixedPointProblem", "Instrument", "InstrumentChoice",
+    "Instruments", "JointNewton", "MethodOptions", "NetworkEconomy", "Policy", "SolveResult", "SwitchingModel",
+    "TradeModel", "UnknownNameError", "__version__", "build_instruments", "build_model", "draw_subsidies",
+    "list_calibrations", "load_calibration", "load_model", "load_network", "solve_bsde", "solve_cooperative",
+    "solve_equilibrium", "solve_exact", "solve_moves", "solve_nash", "solve_unilateral", "verify_derivatives",
+    "write_bundle",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # so that a misspelt name is an error to type checkers

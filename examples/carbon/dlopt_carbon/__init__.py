@@ -27,6 +27,13 @@ class Parameters:
     beta: float = 2 / 3
     iceberg: float = 2.0
 
+    def __post_init__(self) -> None:
+        if len({len(self.technology), len(self.labour), len(self.damage)}) > 1:
+            raise ValueError("technology, labour and damage need one entry for each country")
+        sizes = (*self.technology, *self.labour, self.theta, self.iceberg)
+        if min(sizes) <= 0 or not 0 < self.beta < 1:
+            raise ValueError("technology, labour, theta and iceberg must be above 0, and beta between 0 and 1")
+
 
 KIND = EquilibriumKind(
     "carbon",
