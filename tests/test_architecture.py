@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ON_TOP = {"", "__main__", "cli"}
 """The front door, which hands out names of all rooms; `python -m dlopt`; the command line."""
 
-DOORS = {"choice": {"choice.exporter", "choice.production"}}
+DOORS = {"choice": {"choice.exporter", "choice.production"}, "models": {"models.kind"}}
 """Room -> rooms whose names its `__init__.py`, and no other module of it, hands out."""
 
 SCREENS = {"hydra", "omegaconf", "typer", "click", "rich"}

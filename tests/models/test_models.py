@@ -186,3 +186,13 @@ def test_functions_are_those_of_the_example(monkeypatch: pytest.MonkeyPatch) -> 
     assert torch.allclose(u, found.x, rtol=0, atol=1e-10)
     assert torch.allclose(objectives(u, logs.expm1()), example.objectives(found.x, logs), rtol=1e-10, atol=0)
     assert float(residual(u, logs.expm1()).abs().max()) < 1e-11
+
+
+def test_the_page_of_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    """The model in ten lines is what it says."""
+    page = (Path(__file__).parents[2] / "docs" / "own_models.md").read_text(encoding="utf-8")
+    block = page.split("```python\n")[1].split("```")[0]
+    scope: dict[str, object] = {}
+    exec(block, scope)
+    assert "converged" in capsys.readouterr().out
+    assert list(scope["result"].policy.values()) == pytest.approx([1 / 3, 1 / 3], abs=1e-9)  # type: ignore[attr-defined]
