@@ -42,6 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors", "store", "framework", "trade", "choice", "choice.exporter", "choice.production", "runs", "views",
         "papers.engine",
     },
+    "papers.beside": {"errors", "store", "trade"},
+    "papers.ossa2014": {"trade", "papers.beside"},
+    "papers.ll2023": {"trade", "papers.beside"},
+    "papers.caliendo_parro": {"trade", "calibrations", "papers.beside"},
     "papers": {
         "errors", "store", "trade", "calibrations", "views", "papers.engine", "papers.wang2024", "papers.huang2024",
     },

@@ -13,6 +13,8 @@ import typer
 
 from dlopt.errors import DloptError, UnknownNameError
 
+from .beside import beside
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -41,13 +43,20 @@ def reproduce(
 
     Targets: table1 to table5, tableA1, tableB1, tableB2, text (numbers in the text), figure3 to figure9, figureB1 to
     figureB3, claims (findings in words); of the second paper bsde-table1, bsde-table2, bsde-figure1, bsde-figure2
-    (these take no keys); or all.
+    (these take no keys); or all. On the data of other papers: ossa2014, ll2023 (economies=USA,CHN for some of
+    them), caliendo_parro; their calibrations are imported first.
     Keys: calibration= (icio2017 if imported, else the embedded one), accounting= (paper, standard),
     instruments.sectors= (all, tradable).
 
     What is solved is kept in outputs/reproduce/cache: the same command after a stop goes on from there.
     Exit codes: 0 every number certified, 2 some are not, 1 error.
     """
+    from dlopt.papers.beside import PAPERS
+
+    papers = [word for word in words if word in PAPERS]
+    if papers:
+        raise typer.Exit(0 if beside(papers, _FOLDER, **_limits([w for w in words if w not in PAPERS])) else 2)
+
     import torch
 
     from dlopt.calibrations import load_calibration
@@ -112,6 +121,17 @@ def reproduce(
     _show_status(done)
     output.print(f"{shown(folder / 'report.html')}", style="cyan", soft_wrap=True)
     raise typer.Exit(0 if done.certified else 2)
+
+
+def _limits(words: list[str]) -> dict[str, list[str]]:
+    """The key `economies=`, the only word beside the names of papers."""
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key != "economies" or not equals:
+            raise UnknownNameError("word beside a paper", word, ["economies=USA,CHN"])
+        found["economies"] = [code.strip() for code in value.strip("[]").split(",") if code.strip()]
+    return found
 
 
 def _keys(words: list[str]) -> dict[str, str]:

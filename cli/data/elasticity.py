@@ -34,7 +34,7 @@ def elasticities(
         print_table(table)
         say("")
         say("theta is the trade elasticity: sigma - 1 where sigma, the elasticity of substitution, is printed.")
-        say("Use: --elasticities NAME at import. Add: --add FILE.csv.")
+        say("Use: dlopt solve ... elasticities=NAME, or --elasticities NAME at import. Add: --add FILE.csv.")
         return
     found = elasticity_set(name)
     numbers = ["theta", "standard error", "psi"]

@@ -13,7 +13,10 @@ from dlopt.errors import DloptError, UnknownNameError
 
 VARIABLE = "DLOPT_DATA"
 DEFAULT = "stylized2017"
-IMPORTABLE = {"icio2017": "econ7115", "cp2015": "caliendo-parro"}
+IMPORTABLE = {
+    "icio2017": "econ7115", "cp2015": "caliendo-parro", "ossa2014": "ossa2014", "ll2023_restricted": "ll2023",
+    "ll2023_free": "ll2023",
+}  # fmt: skip
 """Names of calibrations that are not shipped, and the importer that makes each."""
 
 

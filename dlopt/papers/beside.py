@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -48,15 +48,15 @@ class Beside:
         return bool(self.frame["certified"].all())
 
 
-def tables(paper: str, load: Load, say: Say) -> Iterator[Beside]:
-    """The tables of a paper, as they are solved.
+def tables(paper: str, load: Load, say: Say, economies: Sequence[str] = ()) -> Iterator[Beside]:
+    """The tables of a paper, as they are solved; for some `economies`, where they are named.
 
     Raises:
         UnknownNameError: there is no such paper, or a calibration it needs is not imported.
     """
     if paper not in PAPERS:
         raise UnknownNameError("paper", paper, list(PAPERS))
-    found: Iterator[Beside] = importlib.import_module(f"dlopt.papers.{paper}.tables").tables(load, say)
+    found: Iterator[Beside] = importlib.import_module(f"dlopt.papers.{paper}.tables").tables(load, say, economies)
     return found
 
 

@@ -6,7 +6,7 @@ baseline weights; it is computed here from the result, beside the exact change o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
@@ -51,7 +51,7 @@ def effects(result: SolveResult) -> dict[str, list[float]]:
     return {**columns, "imports from the other two": imports, "real income (exact)": exact}
 
 
-def tables(load: Load, say: Say) -> Iterator[Beside]:
+def tables(load: Load, say: Say, economies: Sequence[str] = ()) -> Iterator[Beside]:
     """Table 2, and exact real income beside the published first-order sum."""
     world = load("cp2015")
     say("the tariffs of 2005 within NAFTA")
@@ -62,6 +62,7 @@ def tables(load: Load, say: Say) -> Iterator[Beside]:
         (f"{economy}: {what}", PUBLISHED.get(what, PUBLISHED["welfare"])[k], values[k], sure)
         for what, values in effects(result).items()
         for k, economy in enumerate(NAFTA)
+        if not economies or economy in economies
     ]
     note = "Per cent. The last three rows set the exact change of real income beside the published first-order sum."
     frame = pd.DataFrame(rows, columns=["what", "published", "computed", "certified"])

@@ -5,7 +5,7 @@ Bounds of tariffs are the author's, -50 % to 500 %. His Nash tolerance is 1e-2; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
@@ -26,12 +26,12 @@ MEDIANS = {"optimal": 58.9, "Nash": 58.1}
 _TARIFFS, _BOUNDS = InstrumentChoice(tariff="by_sector"), Bounds(tariff=(-0.5, 5.0))
 
 
-def tables(load: Load, say: Say) -> Iterator[Beside]:
-    """Own gains, Nash, and the medians of tariffs."""
+def tables(load: Load, say: Say, economies: Sequence[str] = ()) -> Iterator[Beside]:
+    """Own gains of all or some `economies`, Nash, and the medians of tariffs."""
     world = load("ossa2014")
     away = ~torch.eye(world.n_economies, dtype=torch.bool)
     rows, chosen, certified = [], [], []
-    for region in world.economies:
+    for region in economies or world.economies:
         say(f"optimal tariffs of {region}")
         result = solve_unilateral(world, region, instruments=_TARIFFS, bounds=_BOUNDS)
         at = world.economy_index(region)

@@ -23,6 +23,9 @@ _MODES = ("false", "by_sector", "uniform")
 KEYS = (
     Key("calibration", "name of a calibration, or a folder that holds one (`dlopt data list`)", "stylized2017",
         free=True),
+    Key("elasticities", "take this set of trade elasticities instead (`dlopt data elasticities`)", None, str | None),
+    Key("scale_elasticities", "take this set of scale elasticities instead; none: no economies of scale", None,
+        str | None),
     Key("policy", "policies to evaluate: a name the calibration knows, or a file", None, str | None,
         verbs=("equilibrium",)),
     Key("player", "the economy that optimises", None, str | None, verbs=("unilateral",)),

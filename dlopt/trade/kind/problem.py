@@ -94,7 +94,7 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     Raises:
         DloptError: the first value that cannot be.
     """
-    calibration = calibration_named(config["calibration"])
+    calibration = calibration_named(config["calibration"], config["elasticities"], config["scale_elasticities"])
     common = {key: config[key] for key in ("accounting", "deficits", "psi_scale")}
     if config["tolerance"] is not None:
         common["tolerance"] = config["tolerance"]
@@ -135,11 +135,11 @@ def _digest(init: Any) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=8)
-def calibration_named(name: str) -> Calibration:
-    """A calibration, read once per process."""
-    from dlopt.calibrations import load_calibration
+def calibration_named(name: str, elasticities: str | None = None, scale: str | None = None) -> Calibration:
+    """A calibration, with other sets of elasticities where they are named; read once per process."""
+    from dlopt.calibrations.elasticities import load_with
 
-    return load_calibration(name)
+    return load_with(name, elasticities, scale)
 
 
 def _is_number(value: Any) -> bool:
