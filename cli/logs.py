@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from .terminal.screen import console
+from .terminal.screen import console, escaped
 
 PROGRESS = "dlopt.progress"
 """Logger of the progress lines; a terminal shows them live instead."""
@@ -30,10 +30,19 @@ def console_handler() -> logging.Handler:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     handler.addFilter(lambda record: not getattr(record, "file_only", False))
+    handler.addFilter(_escape)
     return handler
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Labels of others may hold control characters: they are written as escapes."""
+    record.msg, record.args = escaped(record.getMessage()), ()
+    return True
 
 
 def file_handler(filename: str) -> logging.Handler:
     """The run's own log, UTF-8."""
     Path(filename).parent.mkdir(parents=True, exist_ok=True)
-    return logging.FileHandler(filename, encoding="utf-8")
+    handler = logging.FileHandler(filename, encoding="utf-8")
+    handler.addFilter(_escape)
+    return handler

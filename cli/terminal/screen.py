@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.segment import Segment
 
-console = Console(stderr=True, highlight=False)
-output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+def escaped(text: str) -> str:
+    """Control characters as escapes, so that no label sets colours or titles; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class EscapingConsole(Console):
+    """A console that shows control characters in what it is given as escapes; only its own reach the terminal."""
+
+    def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
+        """As rich's, with the text of every segment escaped."""
+        for segment in super().render(*arguments, **options):
+            text, style, control = segment
+            yield segment if control else Segment(escaped(text), style)
+
+
+console = EscapingConsole(stderr=True, highlight=False)
+output = EscapingConsole(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def shown(folder: Path) -> str:

@@ -28,6 +28,7 @@ from dlopt.calibrations.schema import (
     TABLES,
     BundleError,
     BundleExistsError,
+    BundleLabelError,
     Fault,
     Faults,
     Table,
@@ -101,9 +102,13 @@ def write_bundle(
 
     Raises:
         BundleError: what was to be written is not a sound calibration.
+        BundleLabelError: a label holds control characters.
         BundleExistsError: the folder exists and `force` is off, or it is not a bundle.
         FileWriteError: no permission or no space.
     """
+    for label in (*calibration.economies, *calibration.sectors, *calibration.sector_names, calibration.name):
+        if not label.isprintable():
+            raise BundleLabelError(f"The label {label!r} holds control characters: give one without.")
     folder = Path(folder)
     if folder.exists() and not (force and (folder / META_FILE).is_file()):
         raise BundleExistsError(folder)

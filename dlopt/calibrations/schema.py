@@ -115,6 +115,10 @@ class BundleError(FaultsError):
     """A calibration or policy file is not as it must be; `faults` holds every fault found."""
 
 
+class BundleLabelError(DloptError):
+    """A label that could not be shown on a screen as it is."""
+
+
 class BundleExistsError(DloptError):
     """A calibration would overwrite another."""
 

@@ -1,0 +1,61 @@
+"""Labels come from others: whatever they hold is shown, never obeyed."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+from pathlib import Path
+
+import pytest
+from dlopt.cli.logs import console_handler
+from dlopt.cli.terminal.screen import EscapingConsole, escaped
+from economies import small_synthetic
+from rich.table import Table
+from rich.text import Text
+
+from dlopt.calibrations import write_bundle
+from dlopt.calibrations.schema import BundleLabelError
+
+NASTY = "\x1b]0;owned\x07\x1b[31msteel\x9b2J"
+
+
+def test_the_screen_shows_escapes() -> None:
+    screen = io.StringIO()
+    console = EscapingConsole(file=screen, force_terminal=True, width=120)
+    table = Table("sector")
+    table.add_row(Text(NASTY))
+    console.print(table)
+    console.print(Text.assemble(("Error: ", "bold red"), NASTY), soft_wrap=True)
+    shown = screen.getvalue()
+    assert "\x1b]0" not in shown
+    assert "\x07" not in shown
+    assert "\x1b[31msteel" not in shown
+    assert "\x9b" not in shown
+    assert r"\x1b]0;owned" in shown
+    assert "\x1b[1;31mError" in shown  # its own colours stay
+
+
+def test_line_breaks_and_letters_stay() -> None:
+    assert escaped("a\n\tü 中") == "a\n\tü 中"
+
+
+def test_logs_show_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("test.labels")
+    log.propagate = False
+    handler = console_handler()
+    log.addHandler(handler)
+    log.warning("sector %s", NASTY)
+    log.removeHandler(handler)
+    shown = capsys.readouterr().err
+    assert "\x1b" not in shown
+    assert r"\x1b]0;owned" in shown
+
+
+def test_new_bundles_refuse_them(tmp_path: Path) -> None:
+    world = small_synthetic()
+    for field in ("economies", "sectors", "sector_names"):
+        labels = (NASTY, *getattr(world, field)[1:])
+        with pytest.raises(BundleLabelError, match="control characters"):
+            write_bundle(dataclasses.replace(world, **{field: labels}), tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
