@@ -1,0 +1,36 @@
+"""The example of a choice model of one's own: towns, the interdependence, and names that are refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlopt.errors import UnknownNameError
+
+FILE = Path(__file__).parents[2] / "examples" / "stores" / "dlopt_stores.py"
+
+
+@pytest.fixture(scope="module")
+def stores():
+    spec = importlib.util.spec_from_file_location("dlopt_stores", FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["dlopt_stores"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_is_short_enough_to_copy():
+    assert len(FILE.read_text().splitlines()) < 150
+
+
+def test_towns_depend_on_one_another_both_ways(stores):
+    model = stores.load("towns60")
+    assert (model.switches, model.factors, model.shocks) == (60, 61, 61)
+    assert (model.together > 0).any()
+    assert (model.together < 0).any()
+    assert stores.load("towns8").factors == 2
+    with pytest.raises(UnknownNameError, match="towns8"):
+        stores.load("villages")
