@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -33,6 +34,12 @@ GAMES: dict[str, tuple[InstrumentChoice, dict[str, Any]]] = {
     "between players": (InstrumentChoice("by_sector"), {"players": ("E3", "E1"), "partners": "players"}),
     "bounds that bind": (InstrumentChoice("by_sector"), {"bounds": Bounds(tariff=(0.0, 0.2))}),
 }
+
+
+@pytest.fixture(autouse=True)
+def one_start_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every player re-optimises from one random start; how widely deviations are looked for is tested elsewhere."""
+    monkeypatch.setattr("dlopt.trade.run.EFFORT", {math.inf: (0, 0)})
 
 
 @pytest.mark.parametrize("name", GAMES)
