@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     )
     from dlopt.errors import DloptError, UnknownNameError
     from dlopt.framework import BestResponse, FixedPointProblem, JointNewton
-    from dlopt.models import EquilibriumKind, EquilibriumModel, Instrument, verify_derivatives
+    from dlopt.models import EquilibriumKind, EquilibriumModel, Instrument, ModelResult, verify_derivatives
+    from dlopt.opening import open_run
     from dlopt.trade.api import (
         build_model,
         solve_cooperative,
@@ -47,11 +48,12 @@ _HOME = {
     "dlopt.calibrations": ("list_calibrations", "load_calibration", "write_bundle"),
     "dlopt.choice": (
         "AnalysisOptions", "BsdeResult", "Budget", "Exporter", "MethodOptions", "NetworkEconomy", "SwitchingModel",
-        "load_model", "load_network", "solve_bsde", "solve_exact",
+        "load_model", "load_network", "open_run", "solve_bsde", "solve_exact",
     ),
     "dlopt.errors": ("DloptError", "UnknownNameError"),
     "dlopt.framework": ("BestResponse", "FixedPointProblem", "JointNewton"),
-    "dlopt.models": ("EquilibriumKind", "EquilibriumModel", "Instrument", "verify_derivatives"),
+    "dlopt.models": ("EquilibriumKind", "EquilibriumModel", "Instrument", "ModelResult", "verify_derivatives"),
+    "dlopt.opening": ("open_run",),
     "dlopt.trade.api": (
         "build_model", "solve_cooperative", "solve_equilibrium", "solve_moves", "solve_nash", "solve_unilateral",
     ),
@@ -69,11 +71,11 @@ _EXPORTS = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "AnalysisOptions", "BestResponse", "Bounds", "BsdeResult", "Budget", "Calibration", "DloptError", "DrawOptions",
     "EquilibriumKind", "EquilibriumModel", "Exporter", "FixedPointProblem", "Instrument", "InstrumentChoice",
-    "Instruments", "JointNewton", "MethodOptions", "NetworkEconomy", "Policy", "SolveResult", "SwitchingModel",
-    "TradeModel", "UnknownNameError", "__version__", "build_instruments", "build_model", "draw_subsidies",
-    "list_calibrations", "load_calibration", "load_model", "load_network", "solve_bsde", "solve_cooperative",
-    "solve_equilibrium", "solve_exact", "solve_moves", "solve_nash", "solve_unilateral", "verify_derivatives",
-    "write_bundle",
+    "Instruments", "JointNewton", "MethodOptions", "ModelResult", "NetworkEconomy", "Policy", "SolveResult",
+    "SwitchingModel", "TradeModel", "UnknownNameError", "__version__", "build_instruments", "build_model",
+    "draw_subsidies", "list_calibrations", "load_calibration", "load_model", "load_network", "open_run",
+    "solve_bsde", "solve_cooperative", "solve_equilibrium", "solve_exact", "solve_moves", "solve_nash",
+    "solve_unilateral", "verify_derivatives", "write_bundle",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # so that a misspelt name is an error to type checkers

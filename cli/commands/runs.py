@@ -56,9 +56,10 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run fol
     from dlopt.errors import DloptError
     from dlopt.runs import read_run
     from dlopt.runs.tables import config_differences
+    from dlopt.views.sheets import rendered
 
     from ..terminal.screen import output
-    from ..terminal.sheets import ended, rendered
+    from ..terminal.sheets import ended
 
     if len(runs) < 2:
         raise DloptError("`dlopt runs compare` needs two runs or more.")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from dlopt.kind import Cell, Ended, Kind, Sheet
+from dlopt.kind import Ended, Kind
+from dlopt.views.sheets import rendered
 
 from .screen import STATUS_STYLE, shown
 
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dlopt.runs import RunRecord
-
-_TONE = {"good": "green", "bad": "red", "dim": "dim", "": ""}
-
-
-def rendered(sheet: Sheet) -> Table:
-    """A sheet as a table."""
-    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for k, column in enumerate(sheet.columns):
-        table.add_column(column, justify="left" if k < sheet.left else "right", overflow="fold")
-    for row in sheet.rows:
-        table.add_row(*(Text(c.text, style=_TONE[c.tone]) if isinstance(c, Cell) else Text(c) for c in row))
-    return table
 
 
 def screen(

@@ -16,10 +16,12 @@ from dlopt.choice.options import MethodOptions
 from dlopt.choice.states import checked_states, evaluate_states, like
 from dlopt.choice.traits import traits_of
 from dlopt.choice.value import Solution, ValueFunction
+from dlopt.errors import UnknownNameError
+from dlopt.shown import Shown
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class BsdeResult:
+class BsdeResult(Shown):
     """A solution with its accuracy.
 
     Attributes:
@@ -56,6 +58,26 @@ class BsdeResult:
         one's own: `marginal_values`, `simulation`, `impulse_response`).
         """
         return dict(self.frames)
+
+    @property
+    def kind_name(self) -> str:
+        """The kind of problem it answers."""
+        return traits_of(self.model).name
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Names of its tables."""
+        return tuple(self.frames)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One table.
+
+        Raises:
+            UnknownNameError: it has none of this name.
+        """
+        if name not in self.frames:
+            raise UnknownNameError("table", name, self.frames)
+        return self.frames[name]
 
     def value(self, y: Array, x: Array, z: Array | None = None) -> Array:
         """V, `[B]`, at switches `y` `[B, J]`, continuous states `x` `[B, K]` and positions of the clock `z` `[B]`."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from dlopt.errors import UnknownNameError
+from dlopt.shown import Shown
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.instruments import Instruments
@@ -73,7 +75,7 @@ class Move:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class SolveResult:
+class SolveResult(Shown):
     """What every solver of the trade model returns.
 
     Attributes:
@@ -108,7 +110,11 @@ class SolveResult:
         gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]
         named = [f"{label} {gain}" for label, gain in zip(self.calibration.economies, gains, strict=True)]
         shown = ", ".join(named[:8]) + (f", and {len(named) - 8} more" if len(named) > 8 else "")
-        chosen = "" if self.instruments is None else f"; {self.instruments.count} instruments"
+        chosen = (
+            ""
+            if self.instruments is None
+            else f"; {self.instruments.count} instrument{'' if self.instruments.count == 1 else 's'}"
+        )
         return f"SolveResult({self.calibration.name!r}, {self.status}: real income, %: {shown}{chosen})"
 
     @property
@@ -142,6 +148,31 @@ class SolveResult:
             "calibration": c.name, "calibration_sha256": c.sha256, "unit": c.unit, "year": c.year, "source": c.source,
             "accounting": self.model.accounting.value, "rates": "fractions", "changes": "per cent of the baseline",
         }  # fmt: skip
+
+    @property
+    def kind_name(self) -> str:
+        """The kind of problem it answers."""
+        return "trade"
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Names of its tables."""
+        from dlopt.trade.tables import makers
+
+        return tuple(makers(self))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One table, computed alone (see `dlopt.trade.tables`).
+
+        Raises:
+            UnknownNameError: it has none of this name.
+        """
+        from dlopt.trade.tables import makers
+
+        made = makers(self)
+        if name not in made:
+            raise UnknownNameError("table", name, made)
+        return made[name]()
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table of the run by name (see `dlopt.trade.tables`)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -19,23 +21,28 @@ from dlopt.trade.results import SolveResult
 
 def tables(result: SolveResult) -> dict[str, pd.DataFrame]:
     """Welfare and its parts, policies, sectors, trade, iterations, equilibria; moves, draws, distances if any."""
-    out = {
-        "welfare": welfare_table(result),
-        "decomposition": decomposition_table(result),
-        "policies": policy_table(result),
-        "sectors": sector_table(result),
-        "trade": trade_table(result),
-        "iterations": iteration_table(result),
-        "equilibria": equilibria_table(result),
+    return {name: make() for name, make in makers(result).items()}
+
+
+def makers(result: SolveResult) -> dict[str, Callable[[], pd.DataFrame]]:
+    """How each table of a result is computed, by name."""
+    made: dict[str, Callable[[SolveResult], pd.DataFrame]] = {
+        "welfare": welfare_table,
+        "decomposition": decomposition_table,
+        "policies": policy_table,
+        "sectors": sector_table,
+        "trade": trade_table,
+        "iterations": iteration_table,
+        "equilibria": equilibria_table,
     }
     if result.moves:
-        out["moves"] = move_table(result)
+        made["moves"] = move_table
     if result.reference is not None:
-        out["distance"] = distance_table(result)
+        made["distance"] = distance_table
+    out = {name: partial(make, result) for name, make in made.items()}
     if result.draws is not None:
-        out["draws"] = result.draws.table()
-        out["draws_summary"] = result.draws.summary()
-    return out
+        out |= {"draws": result.draws.table, "draws_summary": result.draws.summary}  # type: ignore[dict-item]
+    return out  # type: ignore[return-value]
 
 
 def welfare_table(result: SolveResult) -> pd.DataFrame:

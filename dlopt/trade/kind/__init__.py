@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.kind import ABOVE_0, AT_LEAST_0, CHECKPOINTS, COUNT, RESUME, SEED, THREADS, Ended, Key, Kind, Problem, Verb
+from dlopt.trade.rates import EXPORT_TAX, SUBSIDY, TARIFF
 
 if TYPE_CHECKING:
     from dlopt.kind import Sheet
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 
 _OPTIMISE = ("unilateral", "nash", "cooperative")
-_MODES = ("false", "by_sector", "uniform")
 
 KEYS = (
     Key("calibration", "name of a calibration, or a folder that holds one (`dlopt data list`)", "stylized2017",
@@ -39,9 +39,9 @@ KEYS = (
         verbs=("unilateral",)),
     Key("instruments", options="dlopt.trade.instruments:InstrumentChoice", verbs=_OPTIMISE),
     Key("instruments.tariff", "false, by_sector, uniform, or mfn: one rate per sector for all partners",
-        words=(*_MODES, "mfn"), verbs=_OPTIMISE),
-    Key("instruments.export_tax", "false, by_sector, uniform", words=_MODES, verbs=_OPTIMISE),
-    Key("instruments.subsidy", "false, by_sector, uniform", words=_MODES, verbs=_OPTIMISE),
+        words=TARIFF.modes, verbs=_OPTIMISE),
+    Key("instruments.export_tax", "false, by_sector, uniform", words=EXPORT_TAX.modes, verbs=_OPTIMISE),
+    Key("instruments.subsidy", "false, by_sector, uniform", words=SUBSIDY.modes, verbs=_OPTIMISE),
     Key("instruments.sectors", "tradable, all, or a list of sectors", words=("tradable", "all"), open=True,
         verbs=_OPTIMISE),
     Key("bounds", options="dlopt.trade.instruments:Bounds", verbs=_OPTIMISE),

@@ -9,11 +9,12 @@ from dlopt.errors import DloptError
 from dlopt.kind import Cell, Ended, Sheet
 from dlopt.runs.tables import average_policies
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
+from dlopt.trade.rates import INSTRUMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_INSTRUMENT = {"tariff": "tariff", "export_tax": "export tax", "subsidy": "subsidy"}
+_INSTRUMENT = {kind.name: kind.label for kind in INSTRUMENTS}
 
 
 def describe(info: Any) -> str:

@@ -1,0 +1,74 @@
+"""Pictures of a result, by the table each is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from dlopt.trade.rates import KINDS
+from dlopt.views.figures.canvas import panels
+from dlopt.views.figures.network import link_map
+from dlopt.views.report.pictures import policies_by_sector, way_of_the_solver
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Read = Callable[[], pd.DataFrame]
+GOOD, BAD = "#1b5e20", "#b00020"
+
+
+def of_table(name: str, read: Read) -> dict[str, Callable[[], Figure]]:
+    """Names of the pictures that one table has, and how to draw each; the table is read when it is drawn."""
+    if name == "welfare":
+        return {"welfare": lambda: changes(read())}
+    if name == "policies":
+        present = set(read()["instrument"])
+        return {kind: partial(_policies, read, kind) for kind in KINDS if kind in present}
+    if name == "iterations":
+        return {"iterations": lambda: way_of_the_solver(read())}
+    if name == "losses":
+        return {"losses": lambda: training(read())}
+    if name == "marginal_values":
+        return {"links": lambda: link_map(read())} if "buyer" in read() else {}
+    return {}
+
+
+def changes(welfare: pd.DataFrame) -> Figure:
+    """Changes of real income by economy, bars in per cent.
+
+    Args:
+        welfare: the table `welfare`.
+
+    Raises:
+        MissingPlotError: matplotlib is not installed.
+    """
+    figure, (axes,) = panels(1, 1, 1.0 + 0.25 * len(welfare))
+    values = welfare["real_income_change_pct"]
+    axes.barh(welfare["economy"], values, color=[GOOD if value >= 0 else BAD for value in values])
+    axes.invert_yaxis()
+    axes.axvline(0, color="#222", linewidth=0.8)
+    axes.set_xlabel("change of real income, per cent", fontsize=8)
+    return figure
+
+
+def training(losses: pd.DataFrame) -> Figure:
+    """The residual of the equation while a value function is trained, as a share of V.
+
+    Args:
+        losses: the table `losses`.
+
+    Raises:
+        MissingPlotError: matplotlib is not installed.
+    """
+    figure, (axes,) = panels(1, 1, 2.4)
+    axes.semilogy(losses["step"], losses["hjb_residual_rel"], color="#1f4e79")
+    axes.set_xlabel("gradient steps", fontsize=8)
+    axes.set_ylabel("mean residual / V", fontsize=8)
+    return figure
+
+
+def _policies(read: Read, kind: str) -> Figure:
+    return policies_by_sector(read(), kind)
