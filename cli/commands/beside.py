@@ -6,8 +6,6 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 
 def beside(papers: Sequence[str], folder: Path, **limits: Sequence[str]) -> bool:
     """Solve, print and write the tables of some papers; returns whether every number is certified.
@@ -34,7 +32,7 @@ def beside(papers: Sequence[str], folder: Path, **limits: Sequence[str]) -> bool
             path = write(table, place / paper)
             columns = ["published", "computed", "difference", "certified"]
             shown_table = table_of(table.title, ["", *columns], right=columns[:3])
-            frame: pd.DataFrame = table.frame
+            frame = table.frame
             for what, published, computed, sure in frame.itertuples(index=False):
                 cells = [f"{value:.3f}" for value in (published, computed, computed - published)]
                 add_row(shown_table, str(what), *cells, "yes" if sure else "no")

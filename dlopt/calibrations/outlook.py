@@ -27,8 +27,9 @@ def outlook(n_economies: int, n_sectors: int, name: str) -> list[str]:
         f"This world has {unknowns:,} unknowns. On one core an equilibrium takes some {_time(equilibrium)}, one "
         f"economy's best tariffs and subsidies {_time(alone)}, and a game of tariffs among all {n_economies} {game} "
         "(docs/scaling.md).",
-        f"Smaller: dlopt data aggregate {name} --economies 7 --sectors 20 --name {name}_small. "
-        "Or let fewer play: players=[USA,CHN].",
+        f"Smaller: dlopt data aggregate {name} --economies {min(7, n_economies)} --sectors {min(20, n_sectors)} "
+        f"--name {name}_small. "
+        "Or let fewer play: players=[USA,CHN], say.",
     ]
 
 
