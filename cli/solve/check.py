@@ -91,6 +91,10 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
         if parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
             return Checked([*options, *words, *extra], None, None, False, config=config)
         multirun = parsed.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
+        if multirun and not parsed.multirun:  # the same command in other words, which a retry can repeat
+            kept = [(o, word) for o, word in zip(overrides, words, strict=True) if o.key_or_group != "hydra.mode"]
+            overrides, words = [o for o, _ in kept], [word for _, word in kept]
+            options.insert(0, "--multirun")
         jobs = jobs_of(overrides, words, multirun)
         composed, built = [], []
         for words_of_job in jobs:
