@@ -80,7 +80,7 @@ def test_importing_dlopt_is_light() -> None:
 @pytest.mark.parametrize(
     ("typed", "incomplete", "expected"),
     [
-        ([], "sc", ["scenario="]),
+        ([], "sce", ["scenario="]),
         (["scenario", "="], "tr", ["trade_war"]),  # bash
         (["scenario"], "", "any"),  # bash, right after the sign
         ([], "scenario=tr", ["scenario=trade_war"]),  # zsh, fish
