@@ -19,6 +19,7 @@ from .commands.kinds import kinds
 from .commands.landscape import landscape
 from .commands.report import report
 from .commands.reproduce import reproduce
+from .commands.sensitivity import sensitivity
 from .loading import load
 from .terminal.completion import complete_override
 
@@ -37,6 +38,7 @@ app.add_typer(data.app, name="data")
 app.command()(landscape)
 app.command()(reproduce)
 app.command()(report)
+app.command()(sensitivity)
 app.command()(evaluate)
 app.command()(kinds)
 

@@ -74,7 +74,7 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
     """
     config = built_in_verbs()[verb][0].config
     parsed = parse_arguments(arguments)
-    options, words = options_of(parsed), list(parsed.overrides)
+    options, words = options_of(parsed), [with_sentence_quoted(word) for word in parsed.overrides]
     with session(parsed.config_dir):
         overrides = parse_overrides(words)
         named, _ = named_kind(words)
@@ -210,6 +210,13 @@ def check_folder(folder: Path, again: bool = False) -> None:
         raise CommandError(f"Cannot write to {folder}: {error.strerror}. Choose another hydra.run.dir.") from error
     if (folder / FILE).exists() and not again:
         raise FolderInUseError(folder)
+
+
+def with_sentence_quoted(word: str) -> str:
+    """A word whose value is a sentence, such as `policy=USA: 25% on steel,cars`, in quotes: its commas are no sweep."""
+    key, equals, value = word.partition("=")
+    sentence = equals and re.match(r"[^'\"{\[$]*\w: ", value) is not None
+    return f"{key}={quoted(value)}" if sentence else word
 
 
 def quoted(text: str) -> str:

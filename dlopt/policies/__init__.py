@@ -4,7 +4,7 @@ from dlopt.policies.apply import Applied, apply_rules, effective_rates
 from dlopt.policies.reading import policy_from
 from dlopt.policies.retaliation import retaliate, sides
 from dlopt.policies.rules import PolicyWordsError, Rule
-from dlopt.policies.schedule import read_schedule, rules_of
+from dlopt.policies.schedule import is_schedule, read_schedule, rules_of
 from dlopt.policies.shipped import Schedule, schedules, shipped_schedule
 from dlopt.policies.words import parse_policy
 
@@ -15,6 +15,7 @@ __all__ = [
     "Schedule",
     "apply_rules",
     "effective_rates",
+    "is_schedule",
     "parse_policy",
     "policy_from",
     "read_schedule",

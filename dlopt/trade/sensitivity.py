@@ -27,6 +27,7 @@ from dlopt.trade.game import Objective, TradeGame, TradePoint
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, TradeModel
 from dlopt.trade.parameters import TABLES, Parameter, moved
+from dlopt.trade.rates import KINDS
 from dlopt.trade.results import SolveResult
 
 if TYPE_CHECKING:
@@ -81,6 +82,26 @@ class Sensitivities:
                 )  # fmt: skip
         names = ["parameter", "kind", "value", "unit", "economy", "derivative", "per_one_percent"]
         return pd.DataFrame(rows, columns=names)
+
+    def policies(self) -> pd.DataFrame:
+        """Chosen rates: a row for each instrument and parameter whose derivative is not zero.
+
+        Returns:
+            Columns `player`, `instrument` (position), `kind`, `parameter`, `derivative` (of the log rate per unit).
+        """
+        import pandas as pd
+
+        chosen = self.result.instruments
+        columns = ["player", "instrument", "kind", "parameter", "derivative"]
+        if chosen is None:
+            return pd.DataFrame(columns=columns)
+        where, which = self.instruments.nonzero(as_tuple=True)
+        labels = [parameter.label for parameter in self.parameters]
+        owners = [chosen.players[min(k, len(chosen.players) - 1)] for k in chosen.owner[where].tolist()]
+        kinds = [KINDS[k] for k in chosen.kind[where].tolist()]
+        values = self.instruments[where, which].tolist()
+        rows = [where.tolist(), kinds, [labels[k] for k in which.tolist()], values]
+        return pd.DataFrame(dict(zip(columns, [owners, *rows], strict=True)))
 
     def standard_errors(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
         """Standard errors by the delta method: of real income (per cent, `[country]`) and log rates (`[instrument]`).
@@ -189,6 +210,8 @@ class _Players:
     """The players of a result, in the worlds near it."""
 
     def __init__(self, result: SolveResult, instruments: Instruments, objective: ObjectiveOf | None) -> None:
+        if objective is not None:  # one planner owns them all
+            instruments = dataclasses.replace(instruments, owner=torch.zeros_like(instruments.owner))
         self.instruments, self.objective, self.fixed = instruments, objective, result.wedges
         self.a = instruments.average(result.wedges)
 

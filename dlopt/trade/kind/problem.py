@@ -42,6 +42,8 @@ class TradeProblem(Problem):
         arguments: what the solver is given besides.
         seed: of all random draws.
         draws: whose subsidies are drawn afterwards, and how; None for nobody's.
+        answer: how others answer the policy, and who; None where nobody does.
+        notes: what a reader should know about how the policy was taken.
     """
 
     def __init__(
@@ -51,7 +53,10 @@ class TradeProblem(Problem):
         arguments: Mapping[str, Any],
         seed: int,
         draws: tuple[str, DrawOptions] | None = None,
+        answer: tuple[Any, tuple[str, ...]] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
+        self.answer, self.notes = answer, tuple(notes)
         self.verb, self.calibration, self.arguments, self.seed, self.draws = verb, calibration, arguments, seed, draws
         self.identity = Identity(calibration.name, calibration.sha256)
         self.size = f"{calibration.n_economies} economies, {calibration.n_sectors} sectors"
@@ -68,19 +73,34 @@ class TradeProblem(Problem):
             session.watch.progress(Step(info.phase, describe(info)))
             return session.watch.stop()
 
+        if self.answer is not None:
+            return self._noted(self._answered(on_iteration))
         name = "moves" if "moves" in self.arguments else self.verb
         recorded = {"tape": session.tape} if self.recorded else {}
         result: SolveResult = getattr(api, f"solve_{name}")(
             self.calibration, on_iteration=on_iteration, **recorded, **self.arguments
         )
         if self.draws is None or result.status == "interrupted":
-            return result
+            return self._noted(result)
         player, options = self.draws
         try:
             draws = draw_subsidies(result, player, options, self.seed, session.tape)
         except DrawsInterrupted:
             return dataclasses.replace(result, status="interrupted", message="Stopped before all draws were solved.")
         return dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
+
+    def _answered(self, on_iteration: Callable[[Any], bool]) -> SolveResult:
+        """The policy, and the answer to it."""
+        from dlopt.policies import retaliate
+
+        assert self.answer is not None
+        how, who = self.answer
+        given = {key: value for key, value in self.arguments.items() if key != "policy"}
+        return retaliate(self.calibration, self.arguments["policy"], how, who, on_iteration=on_iteration, **given)
+
+    def _noted(self, result: SolveResult) -> SolveResult:
+        message = " ".join((result.message, *self.notes))
+        return dataclasses.replace(result, message=message) if self.notes else result
 
 
 def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> TradeProblem:
@@ -98,11 +118,13 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     common = {key: config[key] for key in ("accounting", "deficits", "psi_scale")}
     if config["tolerance"] is not None:
         common["tolerance"] = config["tolerance"]
+    notes: list[str] = []
     make: dict[str, Callable[[], Any]] = {
-        "policy": lambda: _policy(config["policy"], config["calibration"], calibration),
+        "policy": lambda: _policy(config["policy"], config["calibration"], calibration, notes),
+        "retaliators": lambda: _retaliators(config, calibration),
         "player": lambda: _player(config["player"], calibration, choices["scenario"], config["scenario"]["verbs"]),
         "players": lambda: _players(config["players"], calibration),
-        "partners": lambda: config["partners"],
+        "partners": lambda: _partners(config["partners"], calibration),
         "unions": lambda: _unions(config["unions"], calibration),
         "moves": lambda: _moves(config["moves"], calibration),
         "instruments": lambda: _instruments(config["instruments"], calibration),
@@ -121,6 +143,12 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     if "init" in arguments:
         arguments["seed"] = config["seed"]
     draws = _draws(config["draws"], arguments, calibration) if "draws" in own else None
+    if verb == "equilibrium":
+        answer = None if config["retaliation"] == "none" else (config["retaliation"], arguments["retaliators"])
+        del arguments["retaliators"]
+        if answer is not None:
+            _check_answer(answer, arguments["policy"], calibration)
+        return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes)
     return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws)
 
 
@@ -284,16 +312,54 @@ def _weights(weights: Any, calibration: Calibration) -> str | dict[str, float]:
     return chosen
 
 
-def _policy(name: str | None, where: str, calibration: Calibration) -> Policy | None:
+def _policy(name: str | None, where: str, calibration: Calibration, notes: list[str]) -> Policy | None:
+    """Levels by name or file; else a sentence, a schedule by name, or a schedule in a file, with notes on it."""
     from dlopt.calibrations import find_calibration, named_policies, read_policy
+    from dlopt.policies import is_schedule, policy_from, schedules
+    from dlopt.policies.words import is_policy_text
 
     if name is None:
         return None
     named = named_policies(find_calibration(where))
     path = named.get(name, Path(name).expanduser())
+    known = [schedule.name for schedule in schedules()]
+    if "%" in name or is_policy_text(name) or (name in known and name not in named) or is_schedule(path):
+        applied = policy_from(name, calibration)
+        notes += applied.notes
+        return applied.policy
     if not path.is_file():
-        raise UnknownNameError(f"policy of calibration {calibration.name!r} (or file)", name, named)
+        raise UnknownNameError(f"policy of calibration {calibration.name!r}, schedule or file", name, [*named, *known])
     return read_policy(path, calibration)
+
+
+def _partners(partners: Any, calibration: Calibration) -> Any:
+    if partners in ("all", "players"):
+        return partners
+    names = _names(
+        [partners] if isinstance(partners, str) else partners, "partners", "all, players, or a list like [USA]"
+    )
+    for name in names:
+        calibration.economy_index(name)
+    return names
+
+
+def _retaliators(config: Mapping[str, Any], calibration: Calibration) -> tuple[str, ...]:
+    given = config["retaliators"]
+    if given == "all":
+        return ()
+    names = _names([given] if isinstance(given, str) else given, "retaliators", "all, or a list such as [EU,CHN]")
+    for name in names:
+        calibration.economy_index(name)
+    return names
+
+
+def _check_answer(answer: tuple[Any, tuple[str, ...]], policy: Policy | None, calibration: Calibration) -> None:
+    """There is something to answer, and somebody else to do it."""
+    from dlopt.policies import sides
+
+    if policy is None:
+        raise DloptError(f"retaliation={answer[0]} answers a policy: give one, such as policy='USA: 25% on steel'.")
+    sides(policy, calibration, answer[1])
 
 
 def _init(init: str, calibration: Calibration) -> str | Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from dlopt.errors import DloptError
@@ -12,10 +13,12 @@ from dlopt.trade.accounting import Accounting
 from dlopt.trade.api import build_model
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.game import Objective
 from dlopt.trade.instruments import Instruments, build_instruments
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.problem import TradeProblem, build, policy_of_run
 from dlopt.trade.model import TradeModel
+from dlopt.trade.planner import planner_weights, weighted_welfare
 from dlopt.trade.results import SolveResult
 
 _SAME_PCT = 1e-6
@@ -54,6 +57,21 @@ def restore(folder: Path) -> SolveResult:
         )
     certificate = Certificate(**(record.certificate or {}))
     return SolveResult(record.status, record.message, certificate, model, found.u, wedges, _instruments(model, problem))
+
+
+def goal_of_run(folder: Path) -> Callable[[TradeModel], Objective] | None:
+    """What a planner's run maximised, for any model near its own; None where players maximise their own welfare.
+
+    Raises:
+        RebuildError: the objective is not a sum of welfares.
+    """
+    record = read_run(folder)
+    if record.verb != "cooperative":
+        return None
+    arguments = problem_of_run(folder, record).arguments
+    if arguments["objective"] != "welfare" or arguments["no_losers"]:
+        raise RebuildError(f"{folder} maximised a bargain or protected losers: only weighted welfare has derivatives.")
+    return lambda model: weighted_welfare(planner_weights(model, arguments["weights"]))
 
 
 def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
