@@ -14,6 +14,7 @@ generator and sensitivities are still exact (the model's own drift and volatilit
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ class MeanField:
             gain = split.opening * q * (worth - cost)
         waiting = problems.discounted(gain)
         k = split.opening * np.minimum(q, 1.0) + split.closing
-        like = {"device": model.centre.device, "dtype": model.centre.dtype}
+        like: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
         self.p = torch.tensor(p, **like)
         self.cross = torch.tensor(split.couplings / (rho + k[:, None] + k[None, :]), **like)
         self.direction = torch.tensor(split.direction, **like)

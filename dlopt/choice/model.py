@@ -122,9 +122,6 @@ class SwitchingModel(Protocol):
         switch_labels, factor_labels, clock_labels: as in `Model`.
     """
 
-    switches: int
-    factors: int
-    shocks: int
     clocks: int
     rho: float
     cost: Tensor
@@ -132,6 +129,15 @@ class SwitchingModel(Protocol):
     spread: Tensor
     clock_rate: float
     longest_step: float
+
+    @property
+    def switches(self) -> int: ...
+
+    @property
+    def factors(self) -> int: ...
+
+    @property
+    def shocks(self) -> int: ...
 
     @property
     def switch_labels(self) -> tuple[str, ...]: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -77,8 +78,8 @@ class _Probe:
         self.check("diffuse(x, years, noise)", moved, (b, k), dtype)
         for value in (0.0, 1.0, None):
             y = state.y if value is None else torch.full_like(state.y, value)
-            at = State(y, state.x, state.z)
-            self.check("flow(state)", self.run("flow", lambda at=at: model.flow(at)), (b,), dtype)
+            flow = functools.partial(model.flow, State(y, state.x, state.z))
+            self.check("flow(state)", self.run("flow", flow), (b,), dtype)
         index = self.run("movable", lambda: model.movable(state))
         width = j if index is None else index.shape[1]
         both = self.run("rates", lambda: model.rates(state))

@@ -117,8 +117,8 @@ def verify(
             )  # fmt: skip
         if not completed:
             untested.append(player)
-    gain = None if best_gain is None else max(best_gain, 0.0)
-    return point, Verification(gain, tuple(untested), tuple(screened.items()), tuple(followed.items()), agree)
+    largest = None if best_gain is None else max(best_gain, 0.0)
+    return point, Verification(largest, tuple(untested), tuple(screened.items()), tuple(followed.items()), agree)
 
 
 def _answer(

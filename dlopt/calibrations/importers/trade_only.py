@@ -93,9 +93,9 @@ def trade_world(
     home = flows[np.arange(n), np.arange(n)]
     missing = (home <= 0) & (flows.sum(axis=0) > 0)
     if own_trade == "floor" and missing.any():
-        k, s = np.nonzero(missing)
-        flows[k, k, s] = OWN_FLOOR * flows.sum(axis=0)[k, s]
-        lines.append(f"Missing own trade (floor): {len(k)} cells put at {OWN_FLOOR:g} of purchases.")
+        at, which = np.nonzero(missing)
+        flows[at, at, which] = OWN_FLOOR * flows.sum(axis=0)[at, which]
+        lines.append(f"Missing own trade (floor): {len(at)} cells put at {OWN_FLOOR:g} of purchases.")
     elif missing.any():
         lines.append(f"Missing own trade (keep): {int(missing.sum())} cells are zero; --own-trade floor fills them.")
     known = divisions_of(isic, sectors)
@@ -197,8 +197,10 @@ def _input_shares(
     world = (mine.sum(axis=0), made.sum(axis=0), added.sum(axis=0))
     beta, gamma = np.ones((len(labels), len(sectors))), np.zeros((len(labels), len(sectors), len(sectors)))
     for n, label in enumerate(labels):
-        k = other.economies.index(label) if label in other.economies else None
-        own_inputs, own_made, own_added = world if k is None else (mine[k], made[k], added[k])
+        own_inputs, own_made, own_added = world
+        if label in other.economies:
+            place = other.economies.index(label)
+            own_inputs, own_made, own_added = mine[place], made[place], added[place]
         bought = own_inputs.sum(axis=0)
         sound = (own_made > 0) & (bought > 0)
         beta[n] = np.where(sound, own_added / np.where(sound, own_made, 1), 1.0)

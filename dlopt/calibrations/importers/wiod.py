@@ -196,9 +196,9 @@ def _accounts(rows: list[list[Any]], file: str) -> Accounts:
         numbers = _numbers([row[4 + c] for c in columns], file, k + 7)
         for number, (to, sector) in zip(numbers, columns.values(), strict=True):
             target[to, sector] += number
-    for block in ("value added", "output"):
-        if block not in found:
-            raise WiodError(file, f"the row of {block} is missing", "download it again")
+    for needed in ("value added", "output"):
+        if needed not in found:
+            raise WiodError(file, f"the row of {needed} is missing", "download it again")
     return Accounts(economies, sectors, use, final, stock, taken, added, paid, output)
 
 

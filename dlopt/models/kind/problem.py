@@ -126,7 +126,7 @@ def restore(kind: EquilibriumKind, folder: Path) -> ModelResult:
         raise RestoreError(f"The package of kind {kind.name!r} has changed since {folder} was run. Run it again.")
     initial = check_model(model)
     policies = read_table(folder, "policies").set_index("instrument")
-    a = model.values(policies["value"].to_dict())
+    a = model.values({str(name): float(value) for name, value in policies["value"].items()})
     u = equilibrium(model, a)
     now = model.call("objectives", u, a)
     before = torch.tensor(read_table(folder, "objectives")["value"].to_numpy().copy())
