@@ -117,7 +117,8 @@ def solve_unilateral(
 
 
 def solve_moves(
-    calibration: Calibration, moves: Sequence[str], *, instruments: Choice, bounds: Bounds = Bounds(),
+    calibration: Calibration, moves: Sequence[str], *, instruments: Choice, partners: Partners = "all",
+    bounds: Bounds = Bounds(),
     accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0, starts: int = 1,
     seed: int = 0, init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
     tape: Tape | None = None, linear_solver: MakeSolver | None = None,
@@ -134,9 +135,9 @@ def solve_moves(
     state, done, tape = init, [], tape or Tape()
     for player in moves:
         result = solve_unilateral(
-            calibration, player, instruments=instruments, bounds=bounds, accounting=accounting, deficits=deficits,
-            psi_scale=psi_scale, starts=starts, seed=seed, init=state, tolerance=tolerance, on_iteration=on_iteration,
-            tape=tape, linear_solver=linear_solver,
+            calibration, player, instruments=instruments, partners=partners, bounds=bounds, accounting=accounting,
+            deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=state, tolerance=tolerance,
+            on_iteration=on_iteration, tape=tape, linear_solver=linear_solver,
         )  # fmt: skip
         done.append(Move(player, result.status, result.real_income_change_pct))
         state = result.policy

@@ -62,3 +62,7 @@ class Certificate:
     agree: int | None = None
     improved: tuple[str, ...] = ()
     local: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("untested", "improved"):  # lists where it comes from a file
+            object.__setattr__(self, name, tuple(getattr(self, name)))

@@ -72,7 +72,7 @@ def test_import_makes_a_model_that_can_be_named(place):
 def test_other_scenarios_and_unknown_models_are_refused(place):
     wrong = dlopt(place, "solve", "bsde", "scenario=dual")
     assert wrong.returncode == 1
-    assert "serves export and network" in " ".join((wrong.stderr + wrong.stdout).split())
+    assert "`dlopt solve nash scenario=dual`" in " ".join((wrong.stderr + wrong.stdout).split())
     unknown = dlopt(place, "solve", "bsde", "scenario=network", "model=synthetik")
     assert unknown.returncode == 1
     assert "synthetic" in unknown.stderr + unknown.stdout

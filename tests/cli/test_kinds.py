@@ -151,7 +151,7 @@ def test_solve_stop_resume_report_compare(case: Case, dlopt: Any) -> None:
         same(dlopt.folder / "whole", dlopt.folder / f"{folder}-elsewhere")
         solved(dlopt, "solve", case.verb, f"resume={folder}", f"hydra.run.dir={folder}")
         same(dlopt.folder / "whole", dlopt.folder / folder)
-    assert whole.command in solved(dlopt, "runs", "show", "whole")
+    assert whole.command in " ".join(solved(dlopt, "runs", "show", "whole").split())
     assert "whole" in solved(dlopt, "report", "whole")
     page = (dlopt.folder / "whole" / "report.html").read_text()
     assert whole.scenario in page
