@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ class Shown:
         """
         figure: Figure = _views().plot(self, what)
         return figure
+
+    def to_parquet(self, folder: str | Path) -> None:
+        """Write every table as Parquet into a folder, and `run.json`: `dlopt runs`, `report` and `export` take it.
+
+        A folder written before by this method is replaced; it does not open again as a result (`dlopt.open_run`).
+
+        Raises:
+            FolderInUseError: the folder holds a run of `dlopt solve`.
+            FileWriteError: it cannot be written.
+        """
+        _views().save(self, Path(folder).expanduser())
 
     def compare(self, *others: Any) -> Comparison:
         """It and other results of the same kind side by side, as `dlopt runs compare` shows runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,6 +76,7 @@ def reproduce(
     targets = chosen([word for word in words if "=" not in word])
     if not targets:
         raise ArgumentError("Which targets? `dlopt reproduce all`, or some of them: see --help.")
+    _check_installed(targets)
     variants = _variants(keys)
     name = keys.get("calibration") or _default_calibration()
     calibration = load_calibration(name)
@@ -121,6 +122,26 @@ def reproduce(
     _show_status(done)
     output.print(f"{shown(folder / 'report.html')}", style="cyan", soft_wrap=True)
     raise typer.Exit(0 if done.certified else 2)
+
+
+def _check_installed(targets: Sequence[str]) -> None:
+    """Refuse before anything is solved what could not be shown afterwards.
+
+    Raises:
+        MissingPlotError, MissingStatsError: a library that a target needs is not installed.
+    """
+    import importlib.util
+
+    from dlopt.papers.engine.targets import Picture
+    from dlopt.papers.targets import TARGETS
+    from dlopt.papers.wang2024.regressions import MissingStatsError
+    from dlopt.views.figures.canvas import MissingPlotError
+
+    pictures = any(isinstance(TARGETS[name], Picture) for name in targets)
+    if pictures and importlib.util.find_spec("matplotlib") is None:
+        raise MissingPlotError
+    if {"table2", "table4", "text", "claims"} & set(targets) and importlib.util.find_spec("statsmodels") is None:
+        raise MissingStatsError
 
 
 def _limits(words: list[str]) -> dict[str, list[str]]:

@@ -82,7 +82,10 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run fol
 def collect(
     sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")],
     table: Annotated[str | None, typer.Option(help="Which table of the runs; by default the kind's main one.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to; default SWEEP/collected-TABLE.parquet.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where to: .parquet, .csv, .xlsx or .tex; default SWEEP/collected-TABLE.parquet."),
+    ] = None,
 ) -> None:
     """One table over all runs of a sweep, their overrides as columns.
 
@@ -90,11 +93,13 @@ def collect(
     """
     from dlopt.runs.sweep import collect as collected
     from dlopt.runs.sweep import jobs_of_sweep
-    from dlopt.store.files import write_table
+    from dlopt.store.exports import check_suffix, write_any
 
     from ..terminal.screen import output as screen
     from ..terminal.screen import shown
 
+    if output is not None:
+        check_suffix(output)
     jobs = jobs_of_sweep(sweep)
     missing = [job for job in jobs if not job.finished]
     if missing:
@@ -102,7 +107,7 @@ def collect(
     table = table or _main_table(jobs)
     frame = collected(jobs, table)
     path = output or sweep / f"collected-{table}.parquet"
-    write_table(frame, path, {"source": "dlopt runs collect", "table": table})
+    write_any(frame, path, {"source": "dlopt runs collect", "table": table})
     done = len(jobs) - len(missing)
     screen.print(f"{done} of {len(jobs)} jobs, {len(frame)} rows, in {shown(path)}", soft_wrap=True)
     if missing:

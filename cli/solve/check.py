@@ -132,7 +132,8 @@ def _check_keys(overrides: Sequence[Override], verb: str, kinds: Sequence[Kind])
             if key in known:
                 own = sorted({name.partition(".")[0] for name in allowed} | {"scenario"})
                 raise CommandError(f"{key} means nothing to `dlopt solve {verb}`. Its keys: {', '.join(own)}.")
-            raise UnknownNameError("key", key, ["scenario", *sorted(allowed)])
+            unknown = UnknownNameError("key", key, ["scenario", *sorted(allowed)])
+            raise CommandError(f"{unknown} `dlopt solve {verb} --help` explains every key.")
         if override.is_delete() or override.is_add():
             raise CommandError(f"{override.input_line!r}: keys can be neither added nor deleted; write {key}=VALUE.")
 

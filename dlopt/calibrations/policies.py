@@ -26,9 +26,9 @@ from dlopt.trade.policy import Policy
 def read_policy(path: str | Path, calibration: Calibration) -> Policy:
     """Read a policy table: the baseline policies with the rates it gives put in their place.
 
-    Columns `instrument` (tariff, export_tax, subsidy), `origin`, `destination` (empty for subsidies), `sector`,
-    `rate` (the new level, a fraction), CSV or Parquet. The `policies.parquet` of a run serves too: its further
-    columns are passed over.
+    Columns `instrument` (tariff, export_tax, subsidy), `origin`, `destination` (empty for subsidies), `sector` (its
+    label or its name), `rate` (the new level, a fraction), CSV or Parquet. The `policies.parquet` of a run serves too:
+    its further columns are passed over.
 
     Args:
         path: the file.
@@ -67,6 +67,9 @@ def policy_of(path: Path, calibration: Calibration, faults: Faults, label: str |
     if raw is None:
         return None
     axes = {"economy": calibration.economies, "sector": calibration.sectors}
+    labels = dict(zip(calibration.sector_names, calibration.sectors, strict=True))
+    labels |= {label: label for label in calibration.sectors}  # a label that is another sector's name stays a label
+    raw.texts["sector"] = [labels.get(text, text) for text in raw.texts["sector"]]
     rates = {name: getattr(calibration, name).clone() for name in INSTRUMENTS}
     instruments = np.array(raw.texts["instrument"], dtype=object)
     for k in np.flatnonzero(~np.isin(instruments, INSTRUMENTS)):

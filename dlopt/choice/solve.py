@@ -222,7 +222,14 @@ def _message(certificate: Certificate, method: MethodOptions, converged: bool) -
     )
     if converged:
         return f"Solved: {size}."
+    advice = ["train longer (budget.steps)"]
+    if method.baseline != "meanfield":
+        advice.append("use method.baseline=meanfield")
+    # A network economy has no conditional network: its size is that of method.hidden alone.
+    larger = "method.hidden, method.conditional" if method.conditional else "method.hidden"
+    advice.append(f"take a larger neural network ({larger})")
+    words = f"{', '.join(advice[:-1])} or {advice[-1]}"
     return (
-        f"Not accurate enough: {size}; the target for the residual is {method.target:g}. Train longer "
-        "(budget.steps), use method.baseline=meanfield, or a larger network (method.hidden, method.conditional)."
+        f"Not accurate enough: {size}; the target for the residual is {method.target:g}. "
+        f"{words[:1].upper()}{words[1:]}."
     )

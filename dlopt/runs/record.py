@@ -19,6 +19,8 @@ SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)
 """Version 1 did not say kind, verb, choices and overrides: they are read from its settings and its command."""
 FILE = "run.json"
+WRITTEN = "result.to_parquet(...)"
+"""The command of a run that was written from Python: there is none to type."""
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("status", "kind", "verb", "command", "scenario"), (str,)),
     **dict.fromkeys(("accounting", "dtype", "started", "message"), (str,)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dlopt.runs.record import RunReadError, read_run
+from dlopt.runs.record import WRITTEN, RunReadError, read_run
 from dlopt.store.files import FileReadError, read_yaml
 
 _ROUNDING = 1e-12
@@ -50,12 +50,12 @@ def average_policies(policies: pd.DataFrame) -> pd.DataFrame:
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """The composed config a run was started with, as `section.key: value`.
+    """The composed config a run was started with, as `section.key: value`; empty for one written from Python.
 
     Raises:
         RunReadError: it is missing or damaged.
     """
-    return flat(_config(folder, "config"))
+    return {} if read_run(folder).command == WRITTEN else flat(_config(folder, "config"))
 
 
 def saved_config(folder: Path) -> tuple[dict[str, Any], Path]:
@@ -64,6 +64,8 @@ def saved_config(folder: Path) -> tuple[dict[str, Any], Path]:
     Raises:
         RunReadError: it is missing or damaged.
     """
+    if read_run(folder).command == WRITTEN:
+        raise RunReadError(f"{folder} was written from Python, without a config to solve it again from.")
     config, hydra = _config(folder, "config"), _config(folder, "hydra")
     try:
         return _filled(config, read_run(folder).settings), Path(hydra["hydra"]["runtime"]["cwd"])

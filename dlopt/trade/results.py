@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -179,10 +178,3 @@ class SolveResult(Shown):
         from dlopt.trade.tables import tables
 
         return tables(self)
-
-    def to_parquet(self, folder: str | Path) -> None:
-        """Write every table as Parquet into a folder."""
-        from dlopt.store.files import write_table
-
-        for name, table in self.tables().items():
-            write_table(table, Path(folder) / f"{name}.parquet", self.metadata)

@@ -6,11 +6,14 @@ import dataclasses
 import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.kind import Ended, Sheet, Status, figures
 from dlopt.registry import load_kind
+from dlopt.runs import RunFolder, read_run
+from dlopt.runs.record import FILE, WRITTEN
 from dlopt.views.figures import results as pictures
 from dlopt.views.sheets import WIDTH
 from dlopt.views.sheets import html as as_html
@@ -50,6 +53,33 @@ def compare(results: Sequence[Any]) -> tuple[Sheet, ...]:
     if len(set(kinds)) > 1:
         raise CompareError(f"Results of different kinds cannot be compared: {', '.join(kinds)}.")
     return tuple(load_kind(kinds[0]).compare([_ended(result) for result in results]))
+
+
+def save(result: Any, folder: Path) -> None:
+    """Write tables and `run.json` into a folder.
+
+    Raises:
+        FolderInUseError: it holds a run that was not written by this function.
+    """
+    again = None
+    if (folder / FILE).is_file() and read_run(folder).command == WRITTEN:
+        again = folder
+    metadata = dict(getattr(result, "metadata", {}))
+    name = metadata.get("calibration") or getattr(getattr(result, "model", None), "name", "")
+    run = RunFolder.start(
+        folder,
+        kind=result.kind_name,
+        verb="",
+        command=WRITTEN,
+        scenario=str(name),
+        calibration={"name": str(name), "sha256": metadata.get("calibration_sha256", "")},
+        accounting=metadata.get("accounting", ""),
+        seed=0,
+        threads=1,
+        resumed=again,
+    )
+    run.write_tables(result.tables(), metadata)
+    run.finish(str(result.status), message=result.message, certificate=_certificate(result) or None)
 
 
 def plot(result: Any, what: str = "") -> Figure:

@@ -10,6 +10,7 @@ import torch
 from economies import small_synthetic
 
 from dlopt.calibrations import BundleError, named_policies, read_bundle, read_policy, validate_bundle, write_bundle
+from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
 WORLD = small_synthetic(policies="all")
@@ -107,3 +108,14 @@ def test_a_missing_or_foreign_file_is_a_readable_error(tmp_path: Path) -> None:
         read_policy(tmp_path / "none.csv", WORLD)
     with pytest.raises(BundleError, match="json"):
         read_policy(tmp_path / "policy.json", WORLD)
+
+
+def test_sectors_are_named_by_label_or_by_name(tmp_path: Path, stylized: Calibration) -> None:
+    text = "instrument,origin,destination,sector,rate\ntariff,CHN,USA,{},0.3\n"
+    by = {}
+    for k, word in enumerate((stylized.sectors[2], stylized.sector_names[2])):
+        path = tmp_path / f"{k}.csv"
+        path.write_text(text.format(f'"{word}"'), encoding="utf-8")
+        by[k] = read_policy(path, stylized)
+    assert by[0] == by[1]
+    assert by[0] != Policy.of(stylized)

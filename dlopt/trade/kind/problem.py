@@ -24,6 +24,7 @@ from dlopt.trade.kind.sheets import describe
 from dlopt.trade.policy import Policy
 from dlopt.trade.rates import KINDS
 from dlopt.trade.results import SolveResult
+from dlopt.trade.unusual import unusual_bounds, unusual_rates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class TradeProblem(Problem):
             draws = draw_subsidies(result, player, options, self.seed, session.tape)
         except DrawsInterrupted:
             return dataclasses.replace(result, status="interrupted", message="Stopped before all draws were solved.")
-        return dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
+        return self._noted(dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}"))
 
     def _answered(self, on_iteration: Callable[[Any], bool]) -> SolveResult:
         """The policy, and the answer to it."""
@@ -143,13 +144,16 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     if "init" in arguments:
         arguments["seed"] = config["seed"]
     draws = _draws(config["draws"], arguments, calibration) if "draws" in own else None
+    notes += unusual_rates(calibration)
+    notes += unusual_bounds(arguments["bounds"]) if "bounds" in own else []
+    notes += unusual_rates(calibration, arguments["policy"]) if arguments.get("policy") is not None else []
     if verb == "equilibrium":
         answer = None if config["retaliation"] == "none" else (config["retaliation"], arguments["retaliators"])
         del arguments["retaliators"]
         if answer is not None:
             _check_answer(answer, arguments["policy"], calibration)
         return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes)
-    return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws)
+    return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes)
 
 
 def _digest(init: Any) -> dict[str, str]:

@@ -36,6 +36,9 @@ def sheets(ended: Ended) -> list[Sheet]:
     welfare, draws, summary = ended.table("welfare"), ended.table("draws"), ended.table("draws_summary")
     if welfare is not None:
         found.append(welfare_sheet(welfare, ended.table("policies")))
+    moves = ended.table("moves")
+    if moves is not None:
+        found.append(moves_sheet(moves))
     if draws is not None and summary is not None:
         found.append(draws_sheet(summary, draws["draw"].nunique()))
     if ended.certificate:
@@ -75,6 +78,14 @@ def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None) -> Sheet
         rows.append(cells)
     columns = ("economy", "real income", "income", "prices", "wage", *(_INSTRUMENT[kind] for kind in kinds))
     return Sheet("Changes and average rates, %", columns, rows)
+
+
+def moves_sheet(moves: pd.DataFrame) -> Sheet:
+    """Everybody's real income after each move, in the order of the moves."""
+    wide = moves.pivot(index="economy", columns="move", values="real_income_change_pct")
+    movers = moves.drop_duplicates("move").set_index("move")["player"]
+    rows = [(str(name), *(f"{value:+.3f}" for value in wide.loc[name])) for name in moves["economy"].unique()]
+    return Sheet("Real income after each move, %", ("economy", *(f"{k}: {movers[k]}" for k in wide.columns)), rows)
 
 
 def draws_sheet(summary: pd.DataFrame, count: int) -> Sheet:

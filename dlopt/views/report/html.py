@@ -25,7 +25,8 @@ code { background: #f4f4f4; padding: .1rem .3rem; overflow-wrap: anywhere; }
 def document(title: str, body: str) -> str:
     """A whole page."""
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
 

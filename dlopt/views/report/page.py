@@ -17,6 +17,7 @@ from dlopt.views.report.html import document, picture, section, table
 
 _LONGEST = 60
 """Longer tables stay in their files."""
+_GAIN = "real_income_change_pct"
 _COMPONENTS = "The parts of log real income add up to the change; docs/welfare.md says what each means."
 
 
@@ -87,9 +88,15 @@ def _trade(folder: Path) -> list[str]:
             index="economy", columns="component", values="contribution_pct", sort=False
         )
         parts.append(section("Where the change comes from", _frame(wide.reset_index()), _COMPONENTS))
+    if (folder / "moves.parquet").is_file():
+        wide = read_table(folder, "moves").pivot(index=["move", "player"], columns="economy", values=_GAIN)
+        parts.append(section("After each move", _frame(wide.reset_index()), "Change of real income, per cent."))
+    if (folder / "draws_summary.parquet").is_file():
+        drawn = read_table(folder, "draws_summary")
+        parts.append(section("Draws of subsidies", _frame(drawn), "Change of real income over all draws, per cent."))
     if (folder / "iterations.parquet").is_file():
         iterations = read_table(folder, "iterations")
-        if "phase" in iterations and len(iterations):
+        if "phase" in iterations and iterations["first_order_residual"].notna().any():
             parts.append(_drawn("The way of the solver", lambda: pictures.way_of_the_solver(iterations)))
     return parts
 

@@ -36,13 +36,13 @@ def policies_by_sector(policies: pd.DataFrame, kind: str) -> Figure:
     of_kind = policies[policies["instrument"] == kind]
     names = of_kind.drop_duplicates("sector").set_index("sector")["sector_name"].sort_index()
     rates = 100 * of_kind.pivot_table(index="economy", columns="sector", values="rate")[names.index]
-    figure, (axes,) = panels(1, 1, 1.6 + 0.22 * len(rates))
+    labels = [name if name == str(sector) else f"{name} ({sector})" for sector, name in names.items()]
+    figure, (axes,) = panels(1, 1, 1.0 + 0.22 * len(rates) + 0.05 * max(map(len, labels)))
     limit = float(rates.abs().max().max()) or 1.0
     lowest = -limit if float(rates.min().min()) < 0 else 0.0
     image = axes.pcolormesh(rates.to_numpy(), cmap="PuOr" if lowest else "YlOrBr", vmin=lowest, vmax=limit)
     axes.invert_yaxis()
     axes.set_yticks([k + 0.5 for k in range(len(rates))], rates.index, fontsize=8)
-    labels = [f"{name[:24]} {sector}" for sector, name in names.items()]
     axes.set_xticks([k + 0.5 for k in range(len(names))], labels, rotation=90, fontsize=6)
     axes.tick_params(length=0)
     bar = figure.colorbar(image, ax=axes, pad=0.01)

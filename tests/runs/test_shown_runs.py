@@ -1,0 +1,155 @@
+"""What a run shows of itself on screen and on its page; folders written from Python are runs, too."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from dlopt.cli.commands.reproduce import _check_installed
+from economies import small_synthetic
+
+import dlopt
+from dlopt.errors import DloptError, UnknownNameError
+from dlopt.kind import Ended, Status
+from dlopt.runs import RunReadError, read_run
+from dlopt.runs.folder import FolderInUseError
+from dlopt.runs.tables import config_differences
+from dlopt.store.exports import SuffixError, check_suffix, write_any
+from dlopt.store.files import table_metadata
+from dlopt.trade.calibration import Calibration
+from dlopt.trade.instruments import Bounds
+from dlopt.trade.kind import TRADE
+from dlopt.trade.results import Move
+from dlopt.trade.unusual import unusual_bounds, unusual_rates
+from dlopt.views.figures.canvas import MissingPlotError
+from dlopt.views.report import report_page
+
+
+@pytest.fixture(scope="module")
+def moved() -> dlopt.SolveResult:
+    """A result with moves and draws in it."""
+    war = dlopt.solve_nash(small_synthetic(), instruments={"subsidy": "uniform"})
+    draws = dlopt.draw_subsidies(war, "E1", dlopt.DrawOptions(count=5))
+    moves = (Move("E2", "converged", torch.tensor([0.125, 1.5, -0.25], dtype=torch.float64)),)
+    return dataclasses.replace(war, draws=draws, moves=moves)
+
+
+@pytest.fixture(scope="module")
+def folder(moved: dlopt.SolveResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("written") / "run"
+    moved.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".xlsx", ".tex"])
+def test_a_table_is_written_as_its_suffix_says(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"economy": ["A&B", "C"], "gain_pct": [0.1, -2.0]})
+    path = tmp_path / f"table{suffix}"
+    write_any(frame, path, {"source": "here"})
+    if suffix == ".tex":
+        text = path.read_text()
+        assert r"A\&B" in text
+        assert r"\toprule" in text
+        assert "-2" in text
+        return
+    read = {
+        ".parquet": pd.read_parquet,
+        ".csv": pd.read_csv,
+        ".xlsx": lambda path: pd.read_excel(path, engine="openpyxl"),
+    }[suffix]
+    pd.testing.assert_frame_equal(read(path), frame)  # type: ignore[operator]
+    if suffix == ".parquet":
+        assert table_metadata(path)["source"] == "here"
+
+
+@pytest.mark.parametrize("name", ["table.docx", "table"])
+def test_another_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SuffixError, match=r"\.csv"):
+        check_suffix(tmp_path / name)
+
+
+def test_the_screen_has_moves_and_draws(moved: dlopt.SolveResult) -> None:
+    found = TRADE.sheets(Ended("nash", Status.CONVERGED, {}, moved.table))
+    titles = [sheet.title for sheet in found]
+    assert any("each move" in title for title in titles)
+    assert any("5 draws of subsidies" in title for title in titles)
+    moves = next(sheet for sheet in found if "each move" in sheet.title)
+    assert moves.columns == ("economy", "1: E2")
+    assert ("E2", "+1.500") in moves.rows
+
+
+def test_the_page_has_moves_and_draws_and_no_empty_picture(folder: Path, tmp_path: Path) -> None:
+    text = report_page(folder)
+    assert "After each move" in text
+    assert "Draws of subsidies" in text
+    assert '<meta name="viewport"' in text
+    dlopt.solve_equilibrium(small_synthetic()).to_parquet(tmp_path / "given")
+    assert "way of the solver" not in report_page(tmp_path / "given").lower()
+
+
+def test_a_folder_written_from_python_is_a_run(folder: Path, moved: dlopt.SolveResult) -> None:
+    record = read_run(folder)
+    assert (record.kind, record.status) == ("trade", moved.status)
+    assert record.calibration["sha256"] == moved.metadata["calibration_sha256"]
+    assert config_differences([folder, folder]) == {}
+    moved.to_parquet(folder)  # again: replaced
+    with pytest.raises(RunReadError, match="written from Python"):
+        dlopt.open_run(folder)
+
+
+def test_a_folder_of_the_command_line_is_not_written_over(
+    folder: Path, moved: dlopt.SolveResult, tmp_path: Path
+) -> None:
+    solved = tmp_path / "run"
+    solved.mkdir()
+    dataclasses.replace(read_run(folder), command="dlopt solve nash").write(solved)
+    with pytest.raises(FolderInUseError):
+        moved.to_parquet(solved)
+
+
+def with_tariff(world: Calibration, rate: float) -> Calibration:
+    tariff = world.tariff.clone()
+    tariff[0, 1, 0] = rate
+    return dataclasses.replace(world, tariff=tariff)
+
+
+def test_rates_that_look_like_per_cent_are_pointed_out() -> None:
+    world = small_synthetic()
+    assert unusual_rates(world) == []
+    assert unusual_rates(with_tariff(world, 2.0)) == []
+    (note,) = unusual_rates(with_tariff(world, 25.0))
+    assert "2,500 %" in note
+    assert "E2 on E1" in note
+    assert "25 % is 0.25" in note
+    charged = dlopt.Policy.of(with_tariff(world, -0.6))
+    assert "-60 %" in unusual_rates(world, charged)[0]
+    odd = with_tariff(world, 25.0)
+    assert unusual_rates(odd, dlopt.Policy.of(odd)) == [], "the baseline's own rates are no news about the policy"
+    assert unusual_bounds(Bounds()) == []
+    assert unusual_bounds(Bounds(tariff=(0.0, 1.0))) == []
+    assert "2,500 %" in unusual_bounds(Bounds(tariff=(0.0, 25.0)))[0]
+    assert "-60 %" in unusual_bounds(Bounds(tariff=(-0.6, 1.0)))[0]
+
+
+def test_pictures_are_refused_before_anything_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "matplotlib" else found(name))
+    with pytest.raises(MissingPlotError):
+        _check_installed(["figure5"])
+    _check_installed(["table3"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DloptError, match="statsmodels"):
+        _check_installed(["table2"])
+
+
+def test_a_long_list_of_names_is_not_poured_out() -> None:
+    names = [f"name{k}" for k in range(40)]
+    assert len(str(UnknownNameError("key", "zzz", names))) < 320
+    hinted = str(UnknownNameError("key", "name7x", names))
+    assert "'name7'" in hinted
+    assert "name30" not in hinted
+    assert "Valid: a, b." in str(UnknownNameError("key", "c", ["a", "b"]))
