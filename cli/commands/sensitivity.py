@@ -11,35 +11,50 @@ import typer
 def sensitivity(
     run: Annotated[Path, typer.Argument(help="A run folder of the trade model that converged.")],
     to: Annotated[
-        str, typer.Option(help="Kinds of parameters, separated by commas: theta, psi, trade, tariff, ...")
+        str,
+        typer.Option(
+            help="Kinds of parameters, separated by commas: theta, psi, value_added_share, input_share, final_share, "
+            "trade, tariff, export_tax, subsidy, cost, productivity, weight, bound."
+        ),
     ] = "theta,psi",
     rows: Annotated[int, typer.Option(help="How many of the largest to show.")] = 10,
     threads: Annotated[int, typer.Option(help="Of torch; 0 means all cores this process may use.")] = 1,
+    picture: Annotated[bool, typer.Option(help="Draw the picture (needs matplotlib).")] = True,
 ) -> None:
-    """Derivatives of real incomes and chosen policies with respect to the data, through the whole game.
+    """Derivatives of real incomes, prices, trade and chosen policies with respect to the data, through the whole game.
 
-    Writes sensitivity.parquet (welfare) and sensitivity_policies.parquet to RUN/sensitivity; nothing else is touched.
+    Writes sensitivity.parquet (welfare), sensitivity_outcomes.parquet, sensitivity_policies.parquet and a picture of
+    the largest to RUN/sensitivity; nothing else is touched.
     """
     import torch
 
     from dlopt.store.files import write_table
-    from dlopt.trade.kind.restore import goal_of_run, restore
-    from dlopt.trade.parameters import parameters_of
+    from dlopt.trade.kind.restore import restore
+    from dlopt.trade.parameters import parameters_of_result
     from dlopt.trade.sensitivity import sensitivities
 
     from ..solve.task import usable_cores
     from ..terminal.screen import output
 
+    if picture:
+        from dlopt.views.figures.canvas import panels
+
+        panels(1, 1, 1.0)  # fails here, not after the work, where matplotlib is missing
     torch.set_num_threads(threads or usable_cores())
     result = restore(run)
-    parameters = parameters_of(result.model.given, [kind.strip() for kind in to.split(",")])
-    found = sensitivities(result, parameters, goal_of_run(run))
+    found = sensitivities(result, parameters_of_result(result, [kind.strip() for kind in to.split(",")]))
     folder = run / "sensitivity"
     table = found.table()
-    units = {"derivative": "percentage points of real income per unit of the parameter"}
+    units = {"derivative": "percentage points of the baseline per unit of the parameter"}
     write_table(table, folder / "sensitivity.parquet", {**result.metadata, **units})
+    write_table(found.outcome_table(), folder / "sensitivity_outcomes.parquet", {**result.metadata, **units})
     if result.instruments is not None:
         write_table(found.policies(), folder / "sensitivity_policies.parquet", dict(result.metadata))
+    if picture and len(table):
+        from dlopt.views.figures.canvas import save
+        from dlopt.views.figures.sensitivity import largest as figure
+
+        save(figure(table), folder / "sensitivity")
     largest = table.reindex(table["per_one_percent"].abs().sort_values(ascending=False).index).head(rows)
     output.print(f"The {len(largest)} largest effects on real income, in percentage points, of one per cent more:\n")
     for row in largest.to_dict("records"):

@@ -1,8 +1,8 @@
 """How a solved game moves when its data do: the implicit function theorem on the first-order conditions of all players.
 
 At a Nash equilibrium `G(a, p) = 0` for all free instruments, where `G` holds each instrument's derivative of its
-owner's objective and `p` is a datum. Hence `da/dp = -G_a^{-1} G_p` on the free instruments; those held by a bound stay.
-A best response and a planner's optimum are games with one player.
+owner's objective and `p` is a datum. Hence `da/dp = -G_a^{-1} G_p` on the free instruments; those held by a bound stay,
+or move with it where the bound itself is the datum. A best response and a planner's optimum are games with one player.
 """
 
 from __future__ import annotations
@@ -32,16 +32,22 @@ class Responses:
     free: Tensor
     flat: int
     loose: int
+    _rows: Tensor
     _factor: tuple[Tensor, Tensor]
     _scale: Tensor
     _neutral: tuple[tuple[Tensor, Tensor], ...]
 
-    def to(self, slopes: Tensor) -> Tensor:
-        """da/dp for changes of the own gradients, `[instrument, parameter]` both; zero where an instrument is held."""
-        right = self._scale[:, None] * slopes[self.free]
+    def to(self, slopes: Tensor, held: Tensor | None = None) -> Tensor:
+        """da/dp for changes of the own gradients, `[instrument, parameter]` both.
+
+        Args:
+            slopes: changes of the own gradients at unchanged instruments.
+            held: how instruments at a bound move with it, `[instrument, parameter]`; by default they stay.
+        """
+        moved = torch.zeros_like(slopes) if held is None else torch.where(self.free[:, None], 0.0, held)
+        right = self._scale[:, None] * (slopes[self.free] + self._rows @ moved)
         for mine, flat in self._neutral:
             right[mine] -= flat @ (flat.T @ right[mine])
-        moved = torch.zeros_like(slopes)
         moved[self.free] = -self._scale[:, None] * torch.linalg.lu_solve(*self._factor, right)
         return moved
 
@@ -55,7 +61,8 @@ def responses(game: Game, point: Point) -> Responses:
     matrix = point.a.new_zeros((size, size))
     for player in range(game.players):
         matrix[game.owner == player] = point.hessian(player, joint=True)
-    owner, matrix = game.owner[free], matrix[free][:, free]
+    owner, rows = game.owner[free], matrix[free]
+    matrix = rows[:, free]
     diagonal = matrix.diagonal().abs()
     largest = float(diagonal.max()) if len(diagonal) else 0.0
     scale = diagonal.clamp(min=1e-14 * largest).rsqrt()
@@ -73,4 +80,4 @@ def responses(game: Game, point: Point) -> Responses:
             neutral.append((mine, flat))
     lu, pivots = torch.linalg.lu_factor(matrix)
     count = sum(flat.shape[1] for _, flat in neutral)
-    return Responses(free, count, loose, (lu, pivots), scale, tuple(neutral))
+    return Responses(free, count, loose, rows, (lu, pivots), scale, tuple(neutral))

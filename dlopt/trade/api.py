@@ -23,7 +23,7 @@ from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import Objective, own_welfare
 from dlopt.trade.instruments import Bounds, InstrumentChoice, InstrumentError, Instruments, Partners, build_instruments
 from dlopt.trade.model import MakeSolver, TradeModel
-from dlopt.trade.planner import OBJECTIVES, planner_weights, weighted_welfare
+from dlopt.trade.planner import OBJECTIVES, Goal, planner_weights, weighted_welfare
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import Move, SolveResult
 from dlopt.trade.run import OnIteration, Run, iteration, trouble
@@ -145,7 +145,7 @@ def solve_moves(
             break
     if not done:
         raise DloptError("moves is empty: name the economies that move, in order, such as [USA,CHN].")
-    return dataclasses.replace(result, moves=tuple(done))
+    return dataclasses.replace(result, moves=tuple(done), goal=Goal("other"))
 
 
 def solve_nash(
@@ -193,7 +193,8 @@ def solve_nash(
     chosen = _chosen(model, instruments, bounds, players, partners, unions)
     goal = own_welfare(model, chosen.members) if objective is None else _checked(objective, model, len(chosen.members))
     run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
-    return run.solve(goal, solver)
+    result = run.solve(goal, solver)
+    return result if objective is None else dataclasses.replace(result, goal=Goal("given", given=objective))
 
 
 def solve_cooperative(
@@ -229,12 +230,14 @@ def solve_cooperative(
     weight = planner_weights(model, weights)
     run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
     if callable(objective):
-        return run.solve(_checked(objective, model, 1), JointNewton())
-    if objective == "bargain":
-        return run.bargain(weight)
-    if no_losers:
-        return run.protect(weight)
-    return run.solve(weighted_welfare(weight), JointNewton())
+        result, goal = run.solve(_checked(objective, model, 1), JointNewton()), Goal("given", given=objective)
+    elif objective == "bargain":
+        result, goal = run.bargain(weight), Goal("bargain", weights)
+    elif no_losers:
+        result, goal = run.protect(weight), Goal("other", weights)
+    else:
+        result, goal = run.solve(weighted_welfare(weight), JointNewton()), Goal("welfare", weights)
+    return dataclasses.replace(result, goal=goal)
 
 
 def _chosen(

@@ -162,6 +162,11 @@ class TradePoint:
         shift = self._wedge_jacobian.times(a - self.a)
         return self.equilibrium.u - self.factorisation.solve(shift)
 
+    def responses_along(self, changes: Tensor) -> Tensor:
+        """How the unknowns follow changes of the instruments, `[instrument, column] -> [unknown, column]`."""
+        shifts = torch.stack([self._wedge_jacobian.times(change) for change in changes.T], 1)
+        return -self.factorisation.solve(shifts)
+
     def gradient(self) -> Tensor:
         """Total derivative of every objective, `[player, instrument]`."""
         return self._gradient

@@ -1,27 +1,33 @@
-"""The data of a calibration as parameters that can be moved one by one: elasticities, shares, flows, tariffs."""
+"""What a solved world depends on, as parameters that can be moved one by one: data, shocks, weights, bounds."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from dlopt.errors import UnknownNameError
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.model import TradeModel
+from dlopt.trade.rates import INSTRUMENTS
+
+if TYPE_CHECKING:
+    from dlopt.trade.results import SolveResult
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """One number of a calibration.
+    """One number that a result depends on.
 
     Attributes:
-        kind: which table, a key of `TABLES`.
+        kind: a key of `KINDS_OF_PARAMETERS`.
         label: how it is named in tables, such as `theta[15]`.
-        where: its position in the table.
-        value: at the calibration.
+        where: its position in the table; of a bound, the kind of instrument and the side (0 lowest, 1 highest).
+        value: where the result has it; of shocks, logs of factors, 0.
         step: a small change, in the units of derivatives.
     """
 
@@ -31,19 +37,45 @@ class Parameter:
     value: float
     step: float
 
+    @property
+    def unit(self) -> str:
+        """Of one unit of change, in words."""
+        return KINDS_OF_PARAMETERS[self.kind]
+
+    @property
+    def in_logs(self) -> bool:
+        """Whether its unit is a factor of e: flows and shocks."""
+        return self.kind in ("trade", *SHOCKS)
+
+    def possible(self, amount: float) -> bool:
+        """Whether a world can have it moved by some units."""
+        moved = self.value + amount
+        if self.in_logs:
+            return True
+        if self.kind.endswith("_share"):
+            return 0 <= moved <= 1
+        if self.kind == "subsidy":
+            return moved < 1
+        return moved > -1 if self.kind in (*RATES, "bound") else moved > 0 or (moved == 0 and self.kind != "theta")
+
+    @property
+    def one_percent(self) -> float:
+        """One per cent more, in units: of flows and shocks a factor of 1.01, of rates one percentage point."""
+        if self.in_logs:
+            return 0.01
+        return 0.01 if self.kind in (*RATES, "bound") else 0.01 * self.value
+
 
 @dataclasses.dataclass(frozen=True)
 class ParameterKind:
     """One table of a calibration.
 
     Attributes:
-        field: of `Calibration`.
         unit: of one unit of change, in words.
         move: the table after a cell was changed by some units.
         step: of a cell with some value.
     """
 
-    field: str
     unit: str
     move: Callable[[Tensor, tuple[int, ...], float], Tensor]
     step: Callable[[float], float]
@@ -78,57 +110,147 @@ def _share(axis: int) -> Callable[[Tensor, tuple[int, ...], float], Tensor]:
 
 
 _SHARE = "one unit of the share, the others shrinking"
+_RATE = "one unit of the baseline rate"
 
 TABLES = {
-    "theta": ParameterKind("theta", "one unit of the trade elasticity", _add, lambda v: 1e-4 * max(abs(v), 1e-2)),
-    "psi": ParameterKind("psi", "one unit of the scale elasticity", _add, lambda v: 1e-5),
-    "value_added_share": ParameterKind("value_added_share", "one unit of the share", _add, lambda v: 1e-5),
-    "input_share": ParameterKind("input_share", _SHARE, _share(1), lambda v: 1e-5),
-    "final_share": ParameterKind("final_share", _SHARE, _share(1), lambda v: 1e-5),
-    "trade": ParameterKind("trade", "a factor of e in the flow", _scale, lambda v: 1e-4),
-    "tariff": ParameterKind("tariff", "one unit of the baseline rate", _add, lambda v: 1e-5),
+    "theta": ParameterKind("one unit of the trade elasticity", _add, lambda v: 1e-4 * max(abs(v), 1e-2)),
+    "psi": ParameterKind("one unit of the scale elasticity", _add, lambda v: 1e-5),
+    "value_added_share": ParameterKind("one unit of the share", _add, lambda v: 1e-5),
+    "input_share": ParameterKind(_SHARE, _share(1), lambda v: 1e-5),
+    "final_share": ParameterKind(_SHARE, _share(1), lambda v: 1e-5),
+    "trade": ParameterKind("a factor of e in the flow", _scale, lambda v: 1e-4),
+    "tariff": ParameterKind(_RATE, _add, lambda v: 1e-5),
+    "export_tax": ParameterKind(_RATE, _add, lambda v: 1e-5),
+    "subsidy": ParameterKind(_RATE, _add, lambda v: 1e-5),
 }
-"""Kind -> table."""
+"""Kind, a field of `Calibration` -> how its cells move."""
+RATES = ("tariff", "export_tax", "subsidy")
+SHOCKS = {
+    "cost": "a factor of e in the iceberg cost of the flow",
+    "productivity": "a factor of e in output from the same inputs",
+}
+"""Kinds that change nothing in the baseline: the world after it."""
+KINDS_OF_PARAMETERS = {
+    **{name: kind.unit for name, kind in TABLES.items()},
+    **SHOCKS,
+    "weight": "one unit of the planner's weight, weights summing to one before",
+    "bound": "one unit of the rate",
+}
+"""Every kind -> its unit."""
 
 
 def parameters_of(calibration: Calibration, kinds: Sequence[str] = ("theta", "psi")) -> list[Parameter]:
-    """Every cell of some tables that can be moved both ways: shares and flows of zero cannot.
+    """Every cell of some tables that can be moved both ways (shares and flows of zero cannot), and shocks to it.
 
     Raises:
-        UnknownNameError: an unknown kind.
+        UnknownNameError: an unknown kind, or one that belongs to a result (`parameters_of_result`).
     """
     found = []
     for name in kinds:
+        if name in SHOCKS:
+            found += _shocks(calibration, name)
+            continue
         if name not in TABLES:
-            raise UnknownNameError("kind of parameter", name, TABLES)
-        table = getattr(calibration, TABLES[name].field)
+            raise UnknownNameError("kind of parameter", name, (*TABLES, *SHOCKS))
+        table = getattr(calibration, name)
         if table is None:
             continue
-        for where in (
-            torch.cartesian_prod(*(torch.arange(size) for size in table.shape)).reshape(-1, table.dim()).tolist()
-        ):
-            value, place = float(table[tuple(where)]), tuple(where)
+        for place in _cells(table.shape):
+            value = float(table[place])
             step = TABLES[name].step(value)
             if _movable(name, value, step, place):
                 found.append(Parameter(name, f"{name}[{_named(calibration, name, place)}]", place, value, step))
     return found
 
 
+def parameters_of_result(result: SolveResult, kinds: Sequence[str] = ("theta", "psi")) -> list[Parameter]:
+    """`parameters_of` its calibration as it was given, and besides `weight`, the planner's, and `bound`, of rates.
+
+    Raises:
+        UnknownNameError: an unknown kind.
+    """
+    found: list[Parameter] = []
+    for name in kinds:
+        if name not in KINDS_OF_PARAMETERS:
+            raise UnknownNameError("kind of parameter", name, KINDS_OF_PARAMETERS)
+        if name == "weight":
+            weight = result.goal.weight(result.model)
+            economies = result.model.calibration.economies
+            pairs = () if weight is None else zip(economies, weight.tolist(), strict=True)
+            found += [
+                Parameter("weight", f"weight[{label}]", (k,), value, 1e-5)
+                for k, (label, value) in enumerate(pairs)
+                if value > 1e-5
+            ]
+        elif name == "bound":
+            found += _bounds(result)
+        else:
+            found += parameters_of(result.model.given, (name,))
+    return found
+
+
 def moved(calibration: Calibration, parameter: Parameter, amount: float) -> Calibration:
-    """The calibration with one number changed by some units."""
+    """The calibration with one number changed by some units; the same where the parameter is none of its own."""
+    if parameter.kind not in TABLES:
+        return calibration
     kind = TABLES[parameter.kind]
-    changed: dict[str, Any] = {kind.field: kind.move(getattr(calibration, kind.field), parameter.where, amount)}
+    changed: dict[str, Any] = {parameter.kind: kind.move(getattr(calibration, parameter.kind), parameter.where, amount)}
     return dataclasses.replace(calibration, **changed)
 
 
+def shaken(model: TradeModel, parameter: Parameter, amount: float) -> TradeModel:
+    """The model after a shock of some units; hats stay relative to the world before it. The same for other kinds."""
+    if parameter.kind not in SHOCKS:
+        return model
+    weight = torch.ones_like(model.trade)
+    if parameter.kind == "cost":
+        i, n, j = parameter.where
+        weight[i, n, j] = float((-model.theta[j] * amount).exp())
+    else:
+        i, j = parameter.where
+        weight[i, :, j] = float((model.theta[j] * amount).exp())
+    after = copy.copy(model)
+    after.trade, after.lam = model.trade * weight, model.lam * weight
+    return after
+
+
+def _cells(shape: Sequence[int]) -> list[tuple[int, ...]]:
+    cells = torch.cartesian_prod(*(torch.arange(size) for size in shape)).reshape(-1, len(shape))
+    return [tuple(where) for where in cells.tolist()]
+
+
 def _movable(name: str, value: float, step: float, where: tuple[int, ...]) -> bool:
-    if name == "tariff":
+    if name in ("tariff", "export_tax"):
         return where[0] != where[1]
     if name == "trade":
         return value > 0
     if name in ("input_share", "final_share", "value_added_share"):
         return step < value < 1 - step
-    return value > step or (name == "psi" and value >= step)
+    return name in ("psi", "subsidy") or value > step
+
+
+def _shocks(calibration: Calibration, name: str) -> list[Parameter]:
+    table = calibration.trade if name == "cost" else calibration.trade.sum(1)
+    return [
+        Parameter(name, f"{name}[{_named(calibration, name, where)}]", where, 0.0, 1e-4)
+        for where in _cells(table.shape)
+        if float(table[where]) > 0
+    ]
+
+
+def _bounds(result: SolveResult) -> list[Parameter]:
+    """The bounds that hold an instrument, by kind and side."""
+    chosen, found = result.instruments, []
+    if chosen is None:
+        return []
+    a = chosen.average(result.wedges)
+    for k, kind in enumerate(INSTRUMENTS):
+        for side, (limit, word) in enumerate(((chosen.lower, "lowest"), (chosen.upper, "highest"))):
+            held = (chosen.kind == k) & ((a <= limit) if side == 0 else (a >= limit))
+            if bool(held.any()):
+                value = float(kind.rate(limit[held][0]))
+                found.append(Parameter("bound", f"bound[{kind.name},{word}]", (k, side), value, 1e-5))
+    return found
 
 
 def _named(calibration: Calibration, name: str, where: tuple[int, ...]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -46,6 +48,40 @@ def planner_weights(model: TradeModel, weights: str | Mapping[str, float]) -> Te
     if not bool((raw >= 0).all()) or not float(raw.sum()) > 0 or not bool(raw.isfinite().all()):
         raise DloptError(f"weights is {weights}: give weights that are finite, not negative and not all zero.")
     return raw / raw.sum()
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What the players of a result maximise, for any model near its own.
+
+    Attributes:
+        name: `own`, each its own real income; a planner's `welfare` or `bargain`; `given`, an objective of the
+            user's; `other`, what one smooth objective does not say: a planner without losers, a sequence of moves.
+        weights: the planner's (see `planner_weights`).
+        given: the user's objective.
+    """
+
+    name: Literal["own", "welfare", "bargain", "given", "other"] = "own"
+    weights: str | Mapping[str, float] = "income"
+    given: Objective | None = None
+
+    def at(self, model: TradeModel) -> Objective | None:
+        """The objective in a model; None for everybody's own real income."""
+        if self.name == "welfare":
+            return weighted_welfare(planner_weights(model, self.weights))
+        if self.name == "bargain":
+            return bargain(planner_weights(model, self.weights))
+        return self.given
+
+    def weight(self, model: TradeModel) -> Tensor | None:
+        """The planner's weights, `[country]`; None where there are none."""
+        return planner_weights(model, self.weights) if self.name in ("welfare", "bargain") else None
+
+    def with_more_weight(self, model: TradeModel, country: int, amount: float) -> Goal:
+        """The goal after one weight was raised, the others as they are."""
+        weight = planner_weights(model, self.weights)
+        weight[country] += amount
+        return dataclasses.replace(self, weights=dict(zip(model.calibration.economies, weight.tolist(), strict=True)))
 
 
 def weighted_welfare(weight: Tensor) -> Objective:

@@ -16,12 +16,14 @@ from dlopt.trade.calibration import Calibration
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, State, TradeModel
+from dlopt.trade.planner import Goal
 from dlopt.trade.policy import Policy
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dlopt.trade.draws import Draws
+    from dlopt.trade.sensitivity import Sensitivities
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,6 +92,7 @@ class SolveResult(Shown):
         moves: welfare after each move of a sequence.
         draws: welfare when one economy's subsidies are drawn at random.
         reference: the equilibrium that the iterations are measured against; None if that was not asked for.
+        goal: what the players maximise.
     """
 
     status: str
@@ -104,6 +107,7 @@ class SolveResult(Shown):
     moves: Sequence[Move] = ()
     draws: Draws | None = None
     reference: SolveResult | None = None
+    goal: Goal = dataclasses.field(default_factory=Goal)
 
     def __repr__(self) -> str:
         gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]
@@ -138,6 +142,21 @@ class SolveResult(Shown):
     def real_income_change_pct(self) -> Tensor:
         """100 (W^ - 1), `[country]`."""
         return 100 * self.model.log_welfare(self.u).expm1()
+
+    def sensitivity(self, to: str | Sequence[str] = ("theta", "psi")) -> Sensitivities:
+        """Derivatives of real incomes, prices, trade and chosen policies with respect to what the result depends on.
+
+        Args:
+            to: kinds of parameters, keys of `dlopt.trade.parameters.KINDS_OF_PARAMETERS`.
+
+        Raises:
+            UnknownNameError: an unknown kind.
+            SensitivityError: see `dlopt.trade.sensitivity.sensitivities`.
+        """
+        from dlopt.trade.parameters import parameters_of_result
+        from dlopt.trade.sensitivity import sensitivities
+
+        return sensitivities(self, parameters_of_result(self, (to,) if isinstance(to, str) else tuple(to)))
 
     @property
     def metadata(self) -> dict[str, str]:

@@ -1,87 +1,99 @@
-"""What a solved world depends on: derivatives of policies and welfare with respect to the data.
+"""What a solved world depends on: derivatives of policies, welfare, prices and trade with respect to the data.
 
 The equilibrium, its baseline and the policies chosen all move when a number of the calibration moves. Policies follow
 by the implicit function theorem on the first-order conditions (`dlopt.framework.response`), whose own change with a
-datum is a central difference of exact gradients at unchanged policies; welfare then follows along the policies' path.
-Nothing is solved again but equilibria.
+datum is a central difference of exact gradients at unchanged policies; everything else then follows along the path of
+policies, by the implicit function theorem on the equilibrium. Nothing is solved again but equilibria.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from dlopt.errors import DloptError
 from dlopt.framework.game import own_gradient
-from dlopt.framework.linear import LinearSolver
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.response import responses
-from dlopt.trade.balance import balancing_model, closed_baseline
-from dlopt.trade.calibration import Calibration
-from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
-from dlopt.trade.game import Objective, TradeGame, TradePoint
-from dlopt.trade.instruments import Instruments
-from dlopt.trade.model import LogWedges, TradeModel
-from dlopt.trade.parameters import TABLES, Parameter, moved
-from dlopt.trade.rates import KINDS
+from dlopt.framework.response import Responses, responses
+from dlopt.trade.equilibrium import Equilibrium
+from dlopt.trade.game import TradeGame, TradePoint
+from dlopt.trade.model import LogWedges, State, TradeModel
+from dlopt.trade.nearby import Nearby, SensitivityError
+from dlopt.trade.parameters import Parameter
+from dlopt.trade.rates import INSTRUMENTS, KINDS
 from dlopt.trade.results import SolveResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ObjectiveOf = Callable[[TradeModel], Objective]
-"""What the players maximise, for a model: weights may depend on it."""
+OUTCOMES = ("real_income", "wage", "income", "price_index", "exports", "imports")
+"""Of every country, changes over the baseline in per cent, in units of the numeraire; trade at the border."""
 
 
-class SensitivityError(DloptError):
-    """A result that cannot be differentiated."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Sensitivities:
     """Derivatives with respect to parameters.
 
     Attributes:
         result: what was differentiated.
         parameters: with respect to what, in order.
-        welfare: of real income (per cent) per unit of each parameter, `[country, parameter]`.
+        outcomes: of every country's `OUTCOMES` (percentage points of the baseline) per unit of each parameter,
+            `[outcome, country, parameter]`.
         instruments: of log rates per unit, `[instrument, parameter]`; empty without instruments.
-        flat: directions along which policies are not determined, and were held still.
+        unknowns: of the equilibrium's unknowns per unit, policies following, `[unknown, parameter]`.
+        flat: directions along which policies are not determined, and were held still; None where they were not counted
+            (matrix-free).
         loose: instruments at a bound that hardly push against it.
     """
 
     result: SolveResult
     parameters: tuple[Parameter, ...]
-    welfare: Tensor
+    outcomes: Tensor
     instruments: Tensor
-    flat: int = 0
+    unknowns: Tensor
+    flat: int | None = 0
     loose: int = 0
 
-    def table(self) -> pd.DataFrame:
-        """Welfare: a row for each parameter and economy.
+    def __repr__(self) -> str:
+        return f"Sensitivities({len(self.parameters)} parameters, {len(self.instruments)} instruments)"
+
+    @property
+    def welfare(self) -> Tensor:
+        """Of real income (per cent) per unit of each parameter, `[country, parameter]`."""
+        return self.outcomes[0]
+
+    def table(self, outcome: str = "real_income") -> pd.DataFrame:
+        """One of `OUTCOMES`: a row for each parameter and economy.
 
         Returns:
-            Columns `parameter`, `kind`, `value`, `unit`, `economy`, `derivative` (percentage points of real income per
-            unit) and `per_one_percent` (per 1 % of the parameter's value).
+            Columns `parameter`, `kind`, `value`, `unit`, `economy`, `derivative` (percentage points of the baseline per
+            unit) and `per_one_percent` (for one per cent more, of rates one percentage point; see `Parameter`).
         """
         import pandas as pd
 
         economies = self.result.model.calibration.economies
-        rows = []
-        for k, parameter in enumerate(self.parameters):
-            relative = 0.01 if parameter.kind == "trade" else 0.01 * parameter.value
-            for n, economy in enumerate(economies):
-                slope = float(self.welfare[n, k])
-                rows.append(
-                    (parameter.label, parameter.kind, parameter.value, TABLES[parameter.kind].unit, economy, slope,
-                     slope * relative)
-                )  # fmt: skip
+        slopes = self.outcomes[OUTCOMES.index(outcome)]
+        rows = [
+            (p.label, p.kind, p.value, p.unit, economy, float(slopes[n, k]), float(slopes[n, k]) * p.one_percent)
+            for k, p in enumerate(self.parameters)
+            for n, economy in enumerate(economies)
+        ]
         names = ["parameter", "kind", "value", "unit", "economy", "derivative", "per_one_percent"]
         return pd.DataFrame(rows, columns=names)
+
+    def outcome_table(self) -> pd.DataFrame:
+        """All `OUTCOMES` one below the other: `table` with a first column `outcome`."""
+        import pandas as pd
+
+        tables = []
+        for name in OUTCOMES:
+            table = self.table(name)
+            table.insert(0, "outcome", name)
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
 
     def policies(self) -> pd.DataFrame:
         """Chosen rates: a row for each instrument and parameter whose derivative is not zero.
@@ -119,114 +131,125 @@ class Sensitivities:
         return welfare, instruments
 
 
-def sensitivities(
-    result: SolveResult, parameters: Sequence[Parameter], objective: ObjectiveOf | None = None
-) -> Sensitivities:
+def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Nearby | None = None) -> Sensitivities:
     """Differentiate a converged result.
 
     Args:
         result: an equilibrium under given policies, a best response, a Nash equilibrium or a planner's optimum.
-        parameters: see `dlopt.trade.parameters.parameters_of`; of the calibration as it was given, before balancing.
-        objective: what the players maximise where it is not their own welfare: a planner's weighted welfare.
+        parameters: see `dlopt.trade.parameters.parameters_of_result`; of the calibration as it was given, before
+            balancing.
+        near: the worlds near the result, where they are at hand.
 
     Raises:
-        SensitivityError: the result did not converge, or an equilibrium nearby was not found.
+        SensitivityError: the result did not converge, is not the maximum of one smooth objective for each player, or an
+            equilibrium nearby was not found.
     """
     if result.status != "converged":
         raise SensitivityError(f"The result is {result.status}: only a converged one has derivatives. Solve it first.")
-    worlds = _Worlds(result)
-    slopes, held, flat, loose = torch.zeros((0, len(parameters)), dtype=result.u.dtype), None, 0, 0
-    if result.instruments is not None:
-        held = _Players(result, result.instruments, objective)
-        point = held.point(result.model, Equilibrium(Outcome.CONVERGED, result.u, result.wedges, 0.0, 0, None))
-        answer = responses(point.game, point)
-        pushes = [
-            (held.slope(worlds, parameter, +1) - held.slope(worlds, parameter, -1)) / (2 * parameter.step)
-            for parameter in parameters
-        ]
-        slopes = answer.to(torch.stack(pushes, 1)) if pushes else slopes
-        flat, loose = answer.flat, answer.loose
-    columns = []
-    for k, parameter in enumerate(parameters):
+    if result.goal.name == "other":
+        raise SensitivityError(
+            "A planner without losers and a sequence of moves have no derivatives here: take a Nash equilibrium, a "
+            "best response, or a planner with weighted welfare."
+        )
+    near = near or Nearby(result)
+    count, size = len(parameters), result.model.n
+    here = Equilibrium(Outcome.CONVERGED, result.u, result.wedges, 0.0, 0, None)
+    players = None if result.instruments is None else Players(result)
+    pushes, direct, unknowns = [], [], []
+    for parameter in parameters:
         ends = []
         for sign in (+1, -1):
-            wedges = None if held is None else held.wedges(slopes[:, k] * (sign * parameter.step))
-            model, found = worlds.at(parameter, sign, wedges)
-            ends.append(100 * model.log_welfare(found.u).expm1())
-        columns.append((ends[0] - ends[1]) / (2 * parameter.step))
-    welfare = torch.stack(columns, 1) if columns else torch.zeros((result.model.n, 0), dtype=result.u.dtype)
-    return Sensitivities(result, tuple(parameters), welfare, slopes, flat, loose)
+            model = near.model_at([(parameter, sign * parameter.step)])
+            found = here if model is near.model else near.at(model, result.wedges)
+            slope = None if players is None else players.slope(model, found, [(parameter, sign * parameter.step)])
+            ends.append((outcomes_of(model, found.u, found.wedges), found.u, slope))
+        for kept, up, down in zip((direct, unknowns, pushes), *ends, strict=True):
+            kept.append(None if up is None else (up - down) / (2 * parameter.step))
+    slopes = torch.zeros((0, count), dtype=result.u.dtype)
+    outcomes = torch.stack(direct, 2) if direct else torch.zeros((len(OUTCOMES), size, 0), dtype=result.u.dtype)
+    state = torch.stack(unknowns, 1) if unknowns else torch.zeros((len(result.u), 0), dtype=result.u.dtype)
+    flat, loose = 0, 0
+    if players is not None and count:
+        point = players.point(result.model, here)
+        answer = responses(point.game, point)
+        slopes = answer.to(torch.stack(pushes, 1), players.held(answer, parameters))
+        flat, loose = answer.flat, answer.loose
+        tangents = point.responses_along(slopes)
+        state, outcomes = state + tangents, outcomes + _along(point, slopes, tangents)
+    return Sensitivities(result, tuple(parameters), outcomes, slopes, state, flat, loose)
 
 
-class _Worlds:
-    """The world of a result with one number of its data moved: balanced again, and in equilibrium again."""
+def outcomes_of(model: TradeModel, u: Tensor, wedges: LogWedges) -> Tensor:
+    """`OUTCOMES` in per cent of the baseline, `[outcome, country]`."""
+    state = State.of(u, model.n, model.j)
+    apart = 1 - torch.eye(model.n, dtype=u.dtype)
+    border = model.flows(state, wedges) * (-wedges[0]).exp() * apart[:, :, None]
+    before = model.calibration.trade * (-model.wedges0[0]).exp() * apart[:, :, None]
+    exports, imports = (border.sum(axes) / before.sum(axes).clamp(min=1e-300) - 1 for axes in ((1, 2), (0, 2)))
+    prices = (model.alpha * state.price).sum(1)
+    logs = (model.log_welfare(u), state.wage, state.income, prices)
+    return 100 * torch.stack([*(log.expm1() for log in logs), exports, imports])
 
-    def __init__(self, result: SolveResult) -> None:
-        self.result, self.model = result, result.model
-        self.calibration: Calibration = self.model.given
-        constant = bool((self.model.transfer != 0).any())
-        self.deficits = "constant" if constant else "none"
-        start = balancing_model(self.calibration, self.model.accounting, self.deficits)
-        self._balance = find_equilibrium(start, start.wedges0)
-        self._factors: LinearSolver | None = None
-        self._untouched = result.wedges
-        if result.instruments is not None:  # a cell that somebody chooses is nowhere near its baseline
-            chosen = torch.full((result.instruments.count,), torch.inf, dtype=result.u.dtype)
-            self._untouched = result.instruments.apply(chosen, result.wedges)
 
-    def at(self, parameter: Parameter, sign: int, wedges: LogWedges | None) -> tuple[TradeModel, Equilibrium]:
-        """The model and the equilibrium; `wedges` None: those of the result, or of the data where they set none."""
-        data = moved(self.calibration, parameter, sign * parameter.step)
-        start = balancing_model(data, self.model.accounting, self.deficits)
-        found = find_equilibrium(start, start.wedges0, self._balance.u, factorisation=self._balance.factorisation)
-        baseline = closed_baseline(start, found)
-        model = TradeModel(baseline, self.model.accounting, self.model.psi_scale, start.transfer, given=data)
-        wedges = self._following(model, self.result.wedges if wedges is None else wedges)
-        equilibrium = find_equilibrium(model, wedges, self.result.u, factorisation=self._near())
-        if equilibrium.outcome is not Outcome.CONVERGED:
-            raise SensitivityError(
-                f"No equilibrium was found with {parameter.label} moved by {sign * parameter.step:.0e}: "
-                f"{equilibrium.outcome.remedy}"
+def _along(point: TradePoint, slopes: Tensor, tangents: Tensor) -> Tensor:
+    """How outcomes change as policies do, `[outcome, country, parameter]`: a difference along the path's tangent."""
+    step = 1e-5 / slopes.abs().amax(0).clamp(min=1e-300)
+    model, instruments, wedges = point.game.model, point.game.instruments, point.equilibrium.wedges
+    columns = []
+    for k in range(slopes.shape[1]):
+        ends = [
+            outcomes_of(
+                model,
+                point.equilibrium.u + sign * step[k] * tangents[:, k],
+                instruments.apply(point.a + sign * step[k] * slopes[:, k], wedges),
             )
-        return model, equilibrium
-
-    def _following(self, model: TradeModel, wedges: LogWedges) -> LogWedges:
-        """Cells at their baseline rate, which nobody chose, go with the baseline."""
-        before, after = self.model.wedges0, model.wedges0
-        return tuple(
-            torch.where(w0 == at, w + (w1 - w0), w)
-            for w, at, w0, w1 in zip(wedges, self._untouched, before, after, strict=True)
-        )  # type: ignore[return-value]
-
-    def _near(self) -> LinearSolver:
-        if self._factors is None:
-            from dlopt.trade.derivatives import Linearisation
-
-            self._factors = Linearisation(self.model, self.result.u, self.result.wedges).factors()
-        return self._factors
+            for sign in (+1, -1)
+        ]
+        columns.append((ends[0] - ends[1]) / (2 * step[k]))
+    return torch.stack(columns, 2)
 
 
-class _Players:
+class Players:
     """The players of a result, in the worlds near it."""
 
-    def __init__(self, result: SolveResult, instruments: Instruments, objective: ObjectiveOf | None) -> None:
-        if objective is not None:  # one planner owns them all
+    def __init__(self, result: SolveResult) -> None:
+        assert result.instruments is not None
+        instruments = result.instruments
+        if result.goal.weight(result.model) is not None:  # one planner owns them all
             instruments = dataclasses.replace(instruments, owner=torch.zeros_like(instruments.owner))
-        self.instruments, self.objective, self.fixed = instruments, objective, result.wedges
+        self.instruments, self.goal, self.fixed = instruments, result.goal, result.wedges
+        self.result = result
         self.a = instruments.average(result.wedges)
+
+    def game(
+        self, model: TradeModel, changes: Sequence[tuple[Parameter, float]] = (), fixed: LogWedges | None = None
+    ) -> TradeGame:
+        """The game in a model, after changes of parameters that the model does not hold."""
+        goal, instruments = self.goal, self.instruments
+        for parameter, amount in changes:
+            if parameter.kind == "weight":
+                goal = goal.with_more_weight(model, parameter.where[0], amount)
+        return TradeGame(model, instruments, goal.at(model), fixed or self.fixed)
 
     def point(self, model: TradeModel, equilibrium: Equilibrium) -> TradePoint:
         """The game of a model at an equilibrium of it."""
-        objective = None if self.objective is None else self.objective(model)
-        game = TradeGame(model, self.instruments, objective, self.fixed)
-        return TradePoint(game, self.a, equilibrium)
+        return TradePoint(self.game(model), self.a, equilibrium)
 
-    def slope(self, worlds: _Worlds, parameter: Parameter, sign: int) -> Tensor:
-        """Own gradients at unchanged policies in a world moved one way, `[instrument]`."""
-        model, equilibrium = worlds.at(parameter, sign, self.fixed)
-        point = self.point(model, equilibrium)
+    def slope(self, model: TradeModel, equilibrium: Equilibrium, changes: Sequence[tuple[Parameter, float]]) -> Tensor:
+        """Own gradients at unchanged policies, `[instrument]`."""
+        point = TradePoint(self.game(model, changes), self.a, equilibrium)
         return own_gradient(point.game, point)
 
-    def wedges(self, change: Tensor) -> LogWedges:
-        """Log wedges after a change of the instruments."""
-        return self.instruments.apply(self.a + change, self.fixed)
+    def held(self, answer: Responses, parameters: Sequence[Parameter]) -> Tensor:
+        """How instruments at a bound move with it, `[instrument, parameter]`."""
+        moves = torch.zeros((len(self.a), len(parameters)), dtype=self.a.dtype)
+        for k, parameter in enumerate(parameters):
+            if parameter.kind != "bound":
+                continue
+            number, side = parameter.where
+            limit = self.instruments.lower if side == 0 else self.instruments.upper
+            at = ~answer.free & (self.instruments.kind == number) & (self.a == limit)
+            kind, step = INSTRUMENTS[number], parameter.step
+            rates = kind.rate(limit)
+            moves[at, k] = ((kind.wedge(rates + step) - kind.wedge(rates - step)) / (2 * step))[at]
+        return moves

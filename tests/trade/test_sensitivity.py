@@ -1,13 +1,16 @@
-"""Derivatives of solved worlds with respect to their data equal those of solving them again."""
+"""Derivatives of solved worlds with respect to all they depend on equal those of solving them again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import math
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from economies import one_sector_two_countries, small_synthetic
+from torch import Tensor
 
 from dlopt import (
     Bounds,
@@ -20,17 +23,23 @@ from dlopt import (
     solve_nash,
     solve_unilateral,
 )
-from dlopt.trade.game import Objective
-from dlopt.trade.model import TradeModel
-from dlopt.trade.parameters import TABLES, Parameter, moved, parameters_of
-from dlopt.trade.planner import planner_weights, weighted_welfare
-from dlopt.trade.sensitivity import SensitivityError, sensitivities
+from dlopt.framework.ascent import AscentOptions, maximise
+from dlopt.framework.game import Monitor
+from dlopt.framework.joint import JointNewton, joint_newton
+from dlopt.framework.outcome import Outcome
+from dlopt.trade.api import build_model
+from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.game import TradeGame, TradePoint
+from dlopt.trade.model import State
+from dlopt.trade.parameters import KINDS_OF_PARAMETERS, Parameter, moved, parameters_of, parameters_of_result, shaken
+from dlopt.trade.rates import INSTRUMENTS
+from dlopt.trade.sensitivity import OUTCOMES, SensitivityError, sensitivities
+from dlopt.trade.shocks import Shock, shocked
 
-CHOICE = InstrumentChoice(tariff="by_sector", subsidy="by_sector")
-
-
-def planned(model: TradeModel) -> Objective:
-    return weighted_welfare(planner_weights(model, "income"))
+TARIFFS = InstrumentChoice(tariff="by_sector")
+DUAL = InstrumentChoice(tariff="by_sector", subsidy="by_sector")
+TIGHT = Bounds(tariff=(-0.5, 0.2), subsidy=(-0.1, 0.1))
+"""Some rates want to go further."""
 
 
 def higher(world: Calibration) -> Policy:
@@ -40,80 +49,175 @@ def higher(world: Calibration) -> Policy:
     return Policy(tariff, world.export_tax, world.subsidy)
 
 
-SOLVES: dict[str, Callable[..., SolveResult]] = {
-    "equilibrium": lambda world, **given: solve_equilibrium(world, higher(world), **given),
-    "unilateral": lambda world, **given: solve_unilateral(world, world.economies[0], instruments=CHOICE, **given),
-    "nash": lambda world, **given: solve_nash(world, instruments=CHOICE, **given),
-    "cooperative": lambda world, **given: solve_cooperative(world, instruments=CHOICE, **given),
-}
+@cache
+def solved(verb: str, accounting: Any) -> SolveResult:
+    world = small_synthetic(2, 3)
+    given: dict[str, Any] = {"accounting": accounting, "bounds": TIGHT}
+    if verb == "equilibrium":
+        return solve_equilibrium(world, higher(world), accounting=accounting)
+    if verb == "unilateral":
+        return solve_unilateral(world, world.economies[0], instruments=DUAL, **given)
+    if verb == "planner":
+        return solve_cooperative(world, instruments=DUAL, **given)
+    return solve_nash(world, instruments=TARIFFS if verb == "trade_war" else DUAL, **given)
 
 
-def one_of_each(world: Calibration) -> list[Parameter]:
-    everything = parameters_of(world, list(TABLES))
-    return [[p for p in everything if p.kind == kind][2] for kind in TABLES]
+def again(result: SolveResult, parameter: Parameter, amount: float) -> tuple[Tensor, Tensor, bool]:
+    """Outcomes and log rates of the whole problem solved again, and whether a new set of instruments is held."""
+    model = build_model(moved(result.model.given, parameter, amount), result.model.accounting)
+    model = shaken(model, parameter, amount)
+    if result.instruments is None:
+        wedges = tuple(
+            torch.where(new == old, w0, new)
+            for new, old, w0 in zip(result.wedges, result.model.wedges0, model.wedges0, strict=True)
+        )
+        found = find_equilibrium(model, wedges, result.u)  # type: ignore[arg-type]
+        return outcomes(model, found.u, found.wedges), torch.zeros(0), False
+    instruments, goal = result.instruments, result.goal
+    a = instruments.average(result.wedges)
+    if parameter.kind == "bound":
+        number, side = parameter.where
+        kind = INSTRUMENTS[number]
+        limits = [instruments.lower.clone(), instruments.upper.clone()]
+        at = instruments.kind == number
+        limits[side][at] = kind.wedge(kind.rate(limits[side]) + amount)[at]
+        held = a == (instruments.lower, instruments.upper)[side]
+        a = torch.where(held & at, limits[side], a)
+        instruments = dataclasses.replace(instruments, lower=limits[0], upper=limits[1])
+    if parameter.kind == "weight":
+        goal = goal.with_more_weight(model, parameter.where[0], amount)
+    game = TradeGame(model, instruments, goal.at(model))
+    start = game.point(a)
+    assert start is not None
+    if game.players == 1:
+        answer = maximise(game, 0, start, AscentOptions(tolerance=1e-12, step_tolerance=1e-10))
+        outcome, found_at = answer.outcome, answer.point
+    else:
+        step = joint_newton(game, start, JointNewton(tolerance=1e-10, step_tolerance=1e-10), Monitor())
+        assert step.outcome is not None
+        outcome, found_at = step.outcome, step.point
+    assert outcome is Outcome.CONVERGED
+    assert isinstance(found_at, TradePoint)
+    point_at = found_at.equilibrium
+    bound = (found_at.a <= instruments.lower) | (found_at.a >= instruments.upper)
+    before = result.instruments.average(result.wedges)
+    held = (before <= result.instruments.lower) | (before >= result.instruments.upper)
+    return outcomes(model, point_at.u, point_at.wedges), found_at.a, bool((bound != held).any())
 
 
-def again(solve: Callable[..., SolveResult], world: Calibration, p: Parameter, **given: Any) -> tuple[Any, Any]:
-    """Central differences of real incomes and log rates."""
-    ends = [solve(moved(world, p, sign * 3 * p.step), **given) for sign in (1, -1)]
-    assert {end.status for end in ends} == {"converged"}
-    welfare = (ends[0].real_income_change_pct - ends[1].real_income_change_pct) / (6 * p.step)
-    instruments = ends[0].instruments
-    if instruments is None:
-        return welfare, None
-    return welfare, (instruments.average(ends[0].wedges) - instruments.average(ends[1].wedges)) / (6 * p.step)
+def outcomes(model: Any, u: Tensor, wedges: Any) -> Tensor:
+    """Written down again: real income, wage, income, prices, exports and imports before tariffs, in per cent."""
+    state = State.of(u, model.n, model.j)
+    prices = (model.alpha * state.price).sum(1)
+    rows = [state.income - prices, state.wage, state.income, prices]
+    flows, before = (
+        (x / t.exp()).sum(2)
+        for x, t in ((model.flows(state, wedges), wedges[0]), (model.calibration.trade, model.wedges0[0]))
+    )
+    flows, before = flows - flows.diag().diag(), before - before.diag().diag()
+    trade = [(flows.sum(k) / before.sum(k)).log() for k in (1, 0)]
+    return 100 * torch.stack([*rows, *trade]).expm1()
 
 
 @pytest.mark.parametrize("accounting", ["standard", "paper"])
-@pytest.mark.parametrize("verb", ["equilibrium", "unilateral", "nash"])
+@pytest.mark.parametrize("verb", ["equilibrium", "unilateral", "trade_war", "dual", "planner"])
 def test_derivatives_equal_differences_of_solving_again(verb: str, accounting: str) -> None:
-    world = small_synthetic(3, 3)
-    result = SOLVES[verb](world, accounting=accounting)
-    parameters = one_of_each(world)
+    """Every kind of parameter there is, one or two of each."""
+    result = solved(verb, accounting)
+    assert result.status == "converged"
+    parameters: list[Parameter] = []
+    for kind in KINDS_OF_PARAMETERS:
+        own = parameters_of_result(result, [kind])
+        assert own or kind in ("weight", "bound")
+        parameters += own[1:2] + own[-1:]
+    kinds = {p.kind for p in parameters}
+    assert ("weight" in kinds) == (verb == "planner")
+    assert ("bound" in kinds) == (verb != "equilibrium")
     found = sensitivities(result, parameters)
     for k, parameter in enumerate(parameters):
-        if verb == "equilibrium" and parameter.kind == "tariff":
+        if verb == "equilibrium" and parameter.kind == "tariff" and parameter.where[1] == 0:
             continue  # of a cell the policy sets: see below
-        welfare, rates = again(SOLVES[verb], world, parameter, accounting=accounting)
-        assert found.welfare[:, k] == pytest.approx(welfare.numpy(), rel=1e-5, abs=1e-5 * float(welfare.abs().max()))
-        if rates is not None:
-            limit = 1e-5 * float(rates.abs().max())
-            assert found.instruments[:, k] == pytest.approx(rates.numpy(), rel=1e-5, abs=limit)
+        step = 2 * parameter.step
+        (up, a_up, left), (down, a_down, right) = (again(result, parameter, s * step) for s in (1, -1))
+        assert not left
+        assert not right
+        slope, rates = (up - down) / (2 * step), (a_up - a_down) / (2 * step)
+        limit = 1e-5 * float(slope.abs().max()) + 1e-9
+        assert found.outcomes[:, :, k] == pytest.approx(slope.numpy(), rel=1e-5, abs=limit), parameter.label
+        if len(rates):
+            limit = 1e-5 * float(rates.abs().max()) + 1e-9
+            assert found.instruments[:, k] == pytest.approx(rates.numpy(), rel=1e-5, abs=limit), parameter.label
 
 
-def test_a_planner_weighs_by_the_incomes_that_move_too() -> None:
-    world = small_synthetic(3, 3)
-    result = SOLVES["cooperative"](world)
-    parameters = [p for p in one_of_each(world) if p.kind in ("theta", "psi", "trade")]
-    found = sensitivities(result, parameters, planned)
-    for k, parameter in enumerate(parameters):
-        welfare, rates = again(SOLVES["cooperative"], world, parameter)
-        assert found.welfare[:, k] == pytest.approx(welfare.numpy(), abs=1e-5 * float(welfare.abs().max()))
-        assert found.instruments[:, k] == pytest.approx(rates.numpy(), abs=1e-5 * float(rates.abs().max()))
+def test_a_whole_nash_game_solved_again_with_its_certificate() -> None:
+    world = small_synthetic(2, 3)
+    result = solve_nash(world, instruments=DUAL)
+    parameter = parameters_of(world, ["theta"])[1]
+    ends = [solve_nash(moved(world, parameter, s * 3 * parameter.step), instruments=DUAL) for s in (1, -1)]
+    assert {end.status for end in ends} == {"converged"}
+    slope = (ends[0].real_income_change_pct - ends[1].real_income_change_pct) / (6 * parameter.step)
+    found = sensitivities(result, [parameter]).welfare[:, 0]
+    assert found == pytest.approx(slope.numpy(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["cost", "productivity"])
+def test_a_shock_as_a_parameter_is_a_world_after_a_shock(kind: str) -> None:
+    """Real incomes multiply: what the shock does, and what the game in the world after it does."""
+    world, size = small_synthetic(2, 3), 0.02
+    parameter = parameters_of(world, [kind])[1]
+    table = torch.ones_like(world.trade if kind == "cost" else world.trade.sum(1))
+    table[parameter.where] = math.exp(size)
+    after = shocked(world, Shock(**{kind: table}))
+    game = solve_equilibrium(after.world, higher(after.world))
+    by_parts = (1 + after.real_income_change_pct / 100) * (1 + game.real_income_change_pct / 100)
+    at_once, _, _ = again(solve_equilibrium(world, higher(world)), parameter, size)
+    assert 1 + at_once[0] / 100 == pytest.approx(by_parts.numpy(), abs=1e-9)
 
 
 def test_rates_nobody_chose_go_with_the_baseline_and_set_ones_stay() -> None:
-    world = small_synthetic(3, 3)
-    result = SOLVES["equilibrium"](world)
-    everything = {p.where: p for p in parameters_of(world, ["tariff"])}
-    parameter = everything[0, 1, 0]  # a rate the policy leaves at the baseline
-    welfare, _ = again(SOLVES["equilibrium"], world, parameter)
-    found = sensitivities(result, [parameter]).welfare[:, 0]
-    assert found == pytest.approx(welfare.numpy(), abs=1e-5 * float(welfare.abs().max()))
+    result = solved("equilibrium", "standard")
+    everything = {p.where: p for p in parameters_of(result.model.given, ["tariff"])}
+    kept, set_ = everything[0, 1, 0], everything[1, 0, 0]
+    found = sensitivities(result, [kept, set_]).welfare
+
+    def welfare(parameter: Parameter, amount: float) -> Tensor:
+        """The policy of `higher` before the change: rates it sets stay where it set them."""
+        world = moved(result.model.given, parameter, amount)
+        before = higher(result.model.given).tariff
+        tariff = torch.where(before == result.model.given.tariff, world.tariff, before)
+        return solve_equilibrium(world, Policy(tariff, world.export_tax, world.subsidy)).real_income_change_pct
+
+    for k, parameter in enumerate((kept, set_)):
+        slope = (welfare(parameter, 2e-5) - welfare(parameter, -2e-5)) / 4e-5
+        assert found[:, k] == pytest.approx(slope.numpy(), abs=1e-5 * float(slope.abs().max()))
 
 
-def test_what_a_bound_holds_stays() -> None:
-    world, bounds = small_synthetic(3, 3), Bounds(tariff=(0.0, 0.05))
-    result = solve_nash(world, instruments=CHOICE, bounds=bounds)
+def test_what_a_bound_holds_stays_and_moves_with_the_bound_alone() -> None:
+    result = solved("dual", "standard")
     assert result.certificate.at_bound
-    theta = parameters_of(world, ["theta"])
-    found = sensitivities(result, theta)
     assert result.instruments is not None
-    held = result.instruments.average(result.wedges) >= result.instruments.upper
+    found = result.sensitivity(["theta", "bound"])
+    a = result.instruments.average(result.wedges)
+    held = (a >= result.instruments.upper) | (a <= result.instruments.lower)
     assert bool(held.any())
-    assert not found.instruments[held].any()
-    welfare, _ = again(lambda w, **given: solve_nash(w, instruments=CHOICE, bounds=bounds, **given), world, theta[0])
-    assert found.welfare[:, 0] == pytest.approx(welfare.numpy(), abs=1e-5 * float(welfare.abs().max()))
+    of_data = torch.tensor([p.kind == "theta" for p in found.parameters])
+    assert not found.instruments[held][:, of_data].any()
+    assert bool((found.instruments[held][:, ~of_data].abs().amax(1) > 0.5).all())
+
+
+def test_flat_directions_are_counted_and_held_still() -> None:
+    """Where every sector of a country without intermediates may be subsidised, the level of its subsidies is a wage."""
+    none = torch.zeros((2, 2, 2), dtype=torch.float64)
+    world = dataclasses.replace(small_synthetic(2, 2), value_added_share=none[0] + 1, input_share=none)
+    result = solve_unilateral(
+        world, world.economies[0], instruments=InstrumentChoice("by_sector", "by_sector", "by_sector")
+    )
+    assert result.status == "converged"
+    found = result.sensitivity("theta")
+    assert found.flat == result.certificate.flat_directions
+    assert found.flat
+    assert bool(found.instruments.isfinite().all())
+    assert float(found.instruments.abs().max()) < 10
 
 
 def test_a_small_open_economy_and_the_delta_method() -> None:
@@ -130,8 +234,21 @@ def test_a_small_open_economy_and_the_delta_method() -> None:
     assert float(error[0]) * (1 + rate) == pytest.approx(0.5 / theta**2, rel=1e-3)
 
 
-def test_only_converged_results_have_derivatives() -> None:
-    world = small_synthetic(3, 3)
-    result = solve_nash(world, instruments=CHOICE, on_iteration=lambda step: True)
+def test_tables_hold_every_outcome() -> None:
+    found = solved("trade_war", "standard").sensitivity("theta")
+    table = found.outcome_table()
+    assert list(table["outcome"].unique()) == list(OUTCOMES)
+    assert len(table) == len(OUTCOMES) * 2 * len(found.parameters)
+    assert found.table()["derivative"].to_numpy() == pytest.approx(found.welfare.T.flatten().numpy())
+
+
+def test_only_converged_results_of_one_objective_each_have_derivatives() -> None:
+    world = small_synthetic(2, 3)
+    result = solve_nash(world, instruments=TARIFFS, on_iteration=lambda step: True)
     with pytest.raises(SensitivityError, match="interrupted"):
         sensitivities(result, parameters_of(world))
+    guarded = dataclasses.replace(
+        solved("planner", "standard"), goal=dataclasses.replace(solved("planner", "standard").goal, name="other")
+    )
+    with pytest.raises(SensitivityError, match="without losers"):
+        guarded.sensitivity()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dlopt.errors import DloptError
 from dlopt.framework.outcome import Outcome
@@ -13,12 +14,11 @@ from dlopt.trade.accounting import Accounting
 from dlopt.trade.api import build_model
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
-from dlopt.trade.game import Objective
 from dlopt.trade.instruments import Instruments, build_instruments
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.problem import TradeProblem, build, policy_of_run
 from dlopt.trade.model import TradeModel
-from dlopt.trade.planner import planner_weights, weighted_welfare
+from dlopt.trade.planner import Goal
 from dlopt.trade.results import SolveResult
 
 _SAME_PCT = 1e-6
@@ -56,22 +56,17 @@ def restore(folder: Path) -> SolveResult:
             f"The equilibrium of {folder} was not found again (real income differs by {gap:.1e} %). Run it again."
         )
     certificate = Certificate(**(record.certificate or {}))
-    return SolveResult(record.status, record.message, certificate, model, found.u, wedges, _instruments(model, problem))
+    goal = goal_of(record.verb, arguments)
+    return SolveResult(
+        record.status, record.message, certificate, model, found.u, wedges, _instruments(model, problem), goal=goal
+    )
 
 
-def goal_of_run(folder: Path) -> Callable[[TradeModel], Objective] | None:
-    """What a planner's run maximised, for any model near its own; None where players maximise their own welfare.
-
-    Raises:
-        RebuildError: the objective is not a sum of welfares.
-    """
-    record = read_run(folder)
-    if record.verb != "cooperative":
-        return None
-    arguments = problem_of_run(folder, record).arguments
-    if arguments["objective"] != "welfare" or arguments["no_losers"]:
-        raise RebuildError(f"{folder} maximised a bargain or protected losers: only weighted welfare has derivatives.")
-    return lambda model: weighted_welfare(planner_weights(model, arguments["weights"]))
+def goal_of(verb: str, arguments: Mapping[str, Any]) -> Goal:
+    """What the players of a run maximised, from the arguments of its solver."""
+    if "moves" in arguments or arguments.get("no_losers"):
+        return Goal("other")
+    return Goal(arguments["objective"], arguments["weights"]) if verb == "cooperative" else Goal()
 
 
 def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
