@@ -82,6 +82,11 @@ class World:
         """Real income relative to the baseline, `[country]`."""
         return np.asarray(self._outcome(self.solve(rates, start), rates)[0] / self.initial)
 
+    def near(self, rates: Rates, guess: Array) -> Array | None:
+        """As `welfare`, on the branch of equilibria that Newton finds from a guess; None where it finds none."""
+        found = self._newton(rates, guess)
+        return None if found is None else np.asarray(self._outcome(found, rates)[0] / self.initial)
+
     def flows(self, rates: Rates) -> Array:
         """Spending `[origin, destination, sector]`."""
         return self._outcome(self.solve(rates), rates)[1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from dlopt.framework.nash import MISSED
+
 EQUILIBRIUM_TOLERANCE = 1e-10
 """Largest absolute log residual of the equilibrium."""
 FIRST_ORDER_TOLERANCE = 1e-8
@@ -40,8 +42,11 @@ class Certificate:
             starts, by kind of start.
         agree: how many of these ended at the welfare that the player has already.
         improved: searches that found something better and sent the solver on, in words.
-        local: whether that is all that is claimed: theta*psi is above one somewhere, so equilibria under given policies
-            may be several, and deviations were followed on one branch of them.
+        found_again: of a certified result, whether the search for an equilibrium at its policies that begins at the
+            baseline ends there too.
+        local: whether a local claim is all that is made: this equilibrium is not found again from the baseline, or
+            theta*psi is above one somewhere. Equilibria under given policies may then be several, and deviations were
+            followed on one branch of them.
     """
 
     equilibrium_residual: float
@@ -61,8 +66,50 @@ class Certificate:
     best_responses: dict[str, int] = dataclasses.field(default_factory=dict)
     agree: int | None = None
     improved: tuple[str, ...] = ()
+    found_again: bool | None = None
     local: bool = False
 
     def __post_init__(self) -> None:
         for name in ("untested", "improved"):  # lists where it comes from a file
             object.__setattr__(self, name, tuple(getattr(self, name)))
+
+
+def tried_in_words(certificate: Certificate) -> str:
+    """What a certificate's search for deviations proves and what it does not."""
+    c = certificate
+    kinds = " and ".join(
+        f"{sum(counts.values())} {what}"
+        for counts, what in ((c.deviations, "deviations"), (c.best_responses, "best responses"))
+        if counts
+    )
+    words = [f"Tried: {kinds}, {c.agree} of them ending here: a search, no proof that nothing better exists."]
+    words += [f"On the way {better}." for better in c.improved]
+    if c.local:
+        why = (
+            "from the baseline this equilibrium is not found again at these policies"
+            if c.found_again is False
+            else "theta*psi is above one somewhere"
+        )
+        words.append(f"Local: {why}, so given policies may have several equilibria; one branch of them was searched.")
+    return " ".join(words)
+
+
+def failing(certificate: Certificate) -> str:
+    """Which test a result did not pass."""
+    c = certificate
+    failed = []
+    if not c.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
+        failed.append(f"equilibrium residual {c.equilibrium_residual:.1e} > {EQUILIBRIUM_TOLERANCE:g}")
+    if c.first_order_residual is not None and not c.first_order_residual <= FIRST_ORDER_TOLERANCE:
+        failed.append(f"first-order residual {c.first_order_residual:.1e} > {FIRST_ORDER_TOLERANCE:g}")
+    if c.max_own_curvature is not None and c.max_own_curvature > 1e-9 * (c.curvature_scale or 0.0):
+        failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
+    if c.curvature_missed is not None and c.curvature_missed > MISSED:
+        failed.append(f"positive own curvature is excluded only up to a probability of {c.curvature_missed:.1e}")
+    if c.untested:
+        failed.append(f"no deviation of {', '.join(c.untested)} could be completed")
+    elif c.best_response_gain_pct is None:
+        failed.append("deviations were not tried")
+    if c.best_response_gain_pct is not None and c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
+        failed.append(f"a player gains {c.best_response_gain_pct:.1e} % by deviating")
+    return f"Not certified: {'; '.join(failed)}."

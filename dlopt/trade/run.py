@@ -14,13 +14,21 @@ from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.best_response import BestResponse, best_response_dynamics
 from dlopt.framework.deviations import Search
 from dlopt.framework.game import Interrupted, Monitor, Progress
-from dlopt.framework.nash import MISSED, JointNewton, NashResult
+from dlopt.framework.nash import JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.tape import Tape
 from dlopt.framework.verification import Found
-from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
+from dlopt.trade.certificate import (
+    EQUILIBRIUM_TOLERANCE,
+    FIRST_ORDER_TOLERANCE,
+    GAIN_TOLERANCE_PCT,
+    Certificate,
+    failing,
+    tried_in_words,
+)
 from dlopt.trade.distance import compared
+from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import Objective, TradeGame, TradePoint
 from dlopt.trade.instruments import Instruments, free_trade_inside
 from dlopt.trade.model import TradeModel
@@ -211,9 +219,12 @@ def _result(
             best_responses=dict(evidence.search.followed),
             agree=evidence.search.agree,
             improved=tuple(_improvement(instruments, found) for found in evidence.search.found),
-            local=bool((model.theta * model.psi > 1).any()),
         )
     certified = _certified(first)
+    if certified:
+        again = _found_again(model, point)
+        steep = bool((model.theta * model.psi > 1).any())
+        certificate = dataclasses.replace(certificate, found_again=again, local=steep or not again)
     if first.outcome is Outcome.INTERRUPTED:
         status, message = "interrupted", Outcome.INTERRUPTED.remedy
     elif certified:
@@ -222,7 +233,7 @@ def _result(
         status, message = "converged", f"Certified: {best}. {tried_in_words(certificate)}"
     else:
         outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
-        status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"
+        status, message = "not_converged", f"{failing(certificate)} {outcome.remedy}"
     if first.note and status != "interrupted":
         message = f"{message} {first.note}"
     solutions: list[Solution] = []
@@ -245,6 +256,13 @@ def _result(
     )  # fmt: skip
 
 
+def _found_again(model: TradeModel, point: TradePoint) -> bool:
+    """Whether who asks what these policies do, from the baseline, is told this equilibrium and not another, or none."""
+    again = find_equilibrium(model, point.equilibrium.wedges)
+    difference = model.log_welfare(again.u) - point.log_welfare
+    return again.outcome is Outcome.CONVERGED and float(difference.abs().max()) <= GAIN_TOLERANCE_PCT / 100
+
+
 def _certified(result: NashResult) -> bool:
     evidence = result.optimality
     return (
@@ -254,50 +272,11 @@ def _certified(result: NashResult) -> bool:
     )
 
 
-def tried_in_words(certificate: Certificate) -> str:
-    """What a certificate's search for deviations proves and what it does not."""
-    c = certificate
-    kinds = " and ".join(
-        f"{sum(counts.values())} {what}"
-        for counts, what in ((c.deviations, "deviations"), (c.best_responses, "best responses"))
-        if counts
-    )
-    words = [f"Tried: {kinds}, {c.agree} of them ending here: a search, no proof that nothing better exists."]
-    words += [f"On the way {better}." for better in c.improved]
-    if c.local:
-        words.append(
-            "Local: theta*psi is above one somewhere, so given policies may have several equilibria; one branch of "
-            "them was searched."
-        )
-    return " ".join(words)
-
-
 def _improvement(instruments: Instruments, found: Found) -> str:
     """A deviation that sent the solver on."""
     alone = int(instruments.owner.max()) == 0
     who = "the search" if alone else instruments.players[found.player]
     return f"{who} found {100 * found.gain:.2g} % more from another start ({found.kind}), and play went on from there"
-
-
-def _failing(certificate: Certificate) -> str:
-    """Which test a result did not pass."""
-    c = certificate
-    failed = []
-    if not c.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
-        failed.append(f"equilibrium residual {c.equilibrium_residual:.1e} > {EQUILIBRIUM_TOLERANCE:g}")
-    if c.first_order_residual is not None and not c.first_order_residual <= FIRST_ORDER_TOLERANCE:
-        failed.append(f"first-order residual {c.first_order_residual:.1e} > {FIRST_ORDER_TOLERANCE:g}")
-    if c.max_own_curvature is not None and c.max_own_curvature > 1e-9 * (c.curvature_scale or 0.0):
-        failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
-    if c.curvature_missed is not None and c.curvature_missed > MISSED:
-        failed.append(f"positive own curvature is excluded only up to a probability of {c.curvature_missed:.1e}")
-    if c.untested:
-        failed.append(f"no deviation of {', '.join(c.untested)} could be completed")
-    elif c.best_response_gain_pct is None:
-        failed.append("deviations were not tried")
-    if c.best_response_gain_pct is not None and c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
-        failed.append(f"a player gains {c.best_response_gain_pct:.1e} % by deviating")
-    return f"Not certified: {'; '.join(failed)}."
 
 
 def trouble(model: TradeModel, u: Tensor) -> str:
