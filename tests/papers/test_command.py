@@ -76,5 +76,8 @@ def test_bad_words_are_refused_before_anything_is_made(
 def test_keys_narrow_the_variants() -> None:
     assert _variants({}) == list(VARIANTS)
     assert _variants({"accounting": "paper"}) == list(VARIANTS[:2])
-    assert _variants({"instruments.sectors": "tradable"}) == list(VARIANTS[1:])
+    assert _variants({"instruments.sectors": "tradable"}) == [
+        Variant("paper", "tradable"),
+        Variant("standard", "tradable"),
+    ]
     assert _variants({"accounting": "standard", "instruments.sectors": "all"}) == [Variant("standard", "all")]

@@ -25,7 +25,7 @@ from dlopt.papers.huang2024.trainings import TRAININGS
 from dlopt.papers.targets import PROBLEMS, TARGETS, chosen
 from dlopt.papers.wang2024 import regressions, tables
 from dlopt.papers.wang2024.paths import PATHS
-from dlopt.papers.wang2024.scenarios import SCENARIOS, VARIANTS, Variant, definition
+from dlopt.papers.wang2024.scenarios import SCENARIOS, Variant, definition
 
 StudyOf = Callable[..., Study]
 VARIANT = Variant("standard", "tradable")
@@ -98,7 +98,7 @@ def test_an_interrupted_solve_is_not_kept(world: Calibration, tmp_path: Path) ->
 
 
 def test_tariffs_alone_are_solved_once_for_both_accountings(world: Calibration) -> None:
-    paper, standard = VARIANTS[1:]
+    paper, standard = Variant("paper", "tradable"), VARIANT
     war, dual = SCENARIOS["trade_war"], SCENARIOS["dual"]
     assert definition(war, paper, world) == definition(war, standard, world)
     assert definition(dual, paper, world) != definition(dual, standard, world)

@@ -1,8 +1,7 @@
-"""The paper's findings in words, each a test of computed results."""
+"""The paper's findings in words, all of them, each with its test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,122 +9,66 @@ import pandas as pd
 
 from dlopt.papers.engine import cells
 from dlopt.papers.engine.study import UNAVAILABLE, Study, worst
-from dlopt.papers.wang2024 import frames, regressions
+from dlopt.papers.wang2024 import checks, regressions
+from dlopt.papers.wang2024.checks import significant
+from dlopt.papers.wang2024.paths import PATHS
 from dlopt.papers.wang2024.scenarios import Variant, drawn
-from dlopt.papers.wang2024.tables import average_tariff
-from dlopt.trade.results import SolveResult
-
-_SIGNIFICANT = 1.96
-_Test = Callable[..., tuple[bool, str]]
-
-
-def _significant(estimate: Callable[[SolveResult], regressions.Fit], regressor: str, sign: int) -> _Test:
-    """Sign 1 or -1: the slope has it and is significant at 5 %; 0: it is not significant."""
-
-    def test(result: SolveResult) -> tuple[bool, str]:
-        found = estimate(result)
-        t = found.t(regressor)
-        holds = abs(t) < _SIGNIFICANT if sign == 0 else sign * t > _SIGNIFICANT
-        return holds, f"slope {found.slopes[regressor]:.3f}, standard error {found.errors[regressor]:.3f}"
-
-    return test
-
-
-def _war_rises_more(war: SolveResult, dual: SolveResult) -> tuple[bool, str]:
-    slopes = [regressions.tariffs_on_elasticities(result).slopes["log_psi"] for result in (war, dual)]
-    return slopes[0] > slopes[1], f"slopes on log psi {slopes[0]:.3f} and {slopes[1]:.3f}"
-
-
-def _lower_average(war: SolveResult, dual: SolveResult) -> tuple[bool, str]:
-    averages = [average_tariff(result) for result in (war, dual)]
-    return averages[1] < averages[0], f"average {averages[0]:.1f} % in the trade war, {averages[1]:.1f} % in dual"
-
-
-def _all_better(less: SolveResult, more: SolveResult) -> tuple[bool, str]:
-    a, b = frames.welfare(less), frames.welfare(more)
-    worse = [economy for economy in a if b[economy] <= a[economy]]
-    return not worse, f"not for {', '.join(worse)}" if worse else "for every economy"
-
-
-def _one_exception(less: SolveResult, more: SolveResult) -> tuple[bool, str]:
-    a, b = frames.welfare(less), frames.welfare(more)
-    worse = [economy for economy in a if b[economy] <= a[economy]]
-    return len(worse) == 1, f"not for {', '.join(worse) or 'none'}"
-
-
-def _only_india_loses(result: SolveResult) -> tuple[bool, str]:
-    losers = [economy for economy, change in frames.welfare(result).items() if change < 0]
-    return losers == ["IND"], f"losers: {', '.join(losers) or 'none'}"
-
-
-def _all_gain(result: SolveResult) -> tuple[bool, str]:
-    losers = [economy for economy, change in frames.welfare(result).items() if change <= 0]
-    return not losers, f"losers: {', '.join(losers) or 'none'}"
-
-
-def _all_lose(*results: SolveResult) -> tuple[bool, str]:
-    gain = sorted({e for result in results for e, change in frames.welfare(result).items() if change >= 0})
-    return not gain, f"gain somewhere: {', '.join(gain) or 'none'}"
-
-
-def _near_zero(tariff: SolveResult, dual: SolveResult) -> tuple[bool, str]:
-    averages = [average_tariff(result) for result in (tariff, dual)]
-    return max(averages) < 5, f"averages {averages[0]:.2f} % (tariffs only) and {averages[1]:.2f} % (dual)"
-
-
-def _relative_wages(result: SolveResult) -> tuple[bool, str]:
-    others = [w for e, w in frames.relative_wages(result, result.calibration.economies[0]).items() if e != "CHN"]
-    spread = max(others) - min(others)
-    return spread > 0.01, f"wages of the others spread over {spread:.2f} percentage points"
-
-
-def _nash_is_higher(alone: SolveResult, nash: SolveResult) -> tuple[bool, str]:
-    pairs = []
-    for observe in (frames.tariffs, frames.subsidies):
-        a, b = observe(alone), observe(nash)
-        owner = "destination" if "destination" in b else "origin"
-        pairs.append((100 * a["rate"].mean(), 100 * b.loc[b[owner] == "CHN", "rate"].mean()))
-    words = [
-        f"{name} {a:.1f} % alone, {b:.1f} % Nash" for name, (a, b) in zip(("tariffs", "subsidies"), pairs, strict=True)
-    ]
-    return all(b > a for a, b in pairs), "; ".join(words)
-
-
-def _uniform(result: SolveResult) -> tuple[bool, str]:
-    by_importer = frames.tariffs(result).groupby("destination")["rate"]
-    spread = float((by_importer.std() / by_importer.mean()).max())
-    return spread < 0.1, f"largest standard deviation within an importer is {100 * spread:.0f} % of its mean"
-
-
-def _often_lose(draws: np.ndarray) -> tuple[bool, str]:
-    share = float((draws[~np.isnan(draws)] < 0).mean())
-    return share > 0.1, f"{100 * share:.0f} % of the draws make China worse off than the baseline"
-
 
 _subsidies, _tariffs = regressions.subsidies_on_elasticities, regressions.tariffs_on_elasticities
-CLAIMS: tuple[tuple[str, tuple[str, ...], _Test], ...] = (
-    ("Nash subsidies rise with psi (significant at 5 %)", ("dual",), _significant(_subsidies, "log_psi", 1)),
-    ("Nash subsidies do not vary with theta (at 5 %)", ("dual",), _significant(_subsidies, "log_theta", 0)),
-    ("Dual tariffs fall with theta (significant at 5 %)", ("dual",), _significant(_tariffs, "log_theta", -1)),
-    ("Trade-war tariffs rise more with psi than dual ones", ("trade_war", "dual"), _war_rises_more),
-    ("The average tariff is lower under dual competition", ("trade_war", "dual"), _lower_average),
-    ("Dual competition beats the trade war for every economy", ("trade_war", "dual"), _all_better),
-    ("China's Nash policies exceed its unilateral ones (averages)", ("china_dual", "dual"), _nash_is_higher),
-    ("Every economy gains from subsidy competition", ("subsidy",), _all_gain),
-    ("Cooperative tariffs are near zero (averages below 5 %)", ("cooperation_tariff", "cooperation"), _near_zero),
-    (
-        "Dual cooperation beats tariff cooperation for all but one economy", ("cooperation_tariff", "cooperation"),
-        _one_exception,
-    ),
-    ("Only India loses from dual cooperation", ("cooperation",), _only_india_loses),
-    (
-        "Relative wages of others move under China's optimum (by more than 0.01 points)", ("china_unilateral",),
-        _relative_wages,
-    ),
-    ("Without scale economies all lose, trade war and dual", ("trade_war_no_scale", "dual_no_scale"), _all_lose),
-    (
-        "Without scale economies tariffs are nearly uniform (within 10 % by importer)", ("dual_no_scale",), _uniform,
-    ),
+_war, _dual, _both = ("trade_war",), ("dual",), ("trade_war", "dual")
+_tariff_talks, _talks, _all_talks = ("cooperation_tariff",), ("cooperation",), ("cooperation_tariff", "cooperation")
+_two = tuple(f"us_china_{name}_no_scale" for name in ("trade_war", "dual", "subsidy"))
+CLAIMS: tuple[tuple[str, tuple[str, ...], checks.Test], ...] = (
+    # Section 3.3
+    ("Learning rates agree (Figure 3, within 0.1 points of real income)", tuple(PATHS), checks.rates_agree),
+    ("Welfare falls faster above China's best subsidies than below (Figure 4)", _dual, checks.steeper_above),
+    # Section 4.1
+    ("China's Nash policies exceed its unilateral ones (averages)", ("china_dual", "dual"), checks.nash_is_higher),
+    ("Nash subsidies rise with psi (significant at 5 %)", _dual, significant(_subsidies, "log_psi", 1)),
+    ("Nash subsidies do not vary with theta (at 5 %)", _dual, significant(_subsidies, "log_theta", 0)),
+    ("Dual tariffs rise with psi (significant at 5 %)", _dual, significant(_tariffs, "log_psi", 1)),
+    ("Trade-war tariffs rise with psi (significant at 5 %)", _war, significant(_tariffs, "log_psi", 1)),
+    ("Trade-war tariffs rise more with psi than dual ones", _both, checks.war_rises_more),
+    ("Dual tariffs fall with theta (significant at 5 %)", _dual, significant(_tariffs, "log_theta", -1)),
+    ("Trade-war tariffs rise with theta (significant at 5 %)", _war, significant(_tariffs, "log_theta", 1)),
+    ("Dual competition moves most production shares more than the war (Figure 6)", _both, checks.moves_shares_more),
+    ("Dual competition shifts production more towards high psi than the war", _both, checks.shifts_to_scale),
+    ("Nash tariffs and subsidies correlate (Figure 7, significant at 5 %)", _dual, checks.correlate),
+    ("Theta and psi correlate negatively (Table A.1)", _dual, checks.elasticities_oppose),
+    # Section 4.2
+    ("The average tariff is lower under dual competition", _both, checks.lower_average),
+    ("Tariffs are higher where psi is above its median, most so in the war (Figure 8)", _both,
+     checks.higher_with_scale),
+    ("Trade-war tariffs are prohibitive there (nine tenths of imports gone)", _war, checks.prohibitive),
+    ("Dual competition beats the trade war for every economy", _both, checks.all_better),
+    ("Every economy gains from subsidy competition", ("subsidy",), checks.all_gain),
+    # Section 4.3
+    ("Cooperative tariffs are near zero (averages below 5 %)", _all_talks, checks.near_zero),
+    ("Many cooperative tariffs are close to zero (half of them below 1 %), tariffs only", _tariff_talks,
+     checks.half_near_zero),
+    ("The average cooperative tariff is lower with subsidies", _all_talks, checks.lower_average_with_subsidies),
+    ("Cooperative tariffs, tariffs only, fall with psi (significant at 5 %)", _tariff_talks,
+     significant(_tariffs, "log_psi", -1)),
+    ("Cooperative tariffs, tariffs only, rise with theta (significant at 5 %)", _tariff_talks,
+     significant(_tariffs, "log_theta", 1)),
+    ("Cooperative subsidies rise with psi (significant at 5 %)", _talks, significant(_subsidies, "log_psi", 1)),
+    ("Cooperative subsidies fall with theta (significant at 5 %)", _talks, significant(_subsidies, "log_theta", -1)),
+    ("Nobody loses from tariff cooperation", _tariff_talks, checks.nobody_loses),
+    ("Only India loses from dual cooperation", _talks, checks.only_india_loses),
+    ("Dual cooperation beats tariff cooperation for all but India", _all_talks, checks.all_but_india_better),
+    ("World real income is higher in dual cooperation than in dual competition", ("dual", "cooperation"),
+     checks.more_real_income),
+    # Appendix B
+    ("Relative wages of others move under China's optimum (by more than 0.01 points)", ("china_unilateral",),
+     checks.relative_wages),
+    ("Without scale economies Nash tariffs are nearly uniform (within 10 % by importer)", ("dual_no_scale",),
+     checks.uniform),
+    ("Without scale economies China's best tariffs are nearly uniform (within 10 %)", ("china_dual_no_scale",),
+     checks.uniform),
+    ("Without scale economies games of China and the US change little (below 0.2 %)", _two, checks.small),
+    ("Without scale economies all lose, trade war and dual", ("trade_war_no_scale", "dual_no_scale"), checks.all_lose),
+    ("Without scale economies only Brazil and China gain from subsidy competition", ("subsidy_no_scale",),
+     checks.only_gain("BRA", "CHN")),
 )  # fmt: skip
 DRAWN = "Subsidies set with error often lose (in more than a tenth of the draws)"
 
@@ -135,14 +78,16 @@ def claims(study: Study) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for variant in study.variants:
         for claim, scenarios, test in CLAIMS:
+            if any(variant not in study.problems[name].readings(study.variants) for name in scenarios):
+                continue
             entries = [study.get(name, variant) for name in scenarios]
-            results = [entry.result for entry in entries if entry.result is not None]
-            outcome = test(*results) if len(results) == len(entries) else None
+            found = [entry.tables if entry.result is None else entry.result for entry in entries if entry.solved]
+            outcome = test(*found) if len(found) == len(entries) else None
             rows.append(_row(claim, variant, outcome, worst([entry.status for entry in entries])))
         draws = drawn(study, "subsidy", variant, "CHN")
         known = draws is not None and not bool(np.isnan(draws).all())
         status = study.get("subsidy", variant).status if known else UNAVAILABLE
-        rows.append(_row(DRAWN, variant, _often_lose(draws) if known else None, status))  # type: ignore[arg-type]
+        rows.append(_row(DRAWN, variant, checks.often_lose(draws) if known else None, status))  # type: ignore[arg-type]
     return cells.frame(rows)
 
 

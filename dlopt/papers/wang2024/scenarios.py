@@ -29,7 +29,9 @@ from dlopt.trade.instruments import InstrumentChoice, Instruments, build_instrum
 from dlopt.trade.model import TradeModel
 from dlopt.trade.results import SolveResult
 
-VARIANTS = (Variant("paper", "all"), Variant("paper", "tradable"), Variant("standard", "tradable"))
+VARIANTS = tuple(
+    Variant(accounting, sectors) for accounting in ("paper", "standard") for sectors in ("all", "tradable")
+)
 _FOLDER = Path(str(importlib.resources.files("dlopt.conf"))) / "scenario"
 
 
