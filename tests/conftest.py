@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from dlopt.trade.calibration import Calibration
 # The same examples in every run: a test that fails fails again.
 hypothesis.settings.register_profile("seeded", derandomize=True)
 hypothesis.settings.load_profile("seeded")
+
+# What tests run is nobody's to call by name.
+os.environ["DLOPT_STATE"] = tempfile.mkdtemp(prefix="dlopt-state-")
 
 # One thread for each of the processes that share out the tests.
 torch.set_num_threads(1)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from .named import Run
+
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder of `dlopt solve bsde`.")],
+    run: Run,
     states: Annotated[Path, typer.Argument(help="CSV or Parquet, columns as in docs/bsde.md and docs/network.md.")],
 ) -> None:
     """Value and decisions at states of your own, by a solved exporter or network."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from .named import Run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def landscape(
-    run: Annotated[Path, typer.Argument(help="A run folder in which policies were chosen.")],
+    run: Run,
     player: Annotated[str | None, typer.Option(help="Whose policies move; the first player if none is given.")] = None,
     instruments: Annotated[int, typer.Option(help="Number of cuts, the instruments with most curvature.")] = 6,
     pairs: Annotated[

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from .named import Run
 
 
-def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+def report(run: Run) -> None:
     """A run as one HTML page, its pictures inside.
 
     Writes report.html to RUN; nothing else in the run is touched.

@@ -28,12 +28,22 @@ _MOST = 8
 """Processes at once, unless asked for: each takes a gigabyte of memory."""
 
 
+def _complete(incomplete: str) -> list[str]:
+    from dlopt.papers.beside import PAPERS
+    from dlopt.papers.targets import TARGETS
+
+    return [name for name in ("all", *TARGETS, *PAPERS, *(f"{key}=" for key in _KEYS)) if name.startswith(incomplete)]
+
+
 class ArgumentError(DloptError):
     """A word of the command that is neither a target nor a key."""
 
 
 def reproduce(
-    words: Annotated[list[str], typer.Argument(metavar="TARGET... [KEY=VALUE]", help="Targets, or all; and keys.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="TARGET... [KEY=VALUE]", help="Targets, or all; and keys.", autocompletion=_complete),
+    ],
     docs: Annotated[Path | None, typer.Option(help="Also write a page on what matches, as Markdown.")] = None,
     processes: Annotated[
         int, typer.Option(min=0, help="Problems solved at once, a core each; 0: as many as cores, at most 8.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .named import Run, Runs, Sweep
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -35,15 +37,16 @@ def list_runs(
 
 
 @app.command()
-def show(run: Annotated[Path | None, typer.Argument(help="A run folder; the newest if none is given.")] = None) -> None:
-    """Welfare, average policies and certificate of a run."""
+def show(run: Run = Path("last")) -> None:
+    """Welfare, average policies and certificate of a run; of the latest if none is given."""
     from dlopt.registry import load_kind
-    from dlopt.runs import newest_run, read_run
+    from dlopt.runs import read_run
+    from dlopt.runs.naming import find_run
 
     from ..terminal.screen import output
     from ..terminal.sheets import screen
 
-    folder = run if run is not None else newest_run(Path("outputs"))
+    folder = find_run(run)
     record = read_run(folder)
     accounting = f", {record.accounting} accounting" if record.accounting else ""
     output.print(f"{record.command}\n{record.calibration['name']}{accounting}, {record.started}\n")
@@ -51,7 +54,7 @@ def show(run: Annotated[Path | None, typer.Argument(help="A run folder; the newe
 
 
 @app.command()
-def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")]) -> None:
+def compare(runs: Runs) -> None:
     """Results and config of runs of one kind, side by side."""
     from dlopt.errors import DloptError
     from dlopt.runs import read_run
@@ -80,7 +83,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two or more run fol
 
 @app.command()
 def collect(
-    sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")],
+    sweep: Sweep,
     table: Annotated[str | None, typer.Option(help="Which table of the runs; by default the kind's main one.")] = None,
     output: Annotated[
         Path | None,
@@ -116,7 +119,7 @@ def collect(
 
 
 @app.command()
-def retry(sweep: Annotated[Path, typer.Argument(help="The folder of a sweep.")]) -> None:
+def retry(sweep: Sweep) -> None:
     """Run the jobs of a sweep that failed, were cut off or never began; the others stay as they are.
 
     Jobs with a checkpoint go on from it. The launcher is the sweep's own. Exit codes as for `dlopt solve`.
@@ -200,29 +203,38 @@ def _jobs_table(jobs: Sequence[SweepJob]) -> Table:
 
 
 def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path) -> Table:
-    """One row for each run: folder, status, what was solved, residual and time."""
+    """One row for each run, for 80 columns: the name every command takes, what was solved, when, how it ended."""
+    from collections import Counter
+
     from rich.text import Text
 
     from dlopt.runs import RunRecord, is_killed
 
     from ..terminal.screen import STATUS_STYLE
 
-    table = _table(None, ["run", "status", "scenario", "calibration", "residual", "s"], right=("residual", "s"))
+    count = Counter(folder.name for folder, _ in runs)
+    worlds = {record.calibration.get("name", "") for _, record in runs if isinstance(record, RunRecord)}
+    title = f"Runs on {next(iter(worlds))}" if len(worlds) == 1 else None
+    columns = ["run", "verb", "day", "status", "residual", "s"]
+    table = _table(title, columns + ([] if len(worlds) < 2 else ["calibration"]), right=("residual", "s"))
+    table.columns[0].no_wrap = True
     for folder, record in runs:
-        name = str(folder.relative_to(root)) if folder != root else "."
+        below = folder.relative_to(root).as_posix() if folder != root else "."
+        name = folder.name if count[folder.name] == 1 and folder != root else below
         if not isinstance(record, RunRecord):
-            table.add_row(name, Text("damaged", style="bold red"), str(record), "", "", "")
+            table.add_row(name, "", "", Text("damaged", style="bold red"), "", "", *([] if len(worlds) < 2 else [""]))
             continue
         residual = (record.certificate or {}).get(_headline(record))
         status = "killed" if is_killed(folder, record) else record.status
-        table.add_row(
+        cells: list[str | Text] = [
             name,
-            Text(status, style=STATUS_STYLE[status]),
-            record.scenario,
-            record.calibration.get("name", ""),
+            record.verb,
+            record.started[2:10],
+            Text(status.replace("_", " "), style=STATUS_STYLE[status]),
             f"{residual:.0e}" if isinstance(residual, int | float) else "",
             "" if record.wall_seconds is None else f"{record.wall_seconds:.1f}",
-        )
+        ]
+        table.add_row(*cells, *([] if len(worlds) < 2 else [record.calibration.get("name", "")]))
     return table
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .named import Run
+
 
 def sensitivity(
-    run: Annotated[Path, typer.Argument(help="A run folder of the trade model that converged.")],
+    run: Run,
     to: Annotated[
         str,
         typer.Option(

@@ -31,6 +31,7 @@ from .composing import (
 )
 from .job import Job, candidates, extra_words, job_of, named_kind, split
 from .launching import parallelism
+from .names import with_names
 from .resume import check_resume, resumed_by, with_resumed
 from .scenarios import scenarios
 from .schema import groups_of, keys_of, register
@@ -74,7 +75,7 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
     """
     config = built_in_verbs()[verb][0].config
     parsed = parse_arguments(arguments)
-    options, words = options_of(parsed), [with_sentence_quoted(word) for word in parsed.overrides]
+    options, words = options_of(parsed), [with_sentence_quoted(word) for word in with_names(verb, parsed.overrides)]
     with session(parsed.config_dir):
         overrides = parse_overrides(words)
         named, _ = named_kind(words)

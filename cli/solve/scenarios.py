@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from importlib.resources import files
 
+NAME, NAME_HELP = "name", "what to call the run, such as steel25: then `dlopt report steel25` finds it"
+"""A word of every solve that is no key of its config."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ScenarioInfo:

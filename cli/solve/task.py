@@ -22,6 +22,7 @@ from dlopt.kind import Result, Session, Status, Step, Watch
 from dlopt.runs import RunFolder
 from dlopt.runs.checkpoint import Checkpoints
 from dlopt.runs.folder import CHECKPOINT
+from dlopt.runs.places import remember
 from dlopt.runs.record import FILE
 from dlopt.store.files import FileWriteError
 from dlopt.views.figures.canvas import MissingPlotError
@@ -130,6 +131,7 @@ def execute(
         resumed=source,
         seconds_before=steps[-1]["seconds"] if steps else 0.0,
     )
+    remember(folder)
     size = job.problem.size + (f"; {ranks.size} processes" if ranks is not None and ranks.size > 1 else "")
     _log.info(f"{command}  ({job.identity['name']}: {size})", extra={"markup": False})
     if source is not None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from dlopt.kind import Kind
 from dlopt.registry import Found
 
-from ..solve.scenarios import scenarios
+from ..solve.scenarios import NAME, NAME_HELP, scenarios
 
 
 def scenario_table(verb: str | None = None) -> Table:
@@ -33,6 +33,7 @@ def key_table(verb: str, kind: Kind, title: str = "Keys") -> Table:
     table = Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("key", style="cyan", no_wrap=True)
     table.add_column("meaning")
+    table.add_row(NAME, Text(NAME_HELP))
     for key in kind.keys:
         if key.help and key.serves(verb):
             table.add_row(key.name, Text(key.help))

@@ -2,8 +2,8 @@
 
 from dlopt.runs.folder import RunFolder
 from dlopt.runs.record import SCHEMA_VERSION, RunReadError, RunRecord, is_killed, read_run
-from dlopt.runs.registry import find_runs, newest_run
+from dlopt.runs.registry import find_runs
 
 __all__ = [
-    "SCHEMA_VERSION", "RunFolder", "RunReadError", "RunRecord", "find_runs", "is_killed", "newest_run", "read_run",
+    "SCHEMA_VERSION", "RunFolder", "RunReadError", "RunRecord", "find_runs", "is_killed", "read_run",
 ]  # fmt: skip

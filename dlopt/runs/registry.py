@@ -19,15 +19,3 @@ def find_runs(root: Path) -> list[tuple[Path, RunRecord | RunReadError]]:
             except RunReadError as error:
                 found.append((Path(folder), error))
     return sorted(found, key=lambda item: item[1].started if isinstance(item[1], RunRecord) else "")
-
-
-def newest_run(root: Path) -> Path:
-    """The run started last.
-
-    Raises:
-        RunReadError: there is none.
-    """
-    readable = [folder for folder, record in find_runs(root) if isinstance(record, RunRecord)]
-    if not readable:
-        raise RunReadError(f"No run below {root}. `dlopt solve nash scenario=dual` makes one.")
-    return readable[-1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dlopt.runs import RunFolder, RunReadError, RunRecord, find_runs, newest_run, read_run
+from dlopt.runs import RunFolder, RunReadError, RunRecord, find_runs, read_run
 from dlopt.runs.environment import git_commit, versions
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.tables import average_policies, config_differences, read_table
@@ -77,7 +77,6 @@ def test_damaged_runs_are_listed_as_such(tmp_path: Path, content: str) -> None:
     found = dict(find_runs(tmp_path))
     assert isinstance(found[tmp_path / "bad"], RunReadError)
     assert isinstance(found[tmp_path / "good"], RunRecord)
-    assert newest_run(tmp_path) == tmp_path / "good"
 
 
 def test_wrong_types_in_run_json(tmp_path: Path) -> None:
@@ -92,8 +91,6 @@ def test_wrong_types_in_run_json(tmp_path: Path) -> None:
 def test_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunReadError, match="not a run folder"):
         read_run(tmp_path)
-    with pytest.raises(RunReadError, match="No run below"):
-        newest_run(tmp_path / "nothing")
 
 
 def test_averages_leave_out_what_nobody_touched() -> None:
