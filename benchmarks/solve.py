@@ -4,7 +4,7 @@ Methods: `ours`; `lbfgsb`, `slsqp` (SciPy on our implicit gradients); `lbfgsb_di
 differences of our equilibria); `ipopt` (CasADi and IPOPT on policies and equilibrium at once, exact derivatives; one
 optimiser only); `adam` (the published algorithm on our equilibria and gradients); `published` (the same with automatic
 differentiation throughout, as published; timed on some of its steps); `contraction`, `anderson` (equilibria only);
-`training` (of the exporter, network and losses as published, drift corrected).
+`training` (of the exporter, the published method to the letter).
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def published(case: Case, calibration: str) -> dict[str, object]:
 
 
 def training(case: Case, _: str) -> dict[str, object]:
-    """The second paper's network and losses, drift corrected, for the steps it gets by default."""
+    """The second paper's method to the letter, for the steps it gets by default."""
     return _exporter(case, PAPER)
 
 

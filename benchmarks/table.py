@@ -17,7 +17,7 @@ NAMES = {
     "published": "the published algorithm, automatic differentiation",
     "contraction": "plain iteration",
     "anderson": "Anderson mixing of 8",
-    "training": "the second paper's network and losses, drift corrected",
+    "training": "the second paper's method to the letter, a twelfth of its paths",
 }
 _HEAD = """# Benchmarks
 

@@ -50,6 +50,7 @@ METHODS = {
     "default": "dlopt.choice.options:MethodOptions",
     "network": "dlopt.choice.production.value:NETWORK_METHOD",
     "paper": "dlopt.choice.options:PAPER",
+    "paper_network": "dlopt.choice.production.value:NETWORK_PAPER",
     "exact": None,
 }
 """Name -> its options; the exact solution has none."""
@@ -120,8 +121,8 @@ class ChoiceKind(Kind):
         self.verbs = (verb or Verb("bsde", scenario=name, config="bsde"),)
         self._keys = (
             Key("model", models, model, words=tuple(words), open=True, free=True),
-            Key("method", "default (network: network), paper, or exact where the model allows it (method.KEY sets an "
-                "option)", method, choices=METHODS),
+            Key("method", "default (network: network), paper (network: paper_network), or exact where the model allows "
+                "it (method.KEY sets an option)", method, choices=METHODS),
             Key("budget", options="dlopt.choice.options:Budget"),
             Key("budget.seconds", "time to train for; sets the number of steps"),
             Key("budget.steps", "gradient steps; a run repeats exactly for given steps, seed and threads"),

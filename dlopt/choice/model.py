@@ -17,6 +17,7 @@ where `L` is the generator of `x`. Source: Huang and Yu (2024), section 1, equat
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -59,6 +60,14 @@ class State:
     def rows(self, index: Any) -> State:
         """Some of the states."""
         return State(self.y[index], self.x[index], None if self.z is None else self.z[index])
+
+    @staticmethod
+    def joined(parts: Sequence[State]) -> State:
+        """Batches of states as one."""
+        z = [part.z for part in parts if part.z is not None]
+        return State(
+            torch.cat([part.y for part in parts]), torch.cat([part.x for part in parts]), torch.cat(z) if z else None
+        )
 
     def flipped(self, j: int) -> State:
         """The same states with switch `j` in its other position."""

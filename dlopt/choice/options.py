@@ -14,18 +14,23 @@ class MethodOptions:
     Attributes:
         loss: `hjb` (squared Hamilton-Jacobi-Bellman residual) or `paper` (Loss_A + Loss_P of Huang and Yu).
         baseline: control variate the network corrects: `none`, `constant`, `meanfield`.
-        hidden, layers: the network on all states.
+        hidden, layers: the network on all states; with `loss=paper` the layers that V and sigma^V share.
+        subnet: units in the two further layers of V and of sigma^V each, for `loss=paper`.
         conditional: units per layer of the network of what channels and pairs are worth given x; 0: none.
         batch: states per step.
-        pool: on-policy states kept alive; half of each batch comes from them.
+        pool: on-policy states kept alive.
+        pool_share: share of each batch that comes from them; the others are random. 0: all are random.
         pool_years: years a pool state moves each time it is used.
-        width: spread of the other half of a batch, in long-run standard deviations.
-        off_manifold: share of that half with continuous states drawn one by one rather than from the common shocks.
+        width: spread of the random states, in long-run standard deviations.
+        off_manifold: share of these with continuous states drawn one by one rather than from the common shocks.
         learning_rate: of Adam.
-        muon_rate: of Muon, on the square matrices between hidden layers.
+        muon_rate: of Muon, on the matrices between hidden layers; 0: Adam for these, too.
+        refine: what is chosen after training, from simulated paths: `weights` (the network's output weights and the
+            constant in V), `constant`, or `none`: V as trained.
         target: the run counts as converged when the mean absolute residual over rho V is at most this.
         stop_at: training ends early when that residual falls to this.
         loss_p: `corrected` (drift with the jump term) or `literal` (as printed), for `loss=paper`.
+        loss_a: V_t in Loss_A from the `network`, or `propagated` along the path (as printed), for `loss=paper`.
         pt_normalisation: divide by P_t as in the paper's equation (11), for `loss=paper`.
         delta: length of a sub-interval in years, for `loss=paper` and the out-of-sample losses.
         intervals: sub-intervals in [0, T].
@@ -36,17 +41,21 @@ class MethodOptions:
     baseline: str = "meanfield"
     hidden: int = 32
     layers: int = 3
+    subnet: int = 256
     conditional: int = 64
     batch: int = 128
     pool: int = 1024
+    pool_share: float = 0.5
     pool_years: float = 0.5
     width: float = 1.0
     off_manifold: float = 0.0
     learning_rate: float = 2e-3
     muon_rate: float = 0.02
+    refine: str = "weights"
     target: float = 2e-3
     stop_at: float = 1e-4
     loss_p: str = "corrected"
+    loss_a: str = "network"
     pt_normalisation: bool = False
     delta: float = 0.01
     intervals: int = 2
@@ -57,6 +66,8 @@ class MethodOptions:
             "loss": ("hjb", "paper"),
             "baseline": ("none", "constant", "meanfield"),
             "loss_p": ("corrected", "literal"),
+            "loss_a": ("network", "propagated"),
+            "refine": ("weights", "constant", "none"),
             "sigma": ("ito", "network"),
         }
         faults = [
@@ -65,29 +76,45 @@ class MethodOptions:
             if getattr(self, key) not in valid
         ]
         positive = (
-            "hidden", "layers", "batch", "pool", "pool_years", "width", "learning_rate", "muon_rate", "target",
-            "delta", "intervals",
+            "hidden", "layers", "subnet", "batch", "pool", "pool_years", "width", "learning_rate", "target", "delta",
+            "intervals",
         )  # fmt: skip
         faults += [
             f"method.{key}={getattr(self, key)} must be positive" for key in positive if not getattr(self, key) > 0
         ]
-        if self.conditional < 0 or self.stop_at < 0:
-            faults.append("method.conditional and method.stop_at must not be negative")
+        if self.conditional < 0 or self.stop_at < 0 or not self.muon_rate >= 0:
+            faults.append("method.conditional, method.stop_at and method.muon_rate must not be negative")
         if not 0 <= self.off_manifold <= 1:
             faults.append(f"method.off_manifold={self.off_manifold} must be between 0 and 1")
-        if self.batch < 2 or self.pool < self.batch // 2:
-            faults.append("method.batch must be at least 2, and method.pool at least half of it")
+        if not 0 <= self.pool_share < 1:
+            faults.append(f"method.pool_share={self.pool_share} must be from 0 to below 1")
+        elif self.batch < 2 or self.pool < self.pooled:
+            faults.append("method.batch must be at least 2, and method.pool at least method.pool_share of it")
+        elif self.loss == "hjb" and self.pooled == 0:
+            faults.append("method.loss=hjb needs on-policy states in each batch: a larger method.pool_share")
         if self.sigma == "network" and self.loss != "paper":
             faults.append("method.sigma=network needs method.loss=paper")
         if faults:
             raise ModelError("The method cannot be used: " + "; ".join(faults) + ".")
 
+    @property
+    def pooled(self) -> int:
+        """How many states of a batch come from the pool."""
+        return int(self.batch * self.pool_share)
+
 
 PAPER = MethodOptions(
-    loss="paper", baseline="none", hidden=256, layers=3, conditional=0, batch=32, pool=1024, sigma="network",
-    learning_rate=1e-3,
+    loss="paper", baseline="none", hidden=256, layers=3, subnet=256, conditional=0, batch=32, pool=1024, pool_share=0,
+    learning_rate=1e-3, muon_rate=0, refine="none", loss_p="literal", loss_a="propagated", pt_normalisation=True,
+    sigma="network",
 )  # fmt: skip
-"""The paper's network and losses: three shared layers and two per subnet, 256 nodes; drift corrected, no P_t."""
+"""The method of Huang and Yu (2024) as printed in their section 2.3, for the exporter.
+
+Theirs are the network (three shared layers and two for each of V and sigma^V, 256 nodes), the two losses, and the paths
+from random states. They do not state the activation, Delta, T, batch, optimiser, learning rate and how initial states
+are drawn; these are ours. So is where V starts, at the mean of u / rho over random states, and the unit of the
+network's output, the root mean square of u / rho.
+"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The method of Huang and Yu (2024) as printed, with a switch for every correction.
+"""The losses and the network of Huang and Yu (2024) as printed, with an option for every correction.
 
 Loss_A is the Bellman equation over a sub-interval of length Delta with a few diffusion nodes (four for two shocks),
 their equations (10) and (11); Loss_P is the backward equation (8) along a path and along the nodes. The nodes serve
@@ -44,18 +44,27 @@ class PaperNetwork(SwitchNetwork):
 
     The paper names no activation; SiLU here, so that residuals of second order exist. As an evaluation, V is a
     `SwitchNetwork` of `layers + 2` layers.
+
+    Args:
+        model: gives the dimensions and the scaling of the inputs.
+        hidden, layers: units of each shared layer, and how many there are.
+        subnet: units in the layers of V's and of sigma^V's own.
+        generator: source of randomness of the initial weights.
     """
 
-    def __init__(self, model: SwitchingModel, hidden: int, layers: int, generator: torch.Generator) -> None:
-        super().__init__(model, hidden, layers + SUBNET_LAYERS, generator)
+    def __init__(
+        self, model: SwitchingModel, hidden: int, layers: int, subnet: int, generator: torch.Generator
+    ) -> None:
+        own = [subnet] * SUBNET_LAYERS
+        super().__init__(model, [hidden] * layers + own, generator)
         options: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
         self.shared = layers
         self.sigma_hidden = nn.ParameterList(
-            nn.Parameter(math.sqrt(2 / hidden) * torch.randn(hidden, hidden, generator=generator, **options))
-            for _ in range(SUBNET_LAYERS)
+            nn.Parameter(math.sqrt(2 / before) * torch.randn(subnet, before, generator=generator, **options))
+            for before in [hidden, *own[1:]]
         )
-        self.sigma_bias = nn.ParameterList(nn.Parameter(torch.zeros(hidden, **options)) for _ in range(SUBNET_LAYERS))
-        self.sigma_output = nn.Parameter(torch.zeros(hidden, model.shocks, **options))
+        self.sigma_bias = nn.ParameterList(nn.Parameter(torch.zeros(subnet, **options)) for _ in own)
+        self.sigma_output = nn.Parameter(torch.zeros(subnet, model.shocks, **options))
 
     def sigma(self, state: State) -> Tensor:
         """The subnet's sigma^V, `[B, M]`, in units of the output."""
@@ -88,7 +97,7 @@ def paper_losses(value: ValueFunction, state: State, options: MethodOptions, noi
     Args:
         value: the value function.
         state: where the paths start; switches stay as they are along a path.
-        options: `delta`, `intervals`, `loss_p`, `pt_normalisation`, `sigma`.
+        options: `delta`, `intervals`, `loss_p`, `loss_a`, `pt_normalisation`, `sigma`.
         noises: Brownian increments of the paths, see `increments`.
     """
     model: SwitchingModel = value.model
@@ -108,21 +117,19 @@ def paper_losses(value: ValueFunction, state: State, options: MethodOptions, noi
             sigma = base + value.scale * value.network.sigma(state)
         flow = model.flow(state)
         step = state.x + delta * model.drift(state.x)
-        mean = torch.zeros_like(at.value)
         drift = flow - model.rho * propagated
         if options.loss_p == "corrected":
             drift = drift + jump_value(model, state, at)
         volatility = model.volatility(state.x)
-        for signs in cube:
-            shock = state.x.new_tensor(signs) * root
-            node = value.evaluate_value(State(state.y, step + along(volatility, shock), state.z))
-            mean = mean + node / len(cube)
-            probabilistic = probabilistic + share * (propagated - delta * drift + sigma @ shock - node).square()
-        expected = _expectation(model, state, at, mean, options)
-        analytic = analytic + share * ((1 + model.rho * delta) * at.value - delta * flow - expected).square()
-        state = State(state.y, step + along(volatility, noise), state.z)
-        propagated = propagated - delta * drift + (sigma * noise).sum(1)
-        probabilistic = probabilistic + share * (propagated - value.evaluate_value(state)).square()
+        shocks = [(state.x.new_tensor(signs) * root).expand_as(noise) for signs in cube] + [noise]
+        ends = [State(state.y, step + along(volatility, shock), state.z) for shock in shocks]
+        reached = value.evaluate_value(State.joined(ends)).view(len(ends), len(state))
+        told = propagated - delta * drift + (sigma * torch.stack(shocks)).sum(2)
+        probabilistic = probabilistic + share * (told - reached).square().sum(0)
+        expected = _expectation(model, state, at, reached[:-1].mean(0), options)
+        entering = propagated if options.loss_a == "propagated" else at.value
+        analytic = analytic + share * ((1 + model.rho * delta) * entering - delta * flow - expected).square()
+        state, propagated = ends[-1], told[-1]
     assert start is not None
     return PaperLosses(analytic, probabilistic, start)
 

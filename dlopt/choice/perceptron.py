@@ -12,7 +12,9 @@ one addition in the first layer.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,31 +43,31 @@ class _LastLayer:
 
 
 class SwitchNetwork(nn.Module):
-    """`layers` hidden layers of `hidden` SiLU units and a scalar output, zero at the start.
+    """Hidden layers of SiLU units and a scalar output, zero at the start.
 
     Args:
         model: gives the dimensions and the scaling of the inputs.
-        hidden: units per layer.
-        layers: number of hidden layers, at least 1.
+        widths: units of each hidden layer, at least one.
         generator: source of randomness of the initial weights.
     """
 
-    def __init__(self, model: SwitchingModel, hidden: int, layers: int, generator: torch.Generator) -> None:
+    def __init__(self, model: SwitchingModel, widths: Sequence[int], generator: torch.Generator) -> None:
         super().__init__()
-        inputs = model.switches + model.factors
+        inputs, first, last = model.switches + model.factors, widths[0], widths[-1]
         options: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
 
         def normal(rows: int, columns: int, scale: float) -> nn.Parameter:
             return nn.Parameter(scale * torch.randn(rows, columns, generator=generator, **options))
 
-        self.switch_weight = normal(model.switches, hidden, inputs**-0.5)
-        self.factor_weight = normal(model.factors, hidden, inputs**-0.5)
-        self.clock_weight = normal(model.clocks, hidden, 1.0) if model.clocks > 1 else None
-        self.input_bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator, **options))
-        self.hidden = nn.ParameterList(normal(hidden, hidden, math.sqrt(2 / hidden)) for _ in range(layers - 1))
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(hidden, **options)) for _ in range(layers - 1))
-        self.output = nn.Parameter(torch.zeros(hidden, **options))
-        self.register_buffer("refined", torch.zeros(hidden, **options))
+        self.switch_weight = normal(model.switches, first, inputs**-0.5)
+        self.factor_weight = normal(model.factors, first, inputs**-0.5)
+        self.clock_weight = normal(model.clocks, first, 1.0) if model.clocks > 1 else None
+        self.input_bias = nn.Parameter(0.5 * torch.randn(first, generator=generator, **options))
+        pairs = list(itertools.pairwise(widths))
+        self.hidden = nn.ParameterList(normal(after, before, math.sqrt(2 / before)) for before, after in pairs)
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(after, **options)) for _, after in pairs)
+        self.output = nn.Parameter(torch.zeros(last, **options))
+        self.register_buffer("refined", torch.zeros(last, **options))
         self.register_buffer("centre", model.centre.clone())
         self.register_buffer("inverse_spread", 1 / model.spread)
 

@@ -110,7 +110,8 @@ def solve_bsde(
     value, later = trainer.value, torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
     value.unrefine()
     resting = long_run_states(value, trainer.pool.rows(slice(0, traits.sample)), YEARS_TO_REST, later)
-    refine(value, resting, REFINED_YEARS, later, weights=method.loss == "hjb" and trainer.step > 0)
+    if method.refine != "none":
+        refine(value, resting, REFINED_YEARS, later, weights=method.refine == "weights" and trainer.step > 0)
     save()
     resting = long_run_states(value, resting, YEARS_TO_REST / 2, later)
     watch.phase("certificate")

@@ -1,8 +1,9 @@
 """Gradient training of a value function, resumable bit for bit.
 
 Default loss (`hjb`): the squared Hamilton-Jacobi-Bellman residual at states of which half come from an on-policy pool,
-simulated along with the training, and half cover the state space. The mean residual on the pool is taken out: it is
-what a constant added to V changes, so the constant is set from it directly and need not be learned.
+simulated along with the training, and half cover the state space (`pool_share` says otherwise). The mean residual on
+the pool is taken out: it is what a constant added to V changes, so the constant is set from it directly and need not be
+learned.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Progress:
         seconds: spent training, over all runs it was resumed in.
         hjb_residual_rel: mean |R| over rho |V| on the pool.
         loss: of the last batches.
-        analytic_loss, probabilistic_loss: mean Loss_A / V^2 and Loss_P / V^2 on a batch of pool states.
+        analytic_loss, probabilistic_loss: mean Loss_A / V^2 and Loss_P / V^2 on a batch of the pool.
         learning_rate: Adam's.
         decision_accuracy: share of right decisions, where an exact solution exists; else NaN.
     """
@@ -87,10 +88,10 @@ class Trainer:
         matrices = list(value.network.hidden)
         if value.conditional is not None:
             matrices += list(value.conditional.hidden)
+        if options.muon_rate == 0:
+            matrices = []
         own = {id(p) for p in matrices}
         rest = [p for p in value.parameters() if id(p) not in own]
-        if options.loss == "paper":
-            matrices, rest = [], rest + matrices
         self.adam = torch.optim.Adam(rest, lr=options.learning_rate, betas=(0.9, 0.99), fused=True)
         self.muon = Muon(matrices, lr=options.muon_rate) if matrices else None
         self.pool = self._first_pool()
@@ -195,15 +196,11 @@ class Trainer:
             if optimizer is not None:
                 for group in optimizer.param_groups:
                     group["lr"] = base * rate
-        n = self.options.batch // 2
+        n = self.options.pooled
         index = (torch.arange(n, device=self.pool.x.device) + self.step * n) % self.options.pool
         mine = self.pool.rows(index)
         wide = self.model.draw(self.options.batch - n, self.generator, self.options.width, self.options.off_manifold)
-        both = State(
-            torch.cat([mine.y, wide.y]),
-            torch.cat([mine.x, wide.x]),
-            None if mine.z is None or wide.z is None else torch.cat([mine.z, wide.z]),
-        )
+        both = State.joined([mine, wide])
         losses, marginal = self._hjb_losses(both, n) if self.options.loss == "hjb" else self._paper_losses(both, mine)
         weights = list(self.value.parameters())
         found = [(loss, *torch.autograd.grad(loss, weights, materialize_grads=True)) for loss in losses]
@@ -214,10 +211,11 @@ class Trainer:
         self.adam.step()
         if self.muon is not None:
             self.muon.step()
-        moved = advance(self.model, mine, marginal, self.options.pool_years, self.generator)
-        self.pool.y[index], self.pool.x[index] = moved.y, moved.x
-        if self.pool.z is not None and moved.z is not None:
-            self.pool.z[index] = moved.z
+        if n:
+            moved = advance(self.model, mine, marginal, self.options.pool_years, self.generator)
+            self.pool.y[index], self.pool.x[index] = moved.y, moved.x
+            if self.pool.z is not None and moved.z is not None:
+                self.pool.z[index] = moved.z
         self._loss = float(loss)
 
     def _hjb_losses(self, state: State, n: int) -> tuple[list[Tensor], Tensor]:
@@ -238,6 +236,8 @@ class Trainer:
         for piece in self.ranks.pieces(len(state)):
             losses = paper_losses(self.value, state.rows(piece), self.options, [noise[piece] for noise in noises])
             parts.append((losses.analytic + losses.probabilistic).sum() / len(state) / unit)
+        if len(mine) == 0:
+            return parts, state.y[:0]
         marginals = [self.value.at(mine.rows(piece)).marginal for piece in self.ranks.pieces(len(mine))]
         return parts, self.ranks.whole(marginals, len(mine))
 

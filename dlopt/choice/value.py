@@ -228,9 +228,9 @@ def build_value(
             the network's first weights, and makes the conditional network possible where all switches can move.
     """
     if options.loss == "paper":
-        network: SwitchNetwork = PaperNetwork(model, options.hidden, options.layers, generator)
+        network: SwitchNetwork = PaperNetwork(model, options.hidden, options.layers, options.subnet, generator)
     else:
-        network = SwitchNetwork(model, options.hidden, options.layers, generator)
+        network = SwitchNetwork(model, [options.hidden] * options.layers, generator)
     conditional = None
     if p is not None and couplings is not None:
         network.look_along(couplings, p, generator)

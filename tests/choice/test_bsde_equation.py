@@ -21,7 +21,7 @@ def trained_like(request):
     """A value function with random weights everywhere, in float64, and states."""
     options = {
         "default": MethodOptions(hidden=8, layers=3, conditional=8),
-        "paper": dataclasses.replace(PAPER, hidden=8),
+        "paper": dataclasses.replace(PAPER, hidden=8, subnet=6),
         "constant": MethodOptions(hidden=8, layers=1, conditional=0, baseline="constant"),
     }[request.param]
     model = preset("gravity_strong", 13).on("cpu", torch.float64)

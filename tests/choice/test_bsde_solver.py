@@ -119,7 +119,7 @@ def test_same_seed_same_numbers():
 
 @pytest.mark.parametrize("loss_p", ["corrected", "literal"])
 def test_papers_method_runs(loss_p):
-    method = dataclasses.replace(PAPER, hidden=16, batch=16, loss_p=loss_p)
+    method = dataclasses.replace(PAPER, hidden=16, subnet=16, batch=16, loss_p=loss_p)
     result = solve_bsde(preset("blocks", 5), method, Budget(steps=60), analysis=SMALL)
     losses = result.tables()["losses"]
     assert losses["analytic_loss"].iloc[-1] < losses["analytic_loss"].iloc[0]

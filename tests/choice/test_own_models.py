@@ -130,7 +130,7 @@ def _generator(value, model, state):
 def test_generators_with_volatility_that_depends_on_the_state():
     model = shops(3, 2).on(dtype=torch.float64)
     generator = torch.Generator().manual_seed(1)
-    network = SwitchNetwork(model, 8, 2, generator)
+    network = SwitchNetwork(model, [8, 8], generator)
     torch.nn.init.normal_(network.output, generator=generator)
     state = model.draw(6, generator)
     for function in (network.evaluate, MeanField(model).evaluate):

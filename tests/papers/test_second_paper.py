@@ -30,7 +30,7 @@ LEAST = AnalysisOptions(
     response_paths=2,
 )  # fmt: skip
 OURS = MethodOptions(hidden=4, layers=2, conditional=0, batch=8, pool=8)
-THEIRS = dataclasses.replace(PAPER, hidden=4, layers=1, batch=4, pool=4)
+THEIRS = dataclasses.replace(PAPER, hidden=4, layers=1, subnet=4, batch=4, pool=4)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from dlopt.choice.evaluation import Evaluation
 from dlopt.choice.model import State, SwitchingModel, of_pairs
-from dlopt.choice.options import MethodOptions
+from dlopt.choice.options import PAPER, MethodOptions
 from dlopt.choice.production.control_variate import ExpectedLinksBaseline, consistent_acceptance
 from dlopt.choice.production.exact.grid import NetworkGridSolution
 from dlopt.choice.production.model import NetworkDynamics
@@ -19,6 +19,9 @@ from dlopt.choice.value import Baseline, NoBaseline, ValueFunction, build_value
 
 NETWORK_METHOD = MethodOptions(batch=64, pool=256, conditional=0, stop_at=1e-5)
 """Defaults for the network economy: its states cost more and its control variate leaves less."""
+
+NETWORK_PAPER = dataclasses.replace(PAPER, hidden=512)
+"""The published method with the wider shared layers that Huang and Yu (2024, section 3.3) take for this problem."""
 
 LARGEST_SIZE = 4.0
 
