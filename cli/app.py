@@ -1,27 +1,26 @@
-"""`dlopt`: the commands, and the one place where an error becomes a message and an exit code."""
+"""The commands of `dlopt`, each loaded when it is asked for."""
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
-import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from dlopt.errors import DloptError
-from dlopt.registry import built_in_verbs
-
-from . import DEBUG, data, processes
-from .commands import runs
+from . import DEBUG, processes
 from .commands.evaluate import evaluate
 from .commands.kinds import kinds
 from .commands.landscape import landscape
 from .commands.report import report
 from .commands.reproduce import reproduce
 from .commands.sensitivity import sensitivity
-from .loading import load
-from .terminal.completion import complete_override
+from .main import main
+
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="dlopt",
@@ -31,16 +30,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-solve_app = typer.Typer(help="Solve for equilibria, optimal policies and value functions.", no_args_is_help=True)
-app.add_typer(solve_app, name="solve")
-app.add_typer(runs.app, name="runs")
-app.add_typer(data.app, name="data")
-app.command()(landscape)
-app.command()(reproduce)
-app.command()(report)
-app.command()(sensitivity)
-app.command()(evaluate)
-app.command()(kinds)
+
+
+def _later(module: str) -> type[TyperGroup]:
+    """A group of commands whose module, with an `app` of its own, is imported when one of them is asked for."""
+
+    @functools.cache
+    def own() -> dict[str, Any]:
+        commands: dict[str, Any] = get_group(importlib.import_module(f"dlopt.cli.{module}").app).commands
+        return commands
+
+    class Later(TyperGroup):
+        @property
+        def commands(self) -> dict[str, Any]:
+            return own()
+
+        @commands.setter
+        def commands(self, _: Any) -> None:
+            """Typer sets the commands that it knows: none."""
+
+    return Later
+
+
+for _name, _module, _help in (
+    ("solve", "commands.solve", "Solve for equilibria, optimal policies and value functions."),
+    ("runs", "commands.runs", "List, show, compare, collect, retry and prune runs."),
+    ("data", "data", "List, show, validate, import, aggregate and generate calibrations."),
+):
+    app.add_typer(typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module))
+for _command in (landscape, reproduce, report, sensitivity, evaluate, kinds):
+    app.command()(_command)
 
 
 def _version(asked: bool) -> None:
@@ -72,85 +91,3 @@ def scenarios() -> None:
     from .terminal.screen import output
 
     output.print(scenario_table())
-
-
-class _SolveCommand(TyperCommand):
-    """A verb whose --help also lists its scenarios and keys."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        super().format_help(ctx, formatter)
-        from dlopt.registry import load_kind
-
-        from .terminal.help import key_table, scenario_table
-        from .terminal.screen import output
-
-        verb = str(self.name)
-        output.print(scenario_table(verb))
-        output.print(key_table(verb, load_kind(_VERBS[verb][1])))
-
-
-def _complete(ctx: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
-    return complete_override(str(ctx.info_name), list(ctx.params.get("arguments") or args), incomplete)
-
-
-def _solve(
-    ctx: typer.Context,
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="scenario=NAME KEY=VALUE",
-            help="Keys to set, and Hydra's options: -m runs every combination of comma-separated values.",
-            autocompletion=_complete,
-        ),
-    ] = None,
-) -> None:
-    words = list(arguments or [])
-    if "--debug" in words:
-        words.remove("--debug")
-        os.environ[DEBUG] = "1"
-    raise typer.Exit(load("solve.launch").solve(str(ctx.info_name), words))
-
-
-_VERBS = built_in_verbs()
-for _name, (_verb, _) in _VERBS.items():
-    solve_app.command(_name, help=_verb.help, cls=_SolveCommand, context_settings={"ignore_unknown_options": True})(
-        _solve
-    )
-
-
-def main() -> None:
-    """Entry point of the `dlopt` command."""
-    code = _run()
-    if "joblib" in sys.modules:  # its processes are told at exit
-        sys.exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # without taking apart all that torch has built, which takes longer than some solves
-
-
-def _run() -> int:
-    """Run the command; an error becomes a message. Returns the exit code."""
-    try:
-        app()
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else int(left.code is not None)
-    except DloptError as error:
-        if os.environ.get(DEBUG):
-            raise
-        _say(str(error))
-        return 1
-    except KeyboardInterrupt:
-        _say("Stopped before anything was solved.")
-        return 1
-    return 0
-
-
-def _say(message: str) -> None:
-    """Once on each machine: processes that work together fail together."""
-    if processes.count() > 1 and processes.local_rank() > 0:
-        return
-    from rich.text import Text
-
-    from .terminal.screen import console
-
-    console.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.kind import Kind, Verb
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "dlopt.kinds"
 BUILT_IN = {
@@ -91,6 +94,8 @@ def all_kinds() -> list[Found]:
 
 @functools.cache
 def _points() -> dict[str, tuple[EntryPoint, ...]]:
+    from importlib.metadata import entry_points
+
     points: dict[str, tuple[EntryPoint, ...]] = {}
     for point in entry_points(group=GROUP):
         same = points.get(point.name, ())

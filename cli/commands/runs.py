@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlopt.runs import RunReadError, RunRecord
     from dlopt.runs.sweep import SweepJob
 
-app = typer.Typer(help="List, show, compare, collect, retry and prune runs.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command("list")

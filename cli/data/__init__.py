@@ -15,7 +15,7 @@ from .importing import NAME_HELP, Force, install_and_say
 from .lines import add_row, fixed, print_table, say, table_of
 from .schedules import schedules
 
-app = typer.Typer(help="List, show, validate, import, aggregate and generate calibrations.", no_args_is_help=True)
+app = typer.Typer()
 app.add_typer(importing.app, name="import")
 app.command()(aggregate)
 app.command()(elasticities)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -27,6 +28,7 @@ from .composing import (
     options_of,
     parse_arguments,
     parse_overrides,
+    run_composed,
     session,
 )
 from .job import Job, candidates, extra_words, job_of, named_kind, split
@@ -50,6 +52,7 @@ class Checked:
         again: whether the folder holds the run that is gone on with.
         config: the primary config that composes it.
         job: what is solved; None for a sweep, and where nothing is run.
+        run: runs a task on the config that was composed; None as `job`.
     """
 
     arguments: list[str]
@@ -60,6 +63,7 @@ class Checked:
     again: bool = False
     config: str = "config"
     job: Job | None = None
+    run: Callable[[Callable[[DictConfig], None]], None] | None = None
 
 
 def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checked:
@@ -76,7 +80,7 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
     config = built_in_verbs()[verb][0].config
     parsed = parse_arguments(arguments)
     options, words = options_of(parsed), [with_sentence_quoted(word) for word in with_names(verb, parsed.overrides)]
-    with session(parsed.config_dir):
+    with session(parsed.config_dir) as loader:
         overrides = parse_overrides(words)
         named, _ = named_kind(words)
         more_places = any(o.key_or_group == "hydra.searchpath" for o in overrides)
@@ -118,7 +122,10 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
     if other_sweeper:
         return Checked(final, folder, None, multirun, again=again, config=config)
     asked = [[*job, *extra] for job in jobs]
-    return Checked(final, folder, len(jobs), multirun, asked, again, config, None if multirun else built[0])
+    if multirun:
+        return Checked(final, folder, len(jobs), multirun, asked, again, config)
+    run = functools.partial(run_composed, composed[0], folder, loader)
+    return Checked(final, folder, len(jobs), multirun, asked, again, config, built[0], run)
 
 
 def _check_keys(overrides: Sequence[Override], verb: str, kinds: Sequence[Kind]) -> None:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra import compose, version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_automatic_config_search_path, get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.utils import configure_log, run_job
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import DictConfig
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.store.files import read_yaml
 
-from .trust import check_trusted, guard
+from .trust import guard
 
 _FLAGS = ("hydra_help", "resolve", "run", "multirun", "shell_completion")
 _VALUED = ("cfg", "package", "config_dir", "info")
@@ -70,8 +74,8 @@ def options_of(parsed: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def session(config_dir: str | None) -> Iterator[None]:
-    """Hydra set up as `hydra.main` will set it up, for `compose` and for the names of config groups.
+def session(config_dir: str | None) -> Iterator[ConfigLoader]:
+    """Hydra set up as `hydra.main` sets it up, for `compose` and for the names of config groups; its config loader.
 
     Raises:
         CommandError: `config_dir` is not a folder.
@@ -88,9 +92,9 @@ def session(config_dir: str | None) -> Iterator[None]:
             read_yaml(file)
         search_path.prepend("command-line", f"file://{path}", SearchPathQuery(provider="schema"))
     GlobalHydra.instance().clear()
-    Hydra.create_main_hydra2("dlopt", search_path)
+    hydra = Hydra.create_main_hydra2("dlopt", search_path)
     try:
-        yield
+        yield hydra.config_loader
     finally:
         GlobalHydra.instance().clear()
 
@@ -123,17 +127,34 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
 
 
 def compose_words(words: Sequence[str], config: str) -> DictConfig:
-    """The config of one job, Hydra's own part included.
+    """The config of one job, Hydra's own part included (and found sound by `trust.TrustedLoader`).
 
     Raises:
         DloptError: Hydra's complaint in one line.
     """
     try:
-        cfg = compose(config, overrides=list(words), return_hydra_config=True)
-        check_trusted(cfg.hydra)
+        return compose(config, overrides=list(words), return_hydra_config=True)
     except _COMPLAINTS as error:
         raise _explained(error, words, config) from error
-    return cfg
+
+
+def run_composed(cfg: DictConfig, folder: Path, loader: ConfigLoader, run: Callable[[DictConfig], None]) -> None:
+    """Run one job on a config as `hydra.main` does, which would compose it twice more.
+
+    Args:
+        cfg: as composed, Hydra's own part included.
+        folder: of the run.
+        loader: what composed it.
+        run: given the config without Hydra's part, which `HydraConfig` has meanwhile.
+    """
+    own = cfg.hydra
+    with flag_override(cfg, ["struct", "readonly"], False):
+        own.mode, own.run.dir = RunMode.RUN, str(folder)
+        own.overrides.hydra.append(f"hydra.run.dir={folder}")
+    configure_log(own.hydra_logging, own.verbose)
+    callbacks = Callbacks()  # `check_trusted` lets no config have any
+    done = run_job(run, cfg, "hydra.run.dir", None, HydraContext(config_loader=loader, callbacks=callbacks))
+    _ = done.return_value  # raises what the job raised
 
 
 def _explained(error: Exception, words: Sequence[str], config: str) -> DloptError:

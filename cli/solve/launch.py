@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
@@ -25,7 +25,7 @@ from .. import DEBUG, processes
 from ..terminal.interrupt import stopping
 from ..terminal.screen import console, shown
 from .check import Checked, check
-from .task import STOP_MARKER, follow, task
+from .task import STOP_MARKER, follow, solve_one, task
 
 EXIT_CODES = {
     Status.CONVERGED: 0, Status.NOT_CONVERGED: 2, Status.INTERRUPTED: 2, Status.FAILED: 1, Status.RUNNING: 1,
@@ -41,6 +41,8 @@ def solve(verb: str, arguments: Sequence[str]) -> int:
     checked = check(verb, arguments, writes=processes.rank() == 0)
     if processes.count() > 1:
         return _together(verb, checked)
+    if checked.job is not None:
+        return launch(verb, checked, functools.partial(solve_one, checked.job))
     return launch(verb, checked, task)
 
 
@@ -58,23 +60,20 @@ def _together(verb: str, checked: Checked) -> int:
     if not job.problem.recorded:
         processes.refuse_several("method=exact")
     with job.problem.joined(processes.local_rank(), processes.local_count()) as ranks:
-
-        def shared(cfg: DictConfig) -> None:
-            task(cfg, ranks)
-
-        return launch(verb, checked, shared) if first else follow(job, ranks)
+        if first:
+            return launch(verb, checked, functools.partial(solve_one, job, ranks=ranks))
+        return follow(job, ranks)
 
 
 def launch(verb: str, checked: Checked, run: Callable[[DictConfig], None]) -> int:
-    """Hand a sound command to Hydra, which calls `run` with each composed config; the exit code as for `solve`.
+    """Have `run` called with each composed config, by Hydra unless it is one; the exit code as for `solve`.
 
     Raises:
         DloptError: Hydra or a plugin of it failed.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback and leaving
     logging.raiseExceptions = bool(os.environ.get(DEBUG))  # a full disk must not fill the screen
-    sys.argv = [f"dlopt-solve-{verb}", *checked.arguments]
-    main = hydra.main(version_base="1.3", config_path="pkg://dlopt.conf", config_name=checked.config)(run)
+    main = functools.partial(checked.run, run) if checked.run is not None else _by_hydra(verb, checked, run)
     if checked.folder is None:
         main()
         return 0
@@ -104,6 +103,15 @@ def launch(verb: str, checked: Checked, run: Callable[[DictConfig], None]) -> in
         if marker is not None:
             marker.unlink(missing_ok=True)
     return _exit_code(checked)
+
+
+def _by_hydra(verb: str, checked: Checked, run: Callable[[DictConfig], None]) -> Callable[[], None]:
+    """Hydra's own front, given the command in its words."""
+    import hydra
+
+    sys.argv = [f"dlopt-solve-{verb}", *checked.arguments]
+    main: Callable[[], None] = hydra.main("pkg://dlopt.conf", checked.config, version_base="1.3")(run)
+    return main
 
 
 def _claim(folder: Path, again: bool) -> None:

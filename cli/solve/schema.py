@@ -8,12 +8,13 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from dlopt.kind import Key, Kind, loaded
 from dlopt.registry import BUILT_IN
+
+from .scenarios import own_scenarios
 
 
 @dataclasses.dataclass
@@ -33,18 +34,8 @@ def register(kinds: Iterable[Kind]) -> None:
             for name, options in (key.choices or {}).items():
                 store.store(group=key.name, name=name, node=_section(options))
         if kind.name not in BUILT_IN:
-            verbs = [verb.name for verb in kind.all_verbs]
-            own: dict[str, Any] = {kind.name: {"scenario": {"description": kind.solves, "verbs": verbs}}}
-            for name, node in {**own, **shipped_scenarios(kind)}.items():
+            for name, node in own_scenarios(kind).items():
                 store.store(group="scenario", name=name, node=node, package="_global_")
-
-
-def shipped_scenarios(kind: Kind) -> dict[str, dict[str, Any]]:
-    """The scenarios a kind brings along, by name."""
-    folder = None if kind.configs is None else kind.configs / "scenario"
-    if folder is None or not folder.is_dir():
-        return {}
-    return {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))}
 
 
 def keys_of(kind: Kind, verb: str | None = None) -> dict[str, Key]:

@@ -64,8 +64,14 @@ class Screen(Watch):
         return bool(self.request)
 
 
-def task(cfg: DictConfig, ranks: Any = None) -> None:
-    """Solve, write the run folder, show what came of it. How it ended stands in run.json."""
+def task(cfg: DictConfig) -> None:
+    """One job of a sweep: solve, write the run folder, show what came of it. How it ended stands in run.json."""
+    choices = {str(name): str(value) for name, value in HydraConfig.get().runtime.choices.items()}
+    solve_one(job_of(cfg, choices), cfg)
+
+
+def solve_one(job: Job, _: DictConfig, *, ranks: Any = None) -> None:
+    """As `task`, of a job that was built from the config before."""
     hydra = HydraConfig.get()
     multirun, folder = hydra.mode == RunMode.MULTIRUN, Path(hydra.runtime.output_dir)
     # Several processes cannot share one terminal line, and what stops one of them need not stop all.
@@ -73,8 +79,7 @@ def task(cfg: DictConfig, ranks: Any = None) -> None:
     marker = Path(hydra.sweep.dir) / STOP_MARKER if multirun else None
     skipped = ("verb=", "resume=", "hydra.")
     overrides = [word for word in hydra.overrides.task if not word.startswith(skipped)]
-    choices = {str(name): str(value) for name, value in hydra.runtime.choices.items()}
-    execute(job_of(cfg, choices), folder, overrides, swept=multirun, marker=marker, alone=alone, ranks=ranks)
+    execute(job, folder, overrides, swept=multirun, marker=marker, alone=alone, ranks=ranks)
 
 
 def execute(
@@ -139,8 +144,7 @@ def execute(
         _log.info(f"Going on with {shown(source)}{kept_steps}.", extra={"markup": False})
     with stopping(marker, spread=alone) as stop:
         resume = kept if kept is not None and kept.is_file() and job.problem.recorded else None
-        result = _run(job, run, Tape(steps, lambda: bool(stop)), stop, resume, ranks, live=alone)
-    tables = {} if result is None else result.tables()
+        result, tables = _run(job, run, Tape(steps, lambda: bool(stop)), stop, resume, ranks, live=alone)
     if swept or not tables:
         console.print(ending(run.record, folder))
     else:
@@ -183,14 +187,14 @@ def usable_cores(sharing: int = 1) -> int:
 
 def _run(
     job: Job, run: RunFolder, tape: Tape, stop: StopRequest, resume: Path | None, ranks: Any, *, live: bool
-) -> Result | None:
-    """Solve and write."""
+) -> tuple[Result | None, Mapping[str, Any]]:
+    """Solve and write; the result, if there is one, and its tables."""
     own = job.kind.checkpoint != CHECKPOINT
     checkpoints = Checkpoints(run.path, job.config.get("checkpoint_seconds", 10.0))
     try:
         if stop:
             run.finish("interrupted", message="Stopped before it began: run it again.")
-            return None
+            return None, {}
         with progress(live=live) as show:
             watch = Screen(show, stop, job.kind.keeps, lambda: checkpoints.due(tape.entries))
             result = job.problem.solve(Session(run.path, watch, tape, resume, ranks))
@@ -198,8 +202,9 @@ def _run(
         if Status(str(result.status)) is Status.INTERRUPTED and job.problem.recorded and not own:
             checkpoints.write(tape.entries)
             message = f"Stopped. Go on with resume={shown(run.path)}"
-        _finish(job, run, result, message)
-        return result
+        tables = result.tables()
+        _finish(job, run, result, tables, message)
+        return result, tables
     except Aborted:
         with _spared():
             checkpoints.write(tape.entries)
@@ -214,11 +219,10 @@ def _run(
         fail(run, str(error) or type(error).__name__)
     except Exception as error:
         broke_off(run, error)
-    return None
+    return None, {}
 
 
-def _finish(job: Job, run: RunFolder, result: Result, message: str) -> None:
-    tables: Mapping[str, Any] = result.tables()
+def _finish(job: Job, run: RunFolder, result: Result, tables: Mapping[str, Any], message: str) -> None:
     run.write_tables(tables, job.problem.metadata(result))
     status = Status(str(getattr(result.status, "value", result.status)))
     if status is not Status.INTERRUPTED:

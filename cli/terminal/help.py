@@ -13,14 +13,14 @@ from dlopt.registry import Found
 from ..solve.scenarios import NAME, NAME_HELP, scenarios
 
 
-def scenario_table(verb: str | None = None) -> Table:
-    """All scenarios with their verbs, or those of one verb."""
+def scenario_table(verb: str | None = None, kind: Kind | None = None) -> Table:
+    """All scenarios with their verbs, or those of one verb; of an installed kind its own."""
     table = Table(title="Scenarios" if verb else None, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("scenario", style="cyan", no_wrap=True)
     table.add_column("description")
     if verb is None:
         table.add_column("verb", no_wrap=True)
-    for scenario in scenarios():
+    for scenario in scenarios(kind):
         if verb is None:
             table.add_row(scenario.name, scenario.description, ", ".join(scenario.verbs))
         elif verb in scenario.verbs:

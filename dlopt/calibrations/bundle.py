@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -39,6 +39,9 @@ from dlopt.calibrations.world import World, assemble, check_markets
 from dlopt.store.files import FileWriteError, write_table, write_text
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def load_calibration(name_or_folder: str | Path) -> Calibration:
@@ -271,6 +274,8 @@ def _write_files(
 
 def _frame(calibration: Calibration, table: Table) -> pd.DataFrame:
     """The tidy table of one field, without zero cells."""
+    import pandas as pd
+
     if table.name == "elasticity":
         return pd.DataFrame(
             {

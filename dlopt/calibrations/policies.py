@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 
 from dlopt.calibrations.schema import (
@@ -21,6 +21,9 @@ from dlopt.calibrations.schema import (
 from dlopt.calibrations.tables import RawTable, cell_index, check_rule, read_table
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_policy(path: str | Path, calibration: Calibration) -> Policy:
@@ -86,6 +89,8 @@ def policy_of(path: Path, calibration: Calibration, faults: Faults, label: str |
 
 def policy_frame(policy: Policy, calibration: Calibration) -> pd.DataFrame:
     """The rates that differ from the baseline, as a policy table."""
+    import pandas as pd
+
     frames = []
     economies, sectors = np.array(calibration.economies), np.array(calibration.sectors)
     for name in INSTRUMENTS:

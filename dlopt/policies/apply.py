@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from dlopt.policies.places import economies_of, sectors_of
 from dlopt.policies.rules import PolicyWordsError, Rule
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +69,8 @@ def effective_rates(calibration: Calibration, policy: Policy) -> pd.DataFrame:
         Columns `importer`, `origin`, `imports` (before tariff, in the calibration's unit), `before`, `after`
         (fractions) and `change` (fraction); rows of tradable trade between different economies.
     """
+    import pandas as pd
+
     goods = calibration.tradable.numpy()
     value = (calibration.trade / (1 + calibration.tariff)).numpy()[:, :, goods]
     old, new = calibration.tariff.numpy()[:, :, goods], policy.tariff.numpy()[:, :, goods]

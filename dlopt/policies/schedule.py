@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import cast
-
-import pandas as pd
+from typing import TYPE_CHECKING, cast
 
 from dlopt.policies.groups import members_of
 from dlopt.policies.rules import Change, PolicyWordsError, Rule
 from dlopt.trade.calibration import Calibration
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("importer", "origin", "sector", "rate", "change")
 """Columns every schedule has; `date` and `authority` may follow."""
@@ -27,6 +28,8 @@ def read_schedule(path: str | Path) -> pd.DataFrame:
     Raises:
         PolicyWordsError: names the file, the row and what is wrong with it.
     """
+    import pandas as pd
+
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
@@ -115,6 +118,8 @@ def _rate_of(
     economy: str, rows: pd.DataFrame, change: str, notes: list[str], weights: Mapping[str, float] | None
 ) -> float:
     """One rate for an economy: rows of one origin add up (or replace each other), origins are averaged."""
+    import pandas as pd
+
     by_origin = rows.groupby("origin", sort=False)["rate"]
     rates = by_origin.sum() if change == "add" else by_origin.last()
     if rates.nunique() == 1:

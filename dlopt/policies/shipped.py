@@ -6,11 +6,13 @@ import csv
 import dataclasses
 import importlib.resources
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from dlopt.errors import UnknownNameError
 from dlopt.policies.schedule import read_schedule
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = Path(str(importlib.resources.files("dlopt.policies"))) / "shipped"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from dlopt.runs.record import WRITTEN, RunReadError, read_run
 from dlopt.store.files import FileReadError, read_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ROUNDING = 1e-12
 """Rates nearer than this are the same."""
@@ -21,6 +22,8 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     Raises:
         RunReadError: it is missing or damaged.
     """
+    import pandas as pd
+
     path = folder / f"{name}.parquet"
     if not path.is_file():
         status = read_run(folder).status
@@ -36,6 +39,8 @@ def average_policies(policies: pd.DataFrame) -> pd.DataFrame:
 
     Columns `economy`, `instrument`, `count`, `initial_pct`, `rate_pct` (both per cent) and `at_bound`.
     """
+    import pandas as pd
+
     changed = (policies["rate"] - policies["initial_rate"]).abs() > _ROUNDING
     grouped = policies[changed | policies["lower_bound"].notna()].groupby(["economy", "instrument"], sort=False)
     averages = pd.DataFrame(

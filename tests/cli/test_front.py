@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ def imported(*words: str) -> set[str]:
     program = (
         "import sys, contextlib\n"
         f"sys.argv = ['dlopt', *{list(words)!r}]\n"
+        "from dlopt import registry\n"
+        "registry._points = dict\n"  # packages that happen to be installed may import what they like
         "from dlopt.cli.app import app\n"
         "with contextlib.suppress(SystemExit):\n    app()\n"
         f"print('IMPORTED', *(m for m in {HEAVY!r} if m in sys.modules))\n"
@@ -42,6 +45,41 @@ def imported(*words: str) -> set[str]:
 )
 def test_nothing_heavy_is_imported(words: tuple[str, ...]) -> None:
     assert imported(*words) == set()
+
+
+def test_only_what_a_solve_needs_is_imported_before_it(tmp_path: Path) -> None:
+    """Tables come after; Typer, and what it checks arguments with, have no part in a solve."""
+    program = (
+        "import os, sys\n"
+        "from dlopt.cli.main import main\n"
+        "from dlopt.trade.kind.problem import TradeProblem\n"
+        "def solve(*_):\n"
+        "    names = ('pandas', 'scipy', 'typer', 'pydantic', 'matplotlib', 'statsmodels')\n"
+        "    print('IMPORTED', *(name for name in names if name in sys.modules), flush=True)\n"
+        "    os._exit(0)\n"
+        "TradeProblem.solve = solve\n"
+        "sys.argv = ['dlopt', 'solve', 'nash', 'scenario=dual']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.rpartition("IMPORTED")[2].split() == []
+
+
+def test_a_command_is_composed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlopt.cli.solve import trust
+    from dlopt.cli.solve.launch import solve
+
+    monkeypatch.chdir(tmp_path)
+    compositions = []
+    whole = trust.TrustedLoader.load_configuration
+
+    def counted(self: trust.TrustedLoader, *arguments: Any, **options: Any) -> Any:
+        compositions.append(arguments)
+        return whole(self, *arguments, **options)
+
+    monkeypatch.setattr(trust.TrustedLoader, "load_configuration", counted)
+    assert solve("equilibrium", ["hydra.run.dir=run"]) == 0
+    assert len(compositions) == 1
 
 
 def test_help_is_quick(dlopt: Any) -> None:

@@ -318,12 +318,12 @@ def _weights(weights: Any, calibration: Calibration) -> str | dict[str, float]:
 
 def _policy(name: str | None, where: str, calibration: Calibration, notes: list[str]) -> Policy | None:
     """Levels by name or file; else a sentence, a schedule by name, or a schedule in a file, with notes on it."""
+    if name is None:
+        return None
     from dlopt.calibrations import find_calibration, named_policies, read_policy
     from dlopt.policies import is_schedule, policy_from, schedules
     from dlopt.policies.words import is_policy_text
 
-    if name is None:
-        return None
     named = named_policies(find_calibration(where))
     path = named.get(name, Path(name).expanduser())
     known = [schedule.name for schedule in schedules()]
