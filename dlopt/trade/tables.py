@@ -14,13 +14,14 @@ from dlopt.trade.accounting import importer_share
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.decomposition import DecompositionError, decompose
 from dlopt.trade.distance import distance_table
+from dlopt.trade.outcomes import outcomes_table, partner_table
 from dlopt.trade.policy import Policy
 from dlopt.trade.rates import INSTRUMENTS, InstrumentKind
 from dlopt.trade.results import SolveResult
 
 
 def tables(result: SolveResult) -> dict[str, pd.DataFrame]:
-    """Welfare and its parts, policies, sectors, trade, iterations, equilibria; moves, draws, distances if any."""
+    """Every table of a result by name; moves, draws and distances where there are any."""
     return {name: make() for name, make in makers(result).items()}
 
 
@@ -34,6 +35,8 @@ def makers(result: SolveResult) -> dict[str, Callable[[], pd.DataFrame]]:
         "trade": trade_table,
         "iterations": iteration_table,
         "equilibria": equilibria_table,
+        "outcomes": outcomes_table,
+        "partners": partner_table,
     }
     if result.moves:
         made["moves"] = move_table
@@ -113,10 +116,11 @@ def policy_table(result: SolveResult) -> pd.DataFrame:
 
 
 def sector_table(result: SolveResult) -> pd.DataFrame:
-    """One row per economy and sector; output is producer revenue."""
+    """One row per economy and sector; output is producer revenue, its change that of the volume."""
     c, model, state = result.calibration, result.model, result.state
     revenue = model.payroll * (state.wage[:, None] + state.labour).exp() / model.beta
     revenue = torch.where(model.sells, revenue, 0.0)
+    volume = torch.where(model.sells, state.wage[:, None] + state.labour - model.unit_cost(state), 0.0)
     cells = torch.cartesian_prod(torch.arange(model.n), torch.arange(model.j))
     change = {"employment_change_pct": state.labour, "price_change_pct": state.price}
     return pd.DataFrame({
@@ -126,6 +130,11 @@ def sector_table(result: SolveResult) -> pd.DataFrame:
         **{name: (100 * values.expm1()).flatten().numpy() for name, values in change.items()},
         "output_share_initial": (model.revenue / model.revenue.sum(1, keepdim=True)).flatten().numpy(),
         "output_share": (revenue / revenue.sum(1, keepdim=True)).flatten().numpy(),
+        "output_initial": model.revenue.flatten().numpy(),
+        "output": revenue.flatten().numpy(),
+        "output_change_pct": (100 * volume.expm1()).flatten().numpy(),
+        "employment_share_initial": model.labour_share.flatten().numpy(),
+        "employment_share": (model.labour_share * state.labour.exp()).flatten().numpy(),
     })  # fmt: skip
 
 

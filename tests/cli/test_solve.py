@@ -18,7 +18,17 @@ KEYS = [
     "versions", "git", "started", "wall_seconds", "certificate", "message", "settings", "resumed", "kind", "verb",
     "choices", "overrides",
 ]  # fmt: skip
-TABLES = ["decomposition", "equilibria", "iterations", "policies", "sectors", "trade", "welfare"]
+TABLES = [
+    "decomposition",
+    "equilibria",
+    "iterations",
+    "outcomes",
+    "partners",
+    "policies",
+    "sectors",
+    "trade",
+    "welfare",
+]
 
 
 def test_nash_from_the_shell(dlopt: Any) -> None:
