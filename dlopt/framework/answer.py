@@ -1,19 +1,23 @@
-"""One player's best response in a large game: its own formula, accelerated, with everybody else's instruments fixed."""
+"""Best responses in a large game: each player's own formula, accelerated, with everybody else's instruments fixed.
+
+Many searches go on side by side: each says at which instruments it needs to know its player's conditions next, and
+the game finds those of all searches together where that is cheaper.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from dlopt.framework.anderson import mixed
 from dlopt.framework.ascent import AscentOptions, AscentResult, maximise
-from dlopt.framework.conditions import Conditions, LargeGame, large_of
+from dlopt.framework.conditions import Asked, Conditions, LargeGame
 from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.own_blocks import DENSE_FASTER, LARGEST, blocks_at
+from dlopt.framework.own_blocks import LARGEST, blocks_at
 from dlopt.framework.simultaneous import bounded_move
 
 _MEMORY = 8
@@ -21,13 +25,23 @@ _LONGEST = 0.5  # change of one instrument in one step
 _CAREFUL = 0.1  # the same far from the best where there is no formula for all
 _CLOSE = 0.05  # steps longer than this are not combined there
 _ACCURACY = 1e-5  # of multipliers, as a fraction of the last step
+DENSE_SEARCH = 300
+"""Instruments of a game up to which Newton ascent searches where some have no formula: it costs little there."""
 _HALVINGS = 8  # ways back in a row from where the objective is lower
+
+
+def structured(large: LargeGame | None, player: int) -> bool:
+    """Whether the player's formula, with a dense block for what has none, is a way to its best response."""
+    if large is None:
+        return False
+    without = int(((large.owner == player) & ~large.has_formula).sum())
+    return without == 0 or (without <= LARGEST and not (large.dense and len(large.owner) <= DENSE_SEARCH))
 
 
 def best_response(
     game: Game, player: int, a: Tensor, near: Point, options: AscentOptions, monitor: Monitor, phase: str
 ) -> AscentResult | None:
-    """Maximise a player's objective over its own instruments from `a`: by its formula, or else by `maximise`.
+    """Maximise a player's objective over its own instruments from `a` by `maximise`.
 
     Args:
         a: all instruments, `[instrument]`, those of the others as in `near`.
@@ -38,77 +52,109 @@ def best_response(
     Returns:
         Where the search ended; None where there is no equilibrium at `a`.
     """
-    large = large_of(game)
-    mine = game.owner == player
-    if large is not None and _structured(large, mine):
-        search = partial(_by_formula, large, player, mine, a, near, options)
-        found = monitor.step(game, f"{phase} of {player}, by formula", search)
-        monitor.report(phase, player, found.residual, found.point)
-        if found.outcome is Outcome.CONVERGED:
-            return AscentResult(Outcome.CONVERGED, found.point, found.residual, 1)
     start = game.point(a, near=near) or game.point(a)
     return None if start is None else maximise(game, player, start, options, monitor, phase)
 
 
-def _structured(large: LargeGame, mine: Tensor) -> bool:
-    """Whether the player's formula, with a dense block for what has none, is a way to its best response."""
-    without = int((mine & ~large.has_formula).sum())
-    return without == 0 or (without <= LARGEST and not (large.dense and len(mine) <= DENSE_FASTER))
+def best_responses(
+    large: LargeGame, point: Point, starts: Sequence[Asked], options: Sequence[AscentOptions], monitor: Monitor
+) -> list[Step]:
+    """Best responses by formula from many starts: CONVERGED only where a first-order condition holds, or promises
+    too little; everything else is left to `best_response`.
+
+    Args:
+        large: the game.
+        point: whose instruments the others keep.
+        starts: where each search begins, and what is known near there.
+        options: of each search.
+        monitor: may interrupt it.
+    """
+    searches = [_Search(large, point, start, option) for start, option in zip(starts, options, strict=True)]
+    ended: list[Step | None] = [None] * len(searches)
+    while open_ := [k for k, step in enumerate(ended) if step is None]:
+        monitor.breathe(point)
+        for k, found in zip(open_, large.several([searches[k].asks for k in open_]), strict=True):
+            ended[k] = searches[k].take(found)
+    return [step for step in ended if step is not None]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Best:
-    objective: float
-    conditions: Conditions
+class _Search:
+    """One player's search.
 
+    Args:
+        large: the game.
+        point: whose instruments the others keep.
+        start: where to begin.
+        options: when to end.
+    """
 
-def _by_formula(large: LargeGame, player: int, mine: Tensor, a: Tensor, near: Point, options: AscentOptions) -> Step:
-    """The search as one step: converged only where the first-order condition holds, or promises too little."""
-    conditions: Conditions | None = large.of(near)
-    blocks = None if bool(large.has_formula[mine].all()) else blocks_at(large, near)
-    best: _Best | None = None
-    points: list[Tensor] = []
-    moves: list[Tensor] = []
-    error, halved = 0.1, 0
-    longest = _LONGEST if blocks is None else _CAREFUL
-    failed = Step(float("inf"), near, Outcome.STALLED)
-    for _ in range(options.max_iterations):
-        back = near.a if best is None else best.conditions.a
-        last = conditions if best is None else best.conditions
-        conditions = large.conditions(a, last, _ACCURACY * error, player)
-        objective = None if conditions is None else float(conditions.objectives[player])
-        noise = max(1e-11, _ACCURACY * error)
-        if objective is None or (best is not None and objective < best.objective - noise * abs(best.objective)):
-            if halved == _HALVINGS:
-                return failed
-            a, halved, points, moves = (a + back) / 2, halved + 1, [], []
-            continue
-        assert conditions is not None
-        best, halved = _Best(objective, conditions), 0
-        gradient, move = conditions.own_gradient(), torch.where(mine, bounded_move(large, conditions, longest), 0.0)
-        if blocks is not None:
-            own = blocks.index[player]
-            asked = blocks.bounded(player, gradient, a, large.lower, large.upper)
-            if not float(asked @ gradient[own]) > 0:  # the block misleads here
-                asked = gradient[own] / blocks.scales[player] ** 2
-            moved = a[own] + asked.clamp(-longest, longest)
-            move[own] = torch.minimum(torch.maximum(moved, large.lower[own]), large.upper[own]) - a[own]
-        free = free_instruments(a, gradient, large.lower, large.upper) & mine
-        residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
-        error = float(move.abs().max())
-        if not error < float("inf"):
+    def __init__(self, large: LargeGame, point: Point, start: Asked, options: AscentOptions) -> None:
+        self._large, self._point, self._player, self._options = large, point, start.player, options
+        self.asks = dataclasses.replace(start, accuracy=0.1 * _ACCURACY)
+        """What it needs to know next."""
+        self._mine = large.owner == start.player
+        self._blocks = None if bool(large.has_formula[self._mine].all()) else blocks_at(large, point)
+        self._longest = _LONGEST if self._blocks is None else _CAREFUL
+        self._objective: float | None = None  # the best so far, and where
+        self._best, self._residual = start.near, float("inf")
+        self._back = point.a
+        self._points: list[Tensor] = []
+        self._moves: list[Tensor] = []
+        self._error, self._halved, self._steps, self._last = 0.1, 0, 0, False
+
+    def take(self, found: Conditions | None) -> Step | None:
+        """Go on from the conditions asked for, None if there are none; the last step if the search is over."""
+        failed = Step(float("inf"), self._point, Outcome.STALLED)
+        if self._last:
+            at = self._large.point(found or self._best)
+            return Step(self._residual, at, Outcome.CONVERGED, correction=self._error)
+        self._steps += 1
+        if self._steps > self._options.max_iterations:
             return failed
-        longest = _LONGEST if blocks is None or error < 0.02 else _CAREFUL
+        objective = None if found is None else float(found.objectives[self._player])
+        known, noise = self._objective, max(1e-11, _ACCURACY * self._error)
+        if found is None or objective is None or (known is not None and objective < known - noise * abs(known)):
+            if self._halved == _HALVINGS:
+                return failed
+            self._halved, self._points, self._moves = self._halved + 1, [], []
+            self._ask((self.asks.a + self._back) / 2)
+            return None
+        self._objective, self._best, self._back, self._halved = objective, found, found.a, 0
+        a, gradient, move = found.a, found.own_gradient(), self._move(found)
+        free = free_instruments(a, gradient, self._large.lower, self._large.upper) & self._mine
+        self._residual = float(gradient[free].abs().max()) if bool(free.any()) else 0.0
+        self._error = float(move.abs().max())
+        if not self._error < float("inf"):
+            return failed
+        self._longest = _LONGEST if self._blocks is None or self._error < 0.02 else _CAREFUL
         promised = float((gradient * move).abs().sum())
-        if residual <= options.tolerance or promised <= options.promise:
-            exact = large.conditions(a, conditions, 0.0, player)
-            point = large.point(exact or conditions)
-            return Step(residual, point, Outcome.CONVERGED, correction=error)
-        points, moves = [*points[-_MEMORY:], a], [*moves[-_MEMORY:], move]
-        if blocks is not None and error > _CLOSE:
-            points, moves = points[-1:], moves[-1:]
-        together = mixed([p[None, mine] for p in points], [m[None, mine] for m in moves])[0]
+        if self._residual <= self._options.tolerance or promised <= self._options.promise:
+            self._last = True
+            self._ask(a)
+            return None
+        self._points, self._moves = [*self._points[-_MEMORY:], a], [*self._moves[-_MEMORY:], move]
+        if self._blocks is not None and self._error > _CLOSE:
+            self._points, self._moves = self._points[-1:], self._moves[-1:]
+        mine = self._mine
+        together = mixed([p[None, mine] for p in self._points], [m[None, mine] for m in self._moves])[0]
         a = a.clone()
         a[mine] = a[mine] + together.clamp(-_LONGEST, _LONGEST)
-        a = torch.minimum(torch.maximum(a, large.lower), large.upper)
-    return failed
+        self._ask(torch.minimum(torch.maximum(a, self._large.lower), self._large.upper))
+        return None
+
+    def _ask(self, a: Tensor) -> None:
+        accuracy = 0.0 if self._last else _ACCURACY * self._error
+        self.asks = Asked(a, self._best, accuracy, self._player)
+
+    def _move(self, at: Conditions) -> Tensor:
+        """What the formula and, for what has none, the player's block ask for between the bounds, `[instrument]`."""
+        large, gradient = self._large, at.own_gradient()
+        move = torch.where(self._mine, bounded_move(large, at, self._longest), 0.0)
+        if self._blocks is not None:
+            own = self._blocks.index[self._player]
+            asked = self._blocks.bounded(self._player, gradient, at.a, large.lower, large.upper)
+            if not float(asked @ gradient[own]) > 0:  # the block misleads here
+                asked = gradient[own] / self._blocks.scales[self._player] ** 2
+            moved = at.a[own] + asked.clamp(-self._longest, self._longest)
+            move[own] = torch.minimum(torch.maximum(moved, large.lower[own]), large.upper[own]) - at.a[own]
+        return move

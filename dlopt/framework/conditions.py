@@ -7,6 +7,8 @@ directions; its equilibria are as exact as the solver asks.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -42,6 +44,16 @@ class Conditions(Protocol):
         """Tensors and numbers from which `LargeGame.restore` makes the same conditions, to the last bit."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """One player's conditions that somebody asks for, near some that are known (see `LargeGame.conditions`)."""
+
+    a: Tensor
+    near: Conditions
+    accuracy: float
+    player: int
+
+
 class LargeGame(Protocol):
     """A game seen through its first-order conditions."""
 
@@ -54,6 +66,8 @@ class LargeGame(Protocol):
     has_formula: Tensor
     """Where `Conditions.formula` counts, bool `[instrument]`."""
 
+    together: int
+    """Deviations worth looking at together: as many as fit into the memory meant for them."""
     kept_blocks: Any
     """Kept by `dlopt.framework.own_blocks.blocks_at`; None to begin with."""
 
@@ -68,6 +82,9 @@ class LargeGame(Protocol):
             accuracy: of steps that are built on them, in log-units; 0 asks for all that rounding allows.
             player: whose derivatives are wanted; None for everybody's.
         """
+
+    def several(self, asked: Sequence[Asked]) -> list[Conditions | None]:
+        """The same for deviations of many players, side by side where that is cheaper than one after the other."""
 
     def of(self, point: Point) -> Conditions:
         """Everybody's conditions at a point, exact, and a function of the point alone."""

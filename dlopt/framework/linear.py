@@ -1,8 +1,9 @@
 """Linear systems: by factors where a matrix can be formed, by preconditioned GMRES where it is only multiplied with.
 
 GMRES treats many right-hand sides at once. Either every column has its own Krylov space and the columns only share the
-products, which are far cheaper together; or all columns make one long vector with one space (`gmres_together`), where
-a common accuracy is enough: far less memory and orthogonalisation.
+products, which are far cheaper together (`gmres`; `gmres_apart` where each has a matrix of its own); or all columns
+make one long vector with one space (`gmres_together`), where a common accuracy is enough: far less memory and
+orthogonalisation.
 """
 
 from __future__ import annotations
@@ -155,6 +156,34 @@ def gmres_together(
     return x, count
 
 
+def gmres_apart(
+    product: LinearMap, precondition: LinearMap, rhs: Tensor, start: Tensor | None, tolerance: Tensor,
+    basis: int = 30, cycles: int = 4,
+) -> Tensor:  # fmt: skip
+    """`x` with `product(x) = rhs` for systems side by side: each column its own matrix, Krylov space and accuracy.
+
+    Args:
+        product, precondition: as in `gmres`; column k of the product is that of system k.
+        rhs: `[size, column]`.
+        start: where to begin, `[size, column]`; None for zero.
+        tolerance: residual aimed at as a fraction of the right-hand side, Euclidean, `[column]`.
+        basis: largest Krylov space of one cycle.
+        cycles: restarts.
+    """
+    x = torch.zeros_like(rhs) if start is None else start
+    residual = rhs if start is None else rhs - product(start)
+    target = tolerance * rhs.norm(dim=0)
+    for _ in range(cycles):
+        if bool((residual.norm(dim=0) <= target).all()):
+            break
+        step, _, left = _cycle(product, precondition, residual, target, basis)
+        x = x + step
+        if bool((left <= target).all()):
+            break
+        residual = rhs - product(x)
+    return x
+
+
 def _cycle(
     product: LinearMap, precondition: LinearMap, rhs: Tensor, target: Tensor, basis: int
 ) -> tuple[Tensor, int, Tensor]:
@@ -166,7 +195,7 @@ def _cycle(
     norm = rhs.norm(dim=0)
     space = rhs.new_empty((columns, steps + 1, len(rhs)))
     hessenberg = rhs.new_zeros((columns, steps + 1, steps))
-    space[:, 0] = (rhs / norm).T
+    space[:, 0] = (rhs / norm.clamp(min=1e-300)).T
     null = rhs.new_zeros((columns, steps + 1))
     null[:, 0] = 1.0
     for k in range(steps):

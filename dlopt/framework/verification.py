@@ -1,26 +1,32 @@
 """Does anybody gain by deviating? Every player looks for better instruments of its own, far from the point too.
 
-Many deviations are screened by their objective alone; the most promising of each kind start a best response. What is
-found refutes a point; what is not found proves nothing beyond the deviations tried, which are counted.
+Many deviations are screened by their objective alone; the most promising of each kind start a best response, those of
+many players side by side where the game allows it. What is found refutes a point; what is not found proves nothing
+beyond the deviations tried, which are counted.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 
 import torch
 
-from dlopt.framework.answer import best_response
+from dlopt.framework.answer import best_response, best_responses, structured
 from dlopt.framework.ascent import AscentOptions, AscentResult
+from dlopt.framework.conditions import Asked, Conditions, LargeGame, large_of
 from dlopt.framework.deviations import Deviation, Search, deviations, starts_of
-from dlopt.framework.game import Game, Monitor, Point
+from dlopt.framework.game import Game, Monitor, Point, Step
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.outcome import Outcome
 
 _NEARER = 12
 """How often a deviation without an equilibrium is drawn half the way back before it is given up."""
+
+_SHARES = (1.0, 0.5, 0.25)  # of the way to a deviation that is screened
+_SCREENING = 1e-8  # accuracy of what is known there
 
 _FAR_FIRST = ("low-discrepancy", "corner", "family at a bound", "one instrument")
 
@@ -69,7 +75,7 @@ def verify(
     game: Game, point: Point, options: JointNewton, starts: Sequence[torch.Tensor], monitor: Monitor,
     search: Search = Search(),
 ) -> tuple[Point, Verification]:  # fmt: skip
-    """Let every player look for better instruments; the search ends with the first player who finds some.
+    """Let every player look for better instruments; the search ends with the first players who find some.
 
     Args:
         point: to be verified.
@@ -80,58 +86,134 @@ def verify(
     Returns:
         The point with the best response that gains most (unchanged if nobody gains), and what was tried.
     """
+    untested: list[int] = []
     screened: collections.Counter[str] = collections.Counter()
     followed: collections.Counter[str] = collections.Counter()
-    untested: list[int] = []
     agree, best_gain = 0, None
-    for player in verified_players(game, options):
-        if not bool((game.upper > game.lower)[game.owner == player].any()):
-            best_gain = max(best_gain or 0.0, 0.0)  # it has no choice
-            continue
-        held = float(point.objectives[player])
-        size = abs(held) or 1.0
-        promise = options.gain_tolerance / 10 * abs(held)
-        ascent = AscentOptions(tolerance=options.tolerance / 10, max_iterations=60, promise=promise)
-        candidates = _screen(game, player, point, deviations(game, player, point, search), monitor)
-        screened.update(kind for kind, _ in candidates)
-        chosen = _promising(player, point, candidates, search.followed)
-        started: list[tuple[str, torch.Tensor, Point]] = [(kind, there.a, there) for kind, there in chosen]
-        started += [(other.kind, other.a, point) for other in starts_of(game, player, point, starts)]
-        best, found, completed = point, None, 0
-        for kind, a, near in started:
-            response = _answer(game, player, a, near, point, ascent, monitor)
+    for players in _groups(game, options, len(starts) + search.followed):
+        begun = _starts(game, players, point, starts, search, monitor, screened)
+        answers = _Answers(game, point, begun, options, monitor)
+        best, found, completed = point, None, set()
+        for start, response in zip(begun, answers, strict=True):
             if response is None:
                 continue
-            gain = (float(response.point.objectives[player]) - held) / size
+            held = float(point.objectives[start.player])
+            gain = (float(response.point.objectives[start.player]) - held) / (abs(held) or 1.0)
             done = response.outcome is Outcome.CONVERGED
-            completed += done
-            followed[kind] += done
+            if done:
+                completed.add(start.player)
+            followed[start.kind] += done
             agree += done and abs(gain) <= options.gain_tolerance
             if done or gain > options.gain_tolerance:
                 if gain > options.gain_tolerance and (found is None or gain > found.gain):
-                    best, found = response.point, Found(player, kind, gain)
+                    best, found = response.point, Found(start.player, start.kind, gain)
                 best_gain = gain if best_gain is None else max(best_gain, gain)
+        counts = tuple(screened.items()), tuple(followed.items()), agree
         if found is not None:
-            return best, Verification(
-                best_gain, (), tuple(screened.items()), tuple(followed.items()), agree, (found,)
-            )  # fmt: skip
-        if not completed:
-            untested.append(player)
+            return best, Verification(best_gain, (), *counts, (found,))
+        for player in players:
+            if not _chooses(game, player):
+                best_gain = max(best_gain or 0.0, 0.0)
+            elif player not in completed:
+                untested.append(player)
     largest = None if best_gain is None else max(best_gain, 0.0)
     return point, Verification(largest, tuple(untested), tuple(screened.items()), tuple(followed.items()), agree)
 
 
-def _answer(
-    game: Game, player: int, a: torch.Tensor, near: Point, point: Point, options: AscentOptions, monitor: Monitor
-) -> AscentResult | None:
-    """The best response from `a`, or from the first place half, a quarter, ... of the way to it that has one."""
-    share = 1.0
-    for _ in range(_NEARER):
-        found = best_response(game, player, point.a + share * (a - point.a), near, options, monitor, "verification")
-        if found is not None:
-            return found
-        share /= 2
-    return None
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """Where a player's search begins: instruments `[instrument]`, and what is known there or near there."""
+
+    player: int
+    kind: str
+    a: torch.Tensor
+    near: Point
+    conditions: Conditions | None
+
+
+def _chooses(game: Game, player: int) -> bool:
+    return bool((game.upper > game.lower)[game.owner == player].any())
+
+
+def _groups(game: Game, options: JointNewton, each: int) -> list[list[int]]:
+    """The players who re-optimise: as many at a time as can be looked at together, `each` with so many searches."""
+    players, large = verified_players(game, options), large_of(game)
+    size = 1 if large is None else max(1, large.together // max(each, 1))
+    return [players[first : first + size] for first in range(0, len(players), size)]
+
+
+def _starts(
+    game: Game, players: Sequence[int], point: Point, starts: Sequence[torch.Tensor], search: Search,
+    monitor: Monitor, screened: collections.Counter[str],
+) -> list[_Start]:  # fmt: skip
+    """Where the players' searches begin: the most promising deviations, which are counted, and the given starts."""
+    players = [player for player in players if _chooses(game, player)]
+    large = large_of(game)
+    tried = [(player, one) for player in players for one in deviations(game, player, point, search)]
+    together = large is not None and all(structured(large, player) for player in players)
+    if together and large is not None:
+        candidates = _screen_together(large, point, tried, monitor)
+        here = large.of(point) if players else None
+    else:
+        candidates, here = _screen(game, point, tried, monitor), None
+    screened.update(one.kind for one, _ in candidates)
+    begun = []
+    for player in players:
+        own = [(one, objective) for one, objective in candidates if one.player == player]
+        begun += _promising(float(point.objectives[player]), own, search.followed)
+        begun += [_Start(player, one.kind, one.a, point, here) for one in starts_of(game, player, point, starts)]
+    return begun
+
+
+class _Answers:
+    """Best responses from all starts, in order: side by side by formula, and one by one where that does not get there.
+
+    Iterating takes them from the monitor's tape where they are on record.
+    """
+
+    def __init__(
+        self, game: Game, point: Point, starts: Sequence[_Start], options: JointNewton, monitor: Monitor
+    ) -> None:
+        self._game, self._point, self._starts, self._monitor = game, point, starts, monitor
+        tolerance, gain = options.tolerance / 10, options.gain_tolerance / 10
+        self._options = [
+            AscentOptions(tolerance=tolerance, max_iterations=60, promise=gain * abs(float(point.objectives[s.player])))
+            for s in starts
+        ]
+
+    @functools.cached_property
+    def _by_formula(self) -> dict[int, Step]:
+        """The last step of the search from each start that has conditions."""
+        large = large_of(self._game)
+        chosen = {k: s for k, s in enumerate(self._starts) if s.conditions is not None}
+        if large is None or not chosen:
+            return {}
+        asked = [Asked(s.a, s.conditions, 0.0, s.player) for s in chosen.values() if s.conditions is not None]
+        found = best_responses(large, self._point, asked, [self._options[k] for k in chosen], self._monitor)
+        return dict(zip(chosen, found, strict=True))
+
+    def __iter__(self) -> Iterator[AscentResult | None]:
+        monitor = self._monitor
+        for k, start in enumerate(self._starts):
+            if start.conditions is not None:
+                label = f"verification of {start.player}, by formula"
+                found = monitor.step(self._game, label, lambda k=k: self._by_formula[k])  # type: ignore[misc]
+                monitor.report("verification", start.player, found.residual, found.point)
+                if found.outcome is Outcome.CONVERGED:
+                    yield AscentResult(Outcome.CONVERGED, found.point, found.residual, 1)
+                    continue
+            yield self._alone(start, self._options[k])
+
+    def _alone(self, start: _Start, options: AscentOptions) -> AscentResult | None:
+        """The best response from the start, or from the first place half, a quarter, ... of the way that has one."""
+        share, here = 1.0, self._point.a
+        for _ in range(_NEARER):
+            a = here + share * (start.a - here)
+            found = best_response(self._game, start.player, a, start.near, options, self._monitor, "verification")
+            if found is not None:
+                return found
+            share /= 2
+        return None
 
 
 def verified_players(game: Game, options: JointNewton) -> list[int]:
@@ -143,28 +225,45 @@ def verified_players(game: Game, options: JointNewton) -> list[int]:
 
 
 def _screen(
-    game: Game, player: int, point: Point, tried: Sequence[Deviation], monitor: Monitor
-) -> list[tuple[str, Point]]:
-    """Kind and equilibrium of every deviation that has one near by, or half the way."""
+    game: Game, point: Point, tried: Sequence[tuple[int, Deviation]], monitor: Monitor
+) -> list[tuple[_Start, float]]:
+    """Every deviation that has an equilibrium near by, or half or a quarter of the way, and the objective there."""
     found = []
-    for deviation in tried:
+    for player, deviation in tried:
         monitor.breathe(point)
-        for share in (1.0, 0.5, 0.25):
+        for share in _SHARES:
             there = game.point(point.a + share * (deviation.a - point.a), near=point)
             if there is not None:
-                found.append((deviation.kind, there))
+                found.append((_Start(player, deviation.kind, there.a, there, None), float(there.objectives[player])))
                 break
     return found
 
 
-def _promising(
-    player: int, point: Point, candidates: Sequence[tuple[str, Point]], count: int
-) -> list[tuple[str, Point]]:
-    """`count` to follow: what beats the point already, then the best of each kind in turn, kinds that go far first."""
-    ranked = sorted(candidates, key=lambda one: -float(one[1].objectives[player]))
-    better = [one for one in ranked if float(one[1].objectives[player]) > float(point.objectives[player])]
-    chosen = better[: max(1, count // 2)]
-    kinds = [[one for one in ranked if one[0] == kind and one not in chosen] for kind in _FAR_FIRST]
+def _screen_together(
+    large: LargeGame, point: Point, tried: Sequence[tuple[int, Deviation]], monitor: Monitor
+) -> list[tuple[_Start, float]]:
+    """The same, all deviations side by side."""
+    found: dict[int, tuple[_Start, float]] = {}
+    for share in _SHARES:
+        monitor.breathe(point)
+        left = [k for k in range(len(tried)) if k not in found]
+        asked = [
+            Asked(point.a + share * (tried[k][1].a - point.a), large.of(point), _SCREENING, tried[k][0]) for k in left
+        ]
+        for k, there in zip(left, large.several(asked), strict=True):
+            if there is not None:
+                player, deviation = tried[k]
+                objective = float(there.objectives[player])
+                found[k] = _Start(player, deviation.kind, there.a, point, there), objective
+    return [found[k] for k in sorted(found)]
+
+
+def _promising(held: float, candidates: Sequence[tuple[_Start, float]], count: int) -> list[_Start]:
+    """`count` to follow: what beats `held` already, then the best of each kind in turn, kinds that go far first."""
+    ranked = [one for one, _ in sorted(candidates, key=lambda one: -one[1])]
+    better = sum(objective > held for _, objective in candidates)
+    chosen = ranked[: min(better, max(1, count // 2))]
+    kinds = [[one for one in ranked[len(chosen) :] if one.kind == kind] for kind in _FAR_FIRST]
     while len(chosen) < count and any(kinds):
         for left in kinds:
             if left and len(chosen) < count:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,11 @@ from dlopt.trade.krylov import Preconditioner
 from dlopt.trade.model import LogWedges
 from dlopt.trade.second_order import SecondOrder
 from dlopt.trade.sectors import SectorModel, SectorPoint, by_sector
+from dlopt.trade.side_by_side import ACCEPTED, multipliers_side_by_side, settle_side_by_side
 from dlopt.trade.wages import WagePoint, collapses, settle
 
 if TYPE_CHECKING:
-    from dlopt.framework.conditions import Conditions
+    from dlopt.framework.conditions import Asked, Conditions
     from dlopt.framework.game import Point
     from dlopt.trade.game import Objective, TradeGame, TradePoint
 
@@ -33,9 +35,9 @@ EXACT = 1e-12
 """Residual of equilibria where nothing less exact is asked for."""
 EXACT_MULTIPLIERS = 1e-13
 """Relative residual of multipliers, likewise."""
-_ACCEPTED = 1e-11  # residual of an equilibrium where rounding ends the search
 _TOO_MANY = 25  # products in one solve after which the preconditioner is made anew
 _NEWTON = 40  # steps to an equilibrium
+_FLOWS_TOGETHER = 600_000  # of worlds side by side: some 100 MB of weights
 
 
 class ObjectivesAt:
@@ -129,6 +131,10 @@ class TradeConditions:
 
         return SecondOrder(self._first, forward, adjoint, self.objectives_at.second_times)
 
+    def multipliers_of(self, player: int) -> Tensor:
+        """One player's, `[unknown]`."""
+        return self.multipliers[:, self.columns.players.index(player)]
+
     def state(self) -> dict[str, Any]:
         """What `LargeTradeGame.restore` needs."""
         return {
@@ -182,6 +188,11 @@ class WageConditions:
         return {"a": self.a, "wage": self.at.wage, "players": list(self.columns.players)}
 
 
+def _general(conditions: Conditions) -> TradeConditions:
+    assert isinstance(conditions, TradeConditions)
+    return conditions
+
+
 def formula_steps(gradient: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     """Steps of the formula `exp(tau) = -q exp(tau) / P` with P + q the gradient, and |q|, `[instrument]` each."""
     size = q.abs().clamp(min=1e-300)
@@ -214,11 +225,13 @@ class LargeTradeGame:
         i = game.instruments
         self._index = tuple(by_sector(index) for index in (i.tau, i.epsilon, i.sigma))
         self._last: tuple[TradePoint, TradeConditions] | None = None
+        self.together = max(1, _FLOWS_TOGETHER // (game.model.n**2 * game.model.j))
+        """See `LargeGame.together`."""
 
     def wedges(self, a: Tensor) -> LogWedges:
-        """Log wedges at `a`, the sector first."""
+        """Log wedges at `a`, `[..., instrument]`, the sector first."""
         pairs = zip(self._index, self._fixed, strict=True)
-        return tuple(torch.where(index >= 0, a[index.clamp(min=0)], fixed) for index, fixed in pairs)  # type: ignore[return-value]
+        return tuple(torch.where(index >= 0, a[..., index.clamp(min=0)], fixed) for index, fixed in pairs)  # type: ignore[return-value]
 
     def columns(self, player: int | None) -> Columns:
         """Of one player, or of all."""
@@ -245,11 +258,44 @@ class LargeTradeGame:
         at, anchor = found
         columns = self.columns(player)
         start = None
-        if near is not None and set(columns.players) <= set(near.columns.players):
-            start = near.multipliers[:, [near.columns.players.index(p) for p in columns.players]]
-            if columns.players == near.columns.players:
-                start = near.multipliers
+        if near is not None and columns.players == near.columns.players:
+            start = near.multipliers
+        elif near is not None and player in near.columns.players:
+            start = near.multipliers_of(player)[:, None]
         return self._conditions(a, at, anchor, columns, start, max(EXACT_MULTIPLIERS, min(1e-4, accuracy)))
+
+    def several(self, asked: Sequence[Asked]) -> list[Conditions | None]:
+        """See `LargeGame.several`."""
+        if self.collapsed or min(self.together, len(asked)) == 1:
+            return [self.conditions(one.a, one.near, one.accuracy, one.player) for one in asked]
+        found: list[Conditions | None] = []
+        for first in range(0, len(asked), self.together):
+            found += self._side_by_side(asked[first : first + self.together])
+        return found
+
+    def _side_by_side(self, asked: Sequence[Asked]) -> list[TradeConditions | None]:
+        """Conditions of one player each, with the preconditioner of the first."""
+        near = [_general(ask.near) for ask in asked]
+        accuracy = torch.tensor([one.accuracy for one in asked], dtype=torch.float64)
+        a, preconditioner = torch.stack([one.a for one in asked]), near[0].anchor.preconditioner
+        z = torch.stack([one.at.z for one in near])
+        at, there = settle_side_by_side(
+            self.world, z, self.wedges(a), preconditioner, (10 * accuracy).clamp(EXACT, 1e-3)
+        )
+        worlds = [at.one(k) for k in range(len(asked))]
+        columns = [Columns(self.game.instruments, [one.player]) for one in asked]
+        objectives = [self._objectives(*of) for of in zip(worlds, columns, strict=True)]
+        rhs = there * torch.cat([self._slopes(one) for one in objectives], dim=1)
+        known = [one.multipliers_of(ask.player) for one, ask in zip(near, asked, strict=True)]
+        start = there * torch.stack(known, dim=1)
+        mu = multipliers_side_by_side(at, rhs, start, preconditioner, accuracy.clamp(EXACT_MULTIPLIERS, 1e-4))
+        found: list[TradeConditions | None] = []
+        for k, one in enumerate(asked):
+            here = TradeConditions(
+                self, one.a, worlds[k], columns[k], near[0].anchor, mu[:, k : k + 1].contiguous(), objectives[k]
+            )
+            found.append(here if bool(there[k]) and bool(here.multipliers.isfinite().all()) else None)
+        return found
 
     def of(self, point: Point) -> TradeConditions:
         """See `LargeGame.of`; those of the last point are kept."""
@@ -337,22 +383,26 @@ class LargeTradeGame:
                     break
                 scale /= 2
             else:
-                return (at, anchor) if residual <= _ACCEPTED else None
+                return (at, anchor) if residual <= ACCEPTED else None
             at, residual = trial, left
-        return (at, anchor) if anchor is not None and residual <= _ACCEPTED else None
+        return (at, anchor) if anchor is not None and residual <= ACCEPTED else None
 
     def _conditions(
         self, a: Tensor, at: SectorPoint, anchor: Anchor, columns: Columns, start: Tensor | None, tolerance: float
     ) -> TradeConditions:
         objectives = self._objectives(at, columns)
-        slope, alpha = objectives.gradient, self.world.alpha
-        prices = (-alpha[:, :, None] * slope).reshape(self.world.cells, -1)
-        rhs = torch.cat((torch.zeros_like(slope), slope, torch.zeros_like(prices), prices))
+        rhs = self._slopes(objectives)
         precondition = anchor.preconditioner.solve_transposed
         found, products = gmres_together(at.transposed, precondition, rhs, start, tolerance, basis=30, cycles=5)
         if products >= _TOO_MANY:
             anchor = Anchor(a, at.z, Preconditioner(at))
         return TradeConditions(self, a, at, columns, anchor, found, objectives)
+
+    def _slopes(self, objectives: ObjectivesAt) -> Tensor:
+        """Derivatives of objectives in the unknowns, `[unknown, column]`."""
+        slope = objectives.gradient
+        prices = (-self.world.alpha[:, :, None] * slope).reshape(self.world.cells, -1)
+        return torch.cat((torch.zeros_like(slope), slope, torch.zeros_like(prices), prices))
 
     def _objectives(self, at: SectorPoint, columns: Columns) -> ObjectivesAt:
         _, income, _, price = self.world.split(at.z)

@@ -3,16 +3,22 @@
 Countries are linked within a sector by trade, sectors within a country by inputs. With the sector as first axis every
 product with the Jacobian is a batch of small matrix products. Unknowns are z = (wages, incomes, labour, prices),
 `2N + 2NJ`, tables `[sector, country]`, flows `[sector, origin, destination]`; expenditures follow from them (A.8).
+All may have a leading axis: many worlds that differ in their policies, side by side.
 The equations are those of `dlopt.trade.model`; tests hold the two together.
 """
 
 from __future__ import annotations
+
+import copy
 
 import torch
 from torch import Tensor
 
 from dlopt.trade.accounting import Sides
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
+
+SHARED = ("_buys", "_sells")
+"""What worlds that differ in policies have in common."""
 
 
 def by_sector(table: Tensor) -> Tensor:
@@ -47,16 +53,20 @@ class SectorModel:
         self.all_cells = bool(m.buys.all()) and bool(m.sells.all())
 
     def split(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Wages and incomes `[country, ...]`, labour and prices `[sector, country, ...]`."""
-        wage, income, labour, price = z.split((self.n, self.n, self.cells, self.cells))
-        tables = (self.j, self.n, *z.shape[1:])
+        """Wages and incomes `[..., country, column]`, labour and prices `[..., sector, country, column]`.
+
+        A single vector `[unknown]` has no column axis.
+        """
+        axis = max(z.ndim - 2, 0)
+        wage, income, labour, price = z.split((self.n, self.n, self.cells, self.cells), axis)
+        tables = (*z.shape[:axis], self.j, self.n, *z.shape[axis + 1 :])
         return wage, income, labour.reshape(tables), price.reshape(tables)
 
     def input_prices(self, price: Tensor) -> Tensor:
-        """What inputs add to log unit costs, `[sector, country, column]` both (A.2)."""
+        """What inputs add to log unit costs, `[..., sector, country, column]` both (A.2)."""
         if not self.inputs:
             return torch.zeros_like(price)
-        return (self.model.materials.mT @ price.transpose(0, 1)).transpose(0, 1)
+        return (self.model.materials.mT @ price.transpose(-3, -2)).transpose(-3, -2)
 
     def reduced(self, u: Tensor) -> Tensor:
         """z of the unknowns u of the model, `[2N + 3NJ]`."""
@@ -92,55 +102,56 @@ class SectorWeights:
         s = self.world = world
         self.share, self.sales, self.tariff, self.export = share, sales, tariff, export
         self.bought = share.mT.contiguous()
-        self.final, self.labour = torch.where(s.buys, final, 0.0)[:, :, None], labour[:, :, None]
+        self.final, self.labour = torch.where(s.buys, final, 0.0)[..., None], labour[..., None]
         self.use = use if s.all_cells else torch.where(s.buys.T[:, :, None], use, 0.0)
-        self.labour_income, self.numeraire = labour_income[:, None], numeraire
+        self.labour_income, self.numeraire = labour_income[..., None], numeraire
         self.exports = bool((export != 0).any())
         """Whether anybody taxes or subsidises what it sells."""
-        self._tariffs = tariff.permute(2, 0, 1).reshape(s.n, -1)  # [importer, sector x origin]
-        self.own_tariffs = tariff.sum(1)[:, :, None]
+        self._tariffs = tariff.movedim(-1, -3).flatten(-2)  # [importer, sector x origin]
+        self.own_tariffs = tariff.sum(-2)[..., None]
         if self.exports:
-            self._exports = export.permute(1, 0, 2).reshape(s.n, -1)  # [exporter, sector x destination]
-            self.own_exports = export.sum(2)[:, :, None]
+            self._exports = export.movedim(-2, -3).flatten(-2)  # [exporter, sector x destination]
+            self.own_exports = export.sum(-1)[..., None]
         self._buys, self._sells = s.buys.to(share.dtype)[:, :, None], s.sells.to(share.dtype)[:, :, None]
 
     def intermediate(self, pay: Tensor) -> Tensor:
         """What wage bills do to log expenditures through inputs, `[sector, country, column]` both."""
         if not self.world.inputs:
             return torch.zeros_like(pay)
-        return (self.use @ pay.transpose(0, 1)).transpose(0, 1)
+        return (self.use @ pay.transpose(-3, -2)).transpose(-3, -2)
 
     def wage_bills(self, demand: Tensor) -> Tensor:
         """Transpose of `intermediate`."""
         if not self.world.inputs:
             return torch.zeros_like(demand)
-        return (self.use.mT @ demand.transpose(0, 1)).transpose(0, 1)
+        return (self.use.mT @ demand.transpose(-3, -2)).transpose(-3, -2)
 
     def product(self, z: Tensor) -> Tensor:
         """The Jacobian times `[unknown, column]`."""
-        s, columns = self.world, z.shape[1]
+        s = self.world
         wage, income, labour, price = s.split(z)
         cost = s.theta * self.unit_cost(wage, labour, price)
-        demand = s.theta * price + self.final * income + self.intermediate(wage + labour)
+        pay = of_sectors(wage) + labour
+        demand = s.theta * price + self.final * of_sectors(income) + self.intermediate(pay)
         prices = s.theta * price - self.bought @ cost
         jobs = self.sales @ demand
         if s.all_cells:
-            jobs = jobs - (cost + wage + labour)
+            jobs = jobs - (cost + pay)
         else:
             prices = self._buys * prices + (1 - self._buys) * price
-            jobs = jobs - self._sells * (cost + wage + labour) + (1 - self._sells) * labour
-        earned = self.labour_income * wage - income - self._tariffs @ cost.reshape(-1, columns)
-        earned = earned + (self.own_tariffs * demand).sum(0)
+            jobs = jobs - self._sells * (cost + pay) + (1 - self._sells) * labour
+        earned = self.labour_income * wage - income - self._tariffs @ cost.flatten(-3, -2)
+        earned = earned + (self.own_tariffs * demand).sum(-3)
         if self.exports:
-            earned = earned - (self.own_exports * cost).sum(0) + self._exports @ demand.reshape(-1, columns)
-        markets = (self.labour * labour).sum(0)
-        markets[s.model.reference] = self.numeraire @ wage
-        return torch.cat((markets, earned, jobs.reshape(-1, columns), prices.reshape(-1, columns)))
+            earned = earned - (self.own_exports * cost).sum(-3) + self._exports @ demand.flatten(-3, -2)
+        markets = (self.labour * labour).sum(-3)
+        markets[..., s.model.reference, :] = (self.numeraire[..., None, :] @ wage).squeeze(-2)
+        return torch.cat((markets, earned, jobs.flatten(-3, -2), prices.flatten(-3, -2)), -2)
 
     def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
-        """Change of log unit costs (A.2), `[sector, country, column]`."""
+        """Change of log unit costs (A.2), `[..., sector, country, column]`."""
         s = self.world
-        cost = s.beta[:, :, None] * wage + s.input_prices(price)
+        cost = s.beta[:, :, None] * of_sectors(wage) + s.input_prices(price)
         return cost - s.psi * labour if s.scale else cost
 
     def transposed(self, mu: Tensor) -> Tensor:
@@ -150,38 +161,37 @@ class SectorWeights:
         if not s.all_cells:
             labour, price = self._sells * labour, self._buys * price
         demand = self.demand_rows(income, labour)
-        cost = -labour - self.share @ price - (self._tariffs.T @ income).view(labour.shape)
+        cost = -labour - self.share @ price - (self._tariffs.mT @ income).view(labour.shape)
         if self.exports:
-            cost = cost - self.own_exports * income
+            cost = cost - self.own_exports * of_sectors(income)
         wage, of_labour, of_price = self.fold(
             s.theta * cost, s.theta * (demand + price), self.wage_bills(demand) - labour
         )
-        held = markets[s.model.reference].clone()
+        held = markets[..., s.model.reference, :].clone()
         markets = markets.clone()
-        markets[s.model.reference] = 0
-        of_labour = of_labour + self.labour * markets
+        markets[..., s.model.reference, :] = 0
+        of_labour = of_labour + self.labour * of_sectors(markets)
         if not s.all_cells:
             _, _, labour, price = s.split(mu)
             of_labour, of_price = of_labour + (1 - self._sells) * labour, of_price + (1 - self._buys) * price
-        wage = wage + self.labour_income * income + self.numeraire[:, None] * held
-        incomes = (self.final * demand).sum(0) - income
-        columns = mu.shape[1]
-        return torch.cat((wage, incomes, of_labour.reshape(-1, columns), of_price.reshape(-1, columns)))
+        wage = wage + self.labour_income * income + self.numeraire[..., None] * held[..., None, :]
+        incomes = (self.final * demand).sum(-3) - income
+        return torch.cat((wage, incomes, of_labour.flatten(-3, -2), of_price.flatten(-3, -2)), -2)
 
     def demand_rows(self, income: Tensor, labour: Tensor) -> Tensor:
         """What demand does to incomes and jobs, transposed: `[sector, country, column]`."""
-        demand = self.sales.mT @ labour + self.own_tariffs * income
+        demand = self.sales.mT @ labour + self.own_tariffs * of_sectors(income)
         if self.exports:
-            demand = demand + (self._exports.T @ income).view(labour.shape)
+            demand = demand + (self._exports.mT @ income).view(labour.shape)
         return demand
 
     def fold(self, cost: Tensor, price: Tensor, pay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rows in unit costs, prices and wage bills, `[sector, country, column]`, in wages, labour and prices."""
         s = self.world
         if s.inputs:
-            price = price + (s.model.materials @ cost.transpose(0, 1)).transpose(0, 1)
+            price = price + (s.model.materials @ cost.transpose(-3, -2)).transpose(-3, -2)
         labour = pay - s.psi * cost if s.scale else pay
-        return (s.beta[:, :, None] * cost + pay).sum(0), labour, price
+        return (s.beta[:, :, None] * cost + pay).sum(-3), labour, price
 
     def effect(self, demand: Tensor) -> Tensor:
         """What demand, `[sector, country, column]`, does to the equations, `[unknown, column]`."""
@@ -205,7 +215,7 @@ class SectorPoint(SectorWeights):
 
     Args:
         world: constants.
-        z: unknowns, `[2N + 2NJ]`.
+        z: unknowns, `[..., 2N + 2NJ]`.
         wedges: log wedges, the sector first.
     """
 
@@ -214,43 +224,59 @@ class SectorPoint(SectorWeights):
         s, m = world, world.model
         theta = s.theta
         tau, epsilon, sigma = wedges
-        kappa = tau + epsilon - sigma[:, :, None]
-        wage, income, labour, price = s.split(z)
-        cost = s.beta * wage - s.psi[..., 0] * labour + s.input_prices(price[..., None])[..., 0]
-        pay = (wage + labour).exp()
-        use = m.use * pay.T[:, None, :]
-        final = s.alpha * (m.income * income.exp())
-        demand = one_where_not(final + use.sum(2).T, s.buys)
+        kappa = tau + epsilon - sigma[..., None]
+        wage, income, labour, price = (part[..., 0] for part in s.split(z[..., None]))
+        cost = s.beta * wage[..., None, :] - s.psi[..., 0] * labour + s.input_prices(price[..., None])[..., 0]
+        pay = (wage[..., None, :] + labour).exp()
+        use = m.use * pay.mT[..., None, :]
+        final = s.alpha * (m.income * income.exp())[..., None, :]
+        demand = one_where_not(final + use.sum(-1).mT, s.buys)
         self.expenditure = (demand / s.spending).log()
-        """log of expenditures, `[sector, country]` (A.8)."""
-        change = (theta * (price[:, None, :] - cost[:, :, None] - kappa + s.log_kappa0)).exp_()
+        """log of expenditures, `[..., sector, country]` (A.8)."""
+        change = (theta * (price[..., None, :] - cost[..., None] - kappa + s.log_kappa0)).exp_()
         share = s.lam * change
-        total = one_where_not(share.sum(1), s.buys)
-        flows = s.trade * change * self.expenditure.exp()[:, None, :]
-        sides = Sides(m.accounting, (tau, epsilon, sigma[:, :, None]))
+        total = one_where_not(share.sum(-2), s.buys)
+        flows = s.trade * change * self.expenditure.exp()[..., None, :]
+        sides = Sides(m.accounting, (tau, epsilon, sigma[..., None]))
         sales = flows * sides.producer
-        revenue = one_where_not(sales.sum(2), s.sells)
+        revenue = one_where_not(sales.sum(-1), s.sells)
         earned = m.value_added * wage.exp()
         labour_income = earned
         importer, exporter = flows * sides.importer.value, flows * sides.exporter.value
-        earned = earned + importer.sum((0, 1)) + exporter.sum((0, 2)) + m.transfer
+        earned = earned + importer.sum((-3, -2)) + exporter.sum((-3, -1)) + m.transfer
         used = s.labour_share * labour.exp()
         numeraire = m.world_share * wage.exp()
-        markets = used.sum(0).log()
-        self.walras = float(markets[m.reference].abs())
-        markets[m.reference] = numeraire.sum().log()
+        markets = used.sum(-2).log()
+        self.walras = float(markets[..., m.reference].abs().max())
+        markets[..., m.reference] = numeraire.sum(-1).log()
         self.residual = torch.cat((
             markets,
             (earned / m.income).log() - income,
-            torch.where(s.sells, (revenue / s.revenue).log() - wage - labour, labour).flatten(),
-            torch.where(s.buys, total.log(), price).flatten(),
-        ))  # fmt: skip
+            torch.where(s.sells, (revenue / s.revenue).log() - wage[..., None, :] - labour, labour).flatten(-2),
+            torch.where(s.buys, total.log(), price).flatten(-2),
+        ), -1)  # fmt: skip
         """Log residual of every equation, ordered like z."""
         self.sides = sides
-        self.to_importer, self.to_exporter = flows / earned, flows / earned[:, None]
+        by_destination, by_origin = earned[..., None, None, :], earned[..., None, :, None]
+        self.to_importer, self.to_exporter = flows / by_destination, flows / by_origin
         """Flows over the income of the destination, and of the origin."""
         super().__init__(
-            world, share / total[:, None], sales / revenue[:, :, None], importer / earned, exporter / earned[:, None],
-            final / demand, use / demand.T[:, :, None], labour_income / earned, used / used.sum(0),
-            numeraire / numeraire.sum(),
+            world, share / total[..., None, :], sales / revenue[..., None], importer / by_destination,
+            exporter / by_origin, final / demand, use / demand.mT[..., None], labour_income / earned,
+            used / used.sum(-2, keepdim=True), numeraire / numeraire.sum(-1, keepdim=True),
         )  # fmt: skip
+
+    def one(self, k: int) -> SectorPoint:
+        """World k of many."""
+        alone = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor) and name not in SHARED:
+                setattr(alone, name, value[k])
+        tau, epsilon, sigma = alone.wedges = self.wedges[0][k], self.wedges[1][k], self.wedges[2][k]
+        alone.sides = Sides(self.world.model.accounting, (tau, epsilon, sigma[:, :, None]))
+        return alone
+
+
+def of_sectors(table: Tensor) -> Tensor:
+    """`[..., country, column]`, the same in every sector: `[..., 1, country, column]`."""
+    return table[..., None, :, :]

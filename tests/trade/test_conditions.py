@@ -12,6 +12,7 @@ from test_derivatives import with_gaps
 from torch import Tensor
 
 from dlopt import InstrumentChoice
+from dlopt.framework.conditions import Asked
 from dlopt.trade.api import build_model
 from dlopt.trade.conditions import LargeTradeGame, TradeConditions, WageConditions
 from dlopt.trade.game import TradeGame, TradePoint
@@ -85,6 +86,30 @@ def test_own_derivatives_and_products_are_the_dense_ones(game: TradeGame) -> Non
         assert relative(alone.own_gradient()[mine], own[mine]) <= 1e-11
         assert not bool(alone.own_gradient()[~mine].any())
         assert relative(alone.own_hessian_times(v, 1e-13)[mine], of_own[mine]) <= 1e-10
+
+
+def test_deviations_side_by_side_are_those_one_by_one(game: TradeGame) -> None:
+    """Far ones, each of one player; one that has no equilibrium changes nothing for the others."""
+    large, conditions, _ = somewhere(game)
+    draw = torch.Generator().manual_seed(2)
+    asked = []
+    for player in [*range(game.players), 0]:
+        size = torch.where(game.instruments.kind == 2, 0.05, 0.3)
+        move = size * torch.rand(game.instruments.count, generator=draw, dtype=torch.float64)
+        a = conditions.a + torch.where(game.owner == player, move, 0.0)
+        asked.append(Asked(a, conditions, 10.0 ** -(9 + player), player))
+    lost = torch.where(game.owner == 0, -6.0 + 12.0 * (game.instruments.kind > 0), conditions.a)
+    together = large.several([*asked, Asked(lost, conditions, 1e-9, 0)])
+    for one, found in zip(asked, together, strict=False):
+        alone = large.conditions(one.a, conditions, 1e-14, one.player)
+        assert alone is not None
+        assert isinstance(found, TradeConditions)
+        assert found.residual <= 1e-8
+        assert float((found.objectives - alone.objectives).abs().max()) <= 1e-7
+        assert relative(found.own_gradient(), alone.own_gradient()) <= 1e-6
+        assert relative(found.formula()[1], alone.formula()[1]) <= 1e-6
+    if bool((game.instruments.kind == 2).any()):
+        assert together[-1] is None
 
 
 def test_points_and_states_give_the_same_conditions(game: TradeGame) -> None:
