@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, validation
     from dlopt.choice.certificate import Certificate, certify
     from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
+    from dlopt.choice.effort import Choosing, EffortCost, PowerCost
     from dlopt.choice.enumeration import EnumeratedSolution
     from dlopt.choice.evaluation import Evaluation, hjb_residual
     from dlopt.choice.exporter.exact import ConstantAcceptance, exact_solution
@@ -50,7 +51,9 @@ __all__ = [
     "Certificate",
     "CheckpointError",
     "ChoiceModel",
+    "Choosing",
     "ConstantAcceptance",
+    "EffortCost",
     "EnumeratedSolution",
     "Evaluation",
     "ExactSolution",
@@ -61,6 +64,7 @@ __all__ = [
     "ModelError",
     "ModelFolderError",
     "NetworkEconomy",
+    "PowerCost",
     "Progress",
     "Ranks",
     "RanksError",
@@ -108,6 +112,7 @@ _MODULES = (
     "analysis",
     "certificate",
     "checkpoint",
+    "effort",
     "enumeration",
     "evaluation",
     "exporter.exact",

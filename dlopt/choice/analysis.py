@@ -85,8 +85,7 @@ def covered(exact: ExactlySolved, state: State) -> State:
 
 def right_decisions(model: SwitchingModel, state: State, at: Evaluation, truth: Evaluation) -> float:
     """Share of the movable switches that are off for which `at` and `truth` decide alike; 1 where there are none."""
-    index = model.movable(state)
-    cost, off = gather_movable(model.cost, index), gather_movable(state.y, index) < 0.5
+    cost, off = model.costs(state), gather_movable(state.y, model.movable(state)) < 0.5
     alike = (at.marginal > cost) == (truth.marginal > cost)
     return float(alike[off].double().mean()) if off.any() else 1.0
 

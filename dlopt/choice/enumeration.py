@@ -20,6 +20,7 @@ from dlopt.choice.model import Array, ModelError, State, StateError
 LARGEST, FACTORS = 8, 2  # switches and continuous states
 POINTS = {1: 241, 2: 49}  # nodes per continuous state
 REACH = 6.0  # standard deviations from the centre to the ends of the grid
+SETTLED = 1e-8  # relative change of V at which Newton's method ends
 TOGETHER = 65_536  # states at which the model is asked at a time
 
 
@@ -55,14 +56,13 @@ class EnumeratedSolution:
         self.switches, self.factors = model.switches, model.factors
         self.centre, self.spread = model.centre.numpy(), model.spread.numpy()
         self.z = np.linspace(-REACH, REACH, points or POINTS[self.factors])
-        self.cost = model.cost.numpy()
         codes = np.arange(2**self.switches)
         self.bit = 1 << np.arange(self.switches)
         self.y = (codes[:, None] & self.bit > 0).astype(float)  # [C, J]
         mesh = np.stack(np.meshgrid(*[self.z] * self.factors, indexing="ij"), axis=-1).reshape(-1, self.factors)
         self.x = self.centre + self.spread * mesh  # [G, K]
         self.generator = self._diffusion()
-        self.flow, self.opening, self.closing = self._asked()
+        self.flow, self.opening, self.closing, self.cost, self.plain = self._asked()
         self.table = self._policy_iteration()  # V, [G, C]
 
     # -- the equation -----------------------------------------------------------------------------------------------
@@ -89,15 +89,17 @@ class EnumeratedSolution:
             out += sp.diags(covariance[:, 0, 1]) @ on([first, first])
         return out.tocsr()
 
-    def _asked(self) -> tuple[Array, Array, Array]:
-        """Utility `[G, C]`, and rates of opportunities and failures `[G, C, J]`, at all states."""
+    def _asked(self) -> tuple[Array, Array, Array, Array, bool]:
+        """Utility `[G, C]`, rates of opportunities and failures `[G, C, J]`, costs `[J]`, whether choosing is plain."""
         shape = (len(self.x), len(self.y))
-        flow = np.empty(shape[0] * shape[1])
+        flow, cost, plain = np.empty(shape[0] * shape[1]), self.model.cost, True
         opening, closing = np.empty((2, len(flow), self.switches))
         for start in range(0, len(flow), TOGETHER):
             rows = np.arange(start, min(start + TOGETHER, len(flow)))
             state = State(torch.tensor(self.y[rows % shape[1]]), torch.tensor(self.x[rows // shape[1]]))
             flow[rows] = self.model.flow(state).numpy()
+            costs = self.model.costs(state)
+            plain &= self.model.choosing(state).plain and bool((costs == cost).all())
             for out, rate in zip((opening, closing), self.model.rates(state), strict=True):
                 out[rows] = rate.expand(len(rows), self.switches).numpy()
         if not np.isfinite(flow).all() or not self.generator.data.size or not np.isfinite(self.generator.data).all():
@@ -106,7 +108,7 @@ class EnumeratedSolution:
                 f"finite somewhere within {REACH:g} spreads of the centre. Use logs of positive states, "
                 "or method=default."
             )
-        return flow.reshape(shape), opening.reshape(*shape, -1), closing.reshape(*shape, -1)
+        return flow.reshape(shape), opening.reshape(*shape, -1), closing.reshape(*shape, -1), cost.numpy(), plain
 
     def _worth(self, v: Array) -> Array:
         """V with each switch on minus V with it off, `[G, C, J]`."""
@@ -116,23 +118,14 @@ class EnumeratedSolution:
     def _policy_iteration(self) -> Array:
         on, rho = self.y > 0.5, self.model.rho
         shape = self.flow.shape
+        if not self.plain:
+            return self._newton()
         accept = self._worth(self.flow) > (rho + self.closing) * self.cost  # worth it at today's utility
         v = (self.flow / rho).ravel()
         for _ in range(60):
             rate = np.where(on, self.closing, self.opening * accept)  # [G, C, J]
-            sign = np.where(on, -1.0, 1.0)
             right = self.flow - (np.where(on, 0.0, rate) * self.cost).sum(2)
-
-            def apply(flat: Array, rate: Array = rate, sign: Array = sign) -> Array:
-                v = flat.reshape(shape)
-                return (rho * v - self.generator @ v - (sign * rate * self._worth(v)).sum(2)).ravel()
-
-            guide = self._average_inverse(rate)
-            size = v.size
-            v, failed = spl.gmres(
-                spl.LinearOperator((size, size), matvec=apply, dtype=float), right.ravel(), x0=v, rtol=self.tolerance,
-                restart=40, maxiter=20, M=spl.LinearOperator((size, size), matvec=guide, dtype=float),
-            )  # fmt: skip
+            v, failed = self._linear(rate, right, v)
             if failed:
                 break
             new = self._worth(v.reshape(shape)) > self.cost
@@ -140,7 +133,56 @@ class EnumeratedSolution:
             accept = new
             if settled:
                 return v.reshape(shape)
-        raise ModelError(
+        raise self._unsettled()
+
+    def _newton(self) -> Array:
+        """The same where choosing is more than yes or no: Newton's method on the jump term, which is convex in V."""
+        on = self.y > 0.5
+        v = (self.flow / self.model.rho).ravel()
+        for _ in range(60):
+            worth = self._worth(v.reshape(self.flow.shape))
+            value, rate = self._asked_at(worth)
+            sign = np.where(on, -1.0, 1.0)
+            before = v
+            v, failed = self._linear(rate, self.flow + (value - sign * rate * worth).sum(2), v)
+            if failed:
+                break
+            if np.abs(v - before).max() <= SETTLED * np.abs(v).max():
+                return v.reshape(self.flow.shape)
+        raise self._unsettled()
+
+    def _asked_at(self, worth: Array) -> tuple[Array, Array]:
+        """What each switch's jumps are worth a year, and the rates of its jumps, `[G, C, J]`, given `worth`."""
+        flat, shape = worth.reshape(-1, self.switches), self.flow.shape
+        value, rate = np.empty_like(flat), np.empty_like(flat)
+        for start in range(0, len(flat), TOGETHER):
+            rows = np.arange(start, min(start + TOGETHER, len(flat)))
+            state = State(torch.tensor(self.y[rows % shape[1]]), torch.tensor(self.x[rows // shape[1]]))
+            marginal, how = torch.tensor(flat[rows]), self.model.choosing(state)
+            opening, closing = (part.expand_as(marginal) for part in self.model.rates(state))
+            gain = marginal - self.model.costs(state)
+            on = state.y > 0.5
+            value[rows] = torch.where(on, -how.loss(closing, marginal), how.worth(opening, gain)).numpy()
+            rate[rows] = torch.where(on, how.fails(closing, marginal), how.turns_on(opening, gain)).numpy()
+        return value.reshape(worth.shape), rate.reshape(worth.shape)
+
+    def _linear(self, rate: Array, right: Array, start: Array) -> tuple[Array, int]:
+        """V with switches changing at given rates `[G, C, J]`, flat, by GMRES; and whether that failed."""
+        sign, shape, rho = np.where(self.y > 0.5, -1.0, 1.0), self.flow.shape, self.model.rho
+
+        def apply(flat: Array) -> Array:
+            v = flat.reshape(shape)
+            return (rho * v - self.generator @ v - (sign * rate * self._worth(v)).sum(2)).ravel()
+
+        guide, size = self._average_inverse(rate), start.size
+        v, failed = spl.gmres(
+            spl.LinearOperator((size, size), matvec=apply, dtype=float), right.ravel(), x0=start, rtol=self.tolerance,
+            restart=40, maxiter=20, M=spl.LinearOperator((size, size), matvec=guide, dtype=float),
+        )  # fmt: skip
+        return v, failed
+
+    def _unsettled(self) -> ModelError:
+        return ModelError(
             f"The exact solution of {self.model.name!r} did not settle: its rates differ too much between states. "
             "Use method=default, whose certificate needs no exact solution."
         )
@@ -218,4 +260,5 @@ class EnumeratedSolution:
 
     def accept(self, y: Array, x: Array) -> Array:
         """Whether an opportunity to turn j on would be taken, `[B, J]` booleans."""
-        return self.marginal(y, x) > self.cost
+        state = State(torch.tensor(y, dtype=torch.float64), torch.tensor(x, dtype=torch.float64))
+        return self.marginal(y, x) > self.model.costs(state).numpy()

@@ -69,17 +69,34 @@ def jump_value(model: SwitchingModel, state: State, at: Evaluation, acceptance: 
 
     Args:
         model, state, at: the model, the states, and the value function there.
-        acceptance: probabilities `[J]` with which opportunities are taken; None: taken when worth it.
+        acceptance: probabilities `[J]` with which opportunities are taken, no effort being made; None: taken when
+            worth it, effort at its best.
     """
     index = model.movable(state)
     opening, closing = model.rates(state)
     y = state.y if index is None else gather_movable(state.y, index)
-    gain = at.marginal - gather_movable(model.cost, index)
-    gain = gain.clamp_min(0) if acceptance is None else gather_movable(acceptance, index) * gain
-    total = (opening * (1 - y) * gain - closing * y * at.marginal).sum(1)
+    gain, how = at.marginal - model.costs(state), model.choosing(state)
+    if acceptance is not None:
+        gain = gather_movable(acceptance, index) * gain
+        total = (opening * (1 - y) * gain - closing * y * at.marginal).sum(1)
+    elif how.plain:
+        total = (opening * (1 - y) * gain.clamp_min(0) - closing * y * at.marginal).sum(1)
+    else:
+        total = ((1 - y) * how.worth(opening, gain) - y * how.loss(closing, at.marginal)).sum(1)
     if at.clock is not None:
         total = total + model.clock_rate * (at.clock - at.value[:, None]).sum(1)
     return total
+
+
+def flip_rates(model: SwitchingModel, state: State, marginal: Tensor) -> Tensor:
+    """Rates per year at which the movable switches change under the policy that `marginal` `[B, L]` implies, `[B, L]`.
+
+    The equation's jump term has these as its derivatives: what multiplies changes of V.
+    """
+    opening, closing = model.rates(state)
+    gain, how = marginal - model.costs(state), model.choosing(state)
+    on = gather_movable(state.y, model.movable(state)) > 0.5
+    return torch.where(on, how.fails(closing, marginal), how.turns_on(opening, gain))
 
 
 def hjb_residual(model: SwitchingModel, state: State, at: Evaluation, acceptance: Tensor | None = None) -> Tensor:

@@ -10,13 +10,15 @@ import abc
 import dataclasses
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dlopt.choice.model import Array, ModelError, State
+from dlopt.choice.effort import PLAIN, Choosing
+from dlopt.choice.model import Array, ModelError, State, gather_movable
 from dlopt.store.equality import same_record
 
 
@@ -25,6 +27,7 @@ class FactorModel(abc.ABC):
 
     Attributes:
         arrays: the fields that are arrays.
+        optional: fields that leave the problem as it is without them, and the value at which they do.
         sigma: loadings of the states on the two shocks, per square root of a year, `[K, 2]`.
         rho: discount rate.
         name: name of the model; not part of what it is.
@@ -32,6 +35,7 @@ class FactorModel(abc.ABC):
     """
 
     arrays: ClassVar[tuple[str, ...]]
+    optional: ClassVar[Mapping[str, float]] = {}
     factor_symbol: ClassVar[str]
     sigma: Array
     rho: float
@@ -115,10 +119,13 @@ class FactorModel(abc.ABC):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def digest(self) -> str:
-        """SHA-256 of all parameters but the name: two models with one digest are the same problem."""
+        """SHA-256 of all parameters but the name: two models with one digest are the same problem.
+
+        Optional ones at their neutral value leave no trace.
+        """
         sha = hashlib.sha256()
         for key, value in self.parameters().items():
-            if key != "name":
+            if key != "name" and not (key in self.optional and value == self.optional[key]):
                 sha.update(key.encode())
                 sha.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return sha.hexdigest()
@@ -133,6 +140,7 @@ class FactorDynamics:
     switches: int
     clocks: int
     cost: Tensor
+    how: Choosing = PLAIN
 
     def __init__(self, model: FactorModel, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
@@ -144,6 +152,12 @@ class FactorDynamics:
 
     def movable(self, state: State) -> Tensor | None:
         raise NotImplementedError
+
+    def costs(self, state: State) -> Tensor:
+        return gather_movable(self.cost, self.movable(state))
+
+    def choosing(self, state: State) -> Choosing:
+        return self.how
 
     def tensor(self, a: Any) -> Tensor:
         """An array as a tensor of the model."""

@@ -13,6 +13,7 @@ from dlopt.store.files import YamlError, read_yaml
 from dlopt.store.tables import RawTable
 
 PROCESS_FILE = "process.yaml"
+EFFORTS = ("search", "keep")
 
 
 class ModelFolderError(FaultsError):
@@ -48,10 +49,19 @@ def check_moves(raw: RawTable, columns: tuple[str, str], what: str, faults: Faul
 
 
 def read_process(
-    folder: Path, keys: Sequence[str], positive: Sequence[str], faults: Faults, hint: str = ""
+    folder: Path,
+    keys: Sequence[str],
+    positive: Sequence[str],
+    faults: Faults,
+    hint: str = "",
+    optional: Sequence[str] = (),
 ) -> dict[str, float]:
-    """The numbers in process.yaml, all of them 0 or more and some positive; `hint` goes with unknown keys."""
-    valid = f"the keys are {', '.join(keys)}{hint}"
+    """The numbers in process.yaml, all of them 0 or more and some positive; `hint` goes with unknown keys.
+
+    Costs of effort, keys `search` and `keep`, may be given too: a number, the scale of a quadratic cost, or a mapping
+    with `cost` and `power`; they are read as `search_cost`, `search_power` and so on. So may `optional` numbers.
+    """
+    valid = f"the keys are {', '.join((*keys, *optional, *EFFORTS))}{hint}"
     try:
         content: Any = read_yaml(folder / PROCESS_FILE)
     except YamlError as error:
@@ -61,10 +71,13 @@ def read_process(
         faults.add(PROCESS_FILE, "the file holds keys and values", valid)
         return {}
     for key in content:
-        if key not in keys:
+        if key not in (*keys, *optional, *EFFORTS):
             faults.add(PROCESS_FILE, "this key is unknown", valid, value=key)
     out = {}
-    for key in keys:
+    for key in EFFORTS:
+        if key in content:
+            out |= _effort(key, content[key], faults)
+    for key in (*keys, *(key for key in optional if key in content)):
         if key not in content:
             faults.add(PROCESS_FILE, "this key is missing", "add it", column=key)
             continue
@@ -72,6 +85,35 @@ def read_process(
         if out[key] < 0 or (key in positive and out[key] == 0):
             rule = "must be positive" if key in positive else "must not be negative"
             faults.add(PROCESS_FILE, f"this {rule}", "correct it", column=key, value=content[key])
+    return out
+
+
+def effort_lines(model: Any) -> str:
+    """The lines of process.yaml that say what effort costs; empty where none can be made."""
+    return "".join(
+        f"{key}: {{cost: {float(getattr(model, f'{key}_cost'))!r}, power: {float(getattr(model, f'{key}_power'))!r}}}\n"
+        for key in EFFORTS
+        if np.isfinite(getattr(model, f"{key}_cost"))
+    )
+
+
+def _effort(key: str, value: Any, faults: Faults) -> dict[str, float]:
+    """`search_cost` and `search_power` from what a file says of `search`."""
+    given = value if isinstance(value, dict) else {"cost": value}
+    for name in given:
+        if name not in ("cost", "power"):
+            faults.add(PROCESS_FILE, f"{key} has cost and power", "correct it", column=key, value=name)
+    if "cost" not in given:
+        faults.add(
+            PROCESS_FILE, f"{key} needs a cost: effort e costs cost e^power / power a year", "add it", column=key
+        )
+        return {}
+    out = {f"{key}_{name}": _number(key, given[name], faults) for name in ("cost", "power") if name in given}
+    for name, least in (("cost", 0.0), ("power", 1.0)):
+        if out.get(f"{key}_{name}", np.inf) <= least:
+            faults.add(
+                PROCESS_FILE, f"{name} of {key} must be above {least:g}", "correct it", column=key, value=given[name]
+            )
     return out
 
 

@@ -66,6 +66,16 @@ VALIDATION = (
 )
 
 
+EFFORTS = (
+    Key("search", "effort that raises the rate of opportunities (search.KEY)", options="dlopt.choice.effort:Effort"),
+    Key("search.cost", "effort e costs cost e^power / power a year; .inf: none is made; null: as the model says"),
+    Key("search.power", "above 1; null: as the model says, else 2 (quadratic)"),
+    Key("keep", "effort that lowers the rate of failures (keep.KEY)", options="dlopt.choice.effort:Effort"),
+    Key("keep.cost", "as search.cost"),
+    Key("keep.power", "as search.power"),
+)
+
+
 class ChoiceKind(Kind):
     """Models of one class, found by name or folder.
 
@@ -87,6 +97,7 @@ class ChoiceKind(Kind):
         analysis: sizes of the simulations afterwards.
         draw: makes pictures of the tables in a folder.
         verb: `dlopt solve VERB`, with its default scenario.
+        effort: whether its models have costs of effort that keys `search` and `keep` may set.
     """
 
     verbs: Sequence[Verb]
@@ -115,6 +126,7 @@ class ChoiceKind(Kind):
         analysis: Any = "dlopt.choice.options:AnalysisOptions",
         draw: Any = None,
         verb: Verb | None = None,
+        effort: bool = False,
     ) -> None:
         self.name, self.solves, self.units = name, solves, units
         self.load, self.write, self.read, self.size, self.draw = load, write, read, size, draw
@@ -136,7 +148,9 @@ class ChoiceKind(Kind):
             ),
             THREADS,
             Key("device", "auto, cpu or cuda", "auto", words=("auto", "cpu", "cuda"), open=True, free=True),
+            *(EFFORTS if effort else ()),
         )  # fmt: skip
+        self.effort = effort
 
     @property
     def keys(self) -> Sequence[Key]:
@@ -152,6 +166,10 @@ class ChoiceKind(Kind):
                 if isinstance(value, float) and not math.isfinite(value):
                     raise KeyValueError(f"{section}.{key}", value, "finite")
         model, budget = loaded(self.load)(config["model"]), Budget(**config["budget"])
+        if self.effort:
+            from dlopt.choice.effort import Effort
+
+            model = model.with_effort(Effort(**config["search"]), Effort(**config["keep"]))
         pick_device(config["device"])
         method = None if choices["method"] == "exact" else MethodOptions(**config["method"])
         if method is None:

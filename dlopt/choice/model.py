@@ -27,6 +27,7 @@ from torch import Tensor
 from dlopt.errors import DloptError
 
 if TYPE_CHECKING:
+    from dlopt.choice.effort import Choosing
     from dlopt.choice.traits import Traits
 
 Array = np.ndarray
@@ -124,7 +125,7 @@ class SwitchingModel(Protocol):
     Attributes:
         switches, factors, shocks, clocks: J, K, M and the number of positions of the clock (1: none).
         rho: discount rate, per year.
-        cost: cost s_j of turning a switch on, `[J]`.
+        cost: cost s_j of turning a switch on, `[J]` (an average where `costs` says it depends on the state).
         centre, spread: long-run mean and standard deviation of the continuous states, `[K]` (to scale inputs).
         clock_rate: rate at which the clock moves to each other position.
         longest_step: years that `diffuse` may be asked to go at once; infinite where it is exact.
@@ -175,6 +176,14 @@ class SwitchingModel(Protocol):
 
     def rates(self, state: State) -> tuple[Tensor, Tensor]:
         """Rates of opportunities and of failures of the movable switches, each broadcastable to `[B, L]`."""
+        ...
+
+    def costs(self, state: State) -> Tensor:
+        """Costs of turning the movable switches on, broadcastable to `[B, L]`."""
+        ...
+
+    def choosing(self, state: State) -> Choosing:
+        """What can be done beyond taking opportunities: effort, and luck in costs."""
         ...
 
     def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from dlopt.choice.analysis import impulse_response, long_run, repeated
+from dlopt.choice.effort import PLAIN, Choosing
 from dlopt.choice.enumeration import FACTORS, LARGEST, EnumeratedSolution, too_large
 from dlopt.choice.mean_field import MeanField
-from dlopt.choice.model import ModelError, State
+from dlopt.choice.model import ModelError, State, gather_movable
 from dlopt.choice.model import along as through
 from dlopt.choice.options import AnalysisOptions, MethodOptions
 from dlopt.choice.probing import check_model
@@ -79,6 +80,14 @@ class ChoiceModel:
     def movable(self, state: State) -> Tensor | None:
         """All switches can move."""
         return None
+
+    def costs(self, state: State) -> Tensor:
+        """Costs of turning switches on, broadcastable to `[B, J]`: here `cost`, whatever the state."""
+        return gather_movable(self.cost, self.movable(state))
+
+    def choosing(self, state: State) -> Choosing:
+        """Effort at a cost, luck in the costs of opportunities (`dlopt.choice.effort`): here none of these."""
+        return PLAIN
 
     def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:
         """One Euler-Maruyama step with the drift averaged over the step (weak order 2 where volatility is constant)."""

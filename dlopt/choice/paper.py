@@ -139,8 +139,12 @@ def _expectation(model: SwitchingModel, state: State, at: Evaluation, mean: Tens
     index = model.movable(state)
     opening, closing = (-torch.expm1(-rate * options.delta) for rate in model.rates(state))
     y = gather_movable(state.y, index)
-    gain = (at.marginal - gather_movable(model.cost, index)).clamp_min(0)
-    changes = (opening * (1 - y) * gain - closing * y * at.marginal).sum(1)
+    gain, how = at.marginal - model.costs(state), model.choosing(state)
+    if how.plain:
+        changes = (opening * (1 - y) * gain.clamp_min(0) - closing * y * at.marginal).sum(1)
+    else:  # to first order in Delta
+        rates = model.rates(state)
+        changes = options.delta * ((1 - y) * how.worth(rates[0], gain) - y * how.loss(rates[1], at.marginal)).sum(1)
     weight = (opening * (1 - y) + closing * y).sum(1)
     if at.clock is not None:
         moving = -math.expm1(-model.clock_rate * options.delta)

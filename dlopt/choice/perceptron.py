@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlopt.choice.evaluation import Evaluation
-from dlopt.choice.model import State, SwitchingModel, gather_movable
+from dlopt.choice.evaluation import Evaluation, flip_rates
+from dlopt.choice.model import State, SwitchingModel
 
 
 def silu_jet(h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,10 +117,8 @@ class SwitchNetwork(nn.Module):
             `(units, change)`, `[B, hidden]` each: a change w of the output weights moves V by `units @ w` and the
             residual by `change @ w`.
         """
-        last, index = self._last(model, state), model.movable(state)
-        opening, closing = model.rates(state)
-        on = gather_movable(state.y, index) > 0.5
-        rate = torch.where(on, closing, opening * (at.marginal > gather_movable(model.cost, index)))  # [B, L]
+        last = self._last(model, state)
+        rate = flip_rates(model, state, at.marginal)  # [B, L]
         change = last.generator + torch.einsum("bl,blh->bh", rate, last.flipped)
         change = change - (rate.sum(1, keepdim=True) + model.rho) * last.here
         if last.clock is not None:

@@ -11,7 +11,7 @@ import torch
 
 from dlopt.choice.certificate import Certificate
 from dlopt.choice.checkpoint import load_checkpoint
-from dlopt.choice.model import Array, Model, State, SwitchingModel, gather_movable
+from dlopt.choice.model import Array, Model, State, SwitchingModel
 from dlopt.choice.options import MethodOptions
 from dlopt.choice.states import checked_states, evaluate_states, like
 from dlopt.choice.traits import traits_of
@@ -86,8 +86,7 @@ class BsdeResult(Shown):
     def accept(self, y: Array, x: Array, z: Array | None = None) -> Array:
         """Whether an opportunity to turn a movable switch on would be taken, `[B, L]` booleans."""
         state = self._state(y, x, z)
-        cost = gather_movable(self._dynamics.cost, self._dynamics.movable(state))
-        return (self.solution.at(state).marginal > cost).cpu().numpy()
+        return (self.solution.at(state).marginal > self._dynamics.costs(state)).cpu().numpy()
 
     def evaluate(self, states: pd.DataFrame) -> pd.DataFrame:
         """`state`, `value` and `accept_...` for a table of states, see `checked_states`."""

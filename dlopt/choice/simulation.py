@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from dlopt.choice.effort import Choosing
+from dlopt.choice.evaluation import flip_rates
 from dlopt.choice.model import State, SwitchingModel, gather_movable
 
 if TYPE_CHECKING:
@@ -24,9 +26,9 @@ def advance(
 ) -> State:
     """States `years` later, opportunities being taken where they are worth their cost.
 
-    The continuous states move as the model says, in parts of at most its `longest_step`. Decisions are those of the
-    start of the step, and each switch moves at most once in it, so `years` must be short against the mean time between
-    jumps of one switch.
+    The continuous states move as the model says, in parts of at most its `longest_step`. Decisions and efforts are
+    those of the start of the step, and each switch moves at most once in it, so `years` must be short against the mean
+    time between jumps of one switch.
 
     Args:
         model, state: the model, the states.
@@ -36,12 +38,12 @@ def advance(
         acceptance: probabilities `[J]` that replace the choice; None: opportunities are taken when worth it.
     """
     index = model.movable(state)
-    opening, closing = model.rates(state)
     y = gather_movable(state.y, index)
-    wanted = marginal > gather_movable(model.cost, index)
-    if acceptance is not None:
-        wanted = _uniform(y, generator) < gather_movable(acceptance, index)
-    rate = torch.where(y > 0.5, closing, opening * wanted)
+    if acceptance is None:
+        rate = flip_rates(model, state, marginal)
+    else:
+        opening, closing = model.rates(state)
+        rate = torch.where(y > 0.5, closing, opening * (_uniform(y, generator) < gather_movable(acceptance, index)))
     y = torch.where(_uniform(y, generator) < -torch.expm1(-rate * years), 1 - y, y)
     return _moved(model, state, index, y, years, generator)
 
@@ -49,17 +51,29 @@ def advance(
 def follow(solution: Solution, state: State, years: float, generator: torch.Generator) -> State:
     """`advance` under the policy of a solution, of which only the decisions that come up are computed.
 
-    The same law, other random numbers: opportunities arrive first, and are then judged.
+    The same law, other random numbers: opportunities arrive first, and are then judged. Effort has to be known
+    everywhere, so that where it can be made this is `advance`.
     """
     model = solution.model
+    how = model.choosing(state)
+    if how.search is not None or how.keep is not None:
+        return advance(model, state, solution.at(state).marginal, years, generator)
     index = model.movable(state)
     opening, closing = model.rates(state)
     y = gather_movable(state.y, index)
     due = _uniform(y, generator) < -torch.expm1(-torch.where(y > 0.5, closing, opening) * years)
     row, place = (due & (y < 0.5)).nonzero(as_tuple=True)
     switch = place if index is None else index[row, place]
-    due[row, place] = solution.worth(state, row, switch) > model.cost[switch]
+    cost = model.costs(state)
+    gain = solution.worth(state, row, switch) - cost.expand_as(y)[row, place]
+    due[row, place] = gain > 0 if how.sure else _uniform(gain, generator) < _noisy(how, row).taken(gain)
     return _moved(model, state, index, torch.where(due, 1 - y, y), years, generator)
+
+
+def _noisy(how: Choosing, row: Tensor) -> Choosing:
+    """How it is chosen at pairs of a state and a switch."""
+    noise = how.noise
+    return Choosing(noise=noise[row].flatten() if isinstance(noise, Tensor) else noise)
 
 
 def _moved(

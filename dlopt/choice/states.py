@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dlopt.choice.model import Array, Model, State, StateError, SwitchingModel, gather_movable
+from dlopt.choice.model import Array, Model, State, StateError, SwitchingModel
 from dlopt.choice.value import Solution
 
 SHOWN = 20
@@ -76,6 +76,7 @@ def checked_states(frame: pd.DataFrame, model: Model, source: str = "the states"
 def evaluate_states(solution: Solution, dynamics: SwitchingModel, states: pd.DataFrame) -> pd.DataFrame:
     """Value and decisions at checked states: `state`, `value`, and `accept_...` for each switch.
 
+    Where effort can be made, `search_...` and `keep_...` as well: the effort a year on a switch were it off, or on.
     `accept` says whether an opportunity would be taken: with the clock where the switch can move, and where it is on
     already, as if it were off.
     """
@@ -85,12 +86,13 @@ def evaluate_states(solution: Solution, dynamics: SwitchingModel, states: pd.Dat
     position = {label: k for k, label in enumerate(dynamics.clock_labels)}
     z = torch.tensor([position[label] for label in states["z"]], device=x.device) if position else None
     value = solution.at(State(y, x, z)).value
-    if z is None:
-        accept = _accepted(solution, dynamics, State(y, x))
-    else:
-        clocks = (State(y, x, torch.full_like(z, k)) for k in position.values())
-        accept = torch.cat([_accepted(solution, dynamics, state) for state in clocks], 1)
-    table = pd.DataFrame(accept.cpu().numpy(), columns=switch_columns(dynamics, "accept"))
+    clocks = [State(y, x)] if z is None else [State(y, x, torch.full_like(z, k)) for k in position.values()]
+    found = [_decisions(solution, dynamics, state) for state in clocks]
+    tables = [
+        pd.DataFrame(torch.cat([part[word] for part in found], 1).cpu().numpy(), columns=switch_columns(dynamics, word))
+        for word in found[0]
+    ]
+    table = pd.concat(tables, axis=1)
     table.insert(0, "value", value.double().cpu().numpy())
     table.insert(0, "state", states["state"].to_numpy())
     return table
@@ -101,5 +103,13 @@ def like(tensor: Tensor, array: Array) -> Tensor:
     return torch.tensor(array, device=tensor.device, dtype=tensor.dtype)
 
 
-def _accepted(solution: Solution, dynamics: SwitchingModel, state: State) -> Tensor:
-    return solution.at(state).marginal > gather_movable(dynamics.cost, dynamics.movable(state))
+def _decisions(solution: Solution, dynamics: SwitchingModel, state: State) -> dict[str, Tensor]:
+    """What would be done with the movable switches, `[B, L]` each."""
+    marginal, how = solution.at(state).marginal, dynamics.choosing(state)
+    gain = marginal - dynamics.costs(state)
+    found = {"accept": gain > 0}
+    if how.search is not None:
+        found["search"] = how.search.effort(how.opportunity(gain)).double()
+    if how.keep is not None:
+        found["keep"] = how.keep.effort(marginal, dynamics.rates(state)[1].expand_as(marginal)).double()
+    return found

@@ -39,7 +39,7 @@ def test_every_fault_is_reported_at_once(folder):
     (folder / "complementarity.csv").write_text(
         "destination,other,c\nd001,d001,1\nd001,d002,1\nd001,d002,2\nd001,mars,1\nd002,d001,inf\n"
     )
-    (folder / "process.yaml").write_text("theta: 0\nlambda0: fast\nlambda1: 0.2\nsearch: true\n")
+    (folder / "process.yaml").write_text("theta: 0\nlambda0: fast\nlambda1: 0.2\nseek: true\n")
     (folder / "notes.txt").write_text("x")
     with pytest.raises(ModelFolderError) as caught:
         read_folder(folder)
@@ -54,7 +54,7 @@ def test_every_fault_is_reported_at_once(folder):
         "line 4: d001, d002: each cell appears once; delete one; the other is on line 3",
         "line 5, column other: mars: this destination is not in destinations.csv",
         "line 6, column c: inf: this must be a finite number", "process.yaml, column theta: 0: this must be positive",
-        "column lambda0: fast: this must be a finite number", "search: this key is unknown",
+        "column lambda0: fast: this must be a finite number", "seek: this key is unknown",
         "column rho: this key is missing", "notes.txt: the files of a model are",
     ):  # fmt: skip
         assert part in text, part

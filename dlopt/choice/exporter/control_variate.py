@@ -14,6 +14,7 @@ import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
+from dlopt.choice.effort import as_array
 from dlopt.choice.evaluation import Evaluation
 from dlopt.choice.exporter.exact.constant import ConstantAcceptance
 from dlopt.choice.exporter.exact.separable import Option, solve_options
@@ -67,13 +68,14 @@ class MeanFieldBaseline:
         g = option.worth - linear
         # What waiting is worth over what V_q already holds: (rho - L) w = lambda0 (max(D - s, 0) - q (linear - s)).
         q_, s_ = q[:, None], model.s[:, None]
-        rhs = model.lambda0 * (np.maximum(option.worth - s_, 0.0) - q_ * (linear - s_))
+        prize, leaving = _terms(model, option)
+        rhs = model.lambda0 * (prize - q_ * (linear - s_))
         operator = generator(option.z, model.theta)
         w = spl.splu((model.rho * sp.identity(len(option.z)) - operator).tocsc()).solve(rhs.T).T
         rates = (
             model.rho * w - rhs,
-            (model.rho + model.lambda1) * option.worth
-            + model.lambda0 * np.maximum(option.worth - s_, 0.0)
+            leaving
+            + model.lambda0 * prize
             - (model.zeta + model.pair @ exact.p - model.nubar)[:, None]
             + cost
             - model.theta * cost / (model.rho + model.theta + exact.k)[:, None],
@@ -111,6 +113,17 @@ class MeanFieldBaseline:
         return self.constant.worth(state, row, switch) + g
 
 
+def _terms(model: Exporter, option: Option) -> tuple[Array, Array]:
+    """In the one-dimensional problems, `[J, n]` each: the worth of opportunities a year over lambda0; rho D and the
+    loss from failures a year."""
+    worth, gain, how = option.worth, option.worth - model.s[:, None], model.choosing()
+    if how.plain:
+        return np.maximum(gain, 0.0), (model.rho + model.lambda1) * worth
+    opening, closing = np.full_like(worth, model.lambda0), np.full_like(worth, model.lambda1)
+    loss = as_array(how.loss, closing, worth)
+    return as_array(how.worth, opening, gain) / model.lambda0, model.rho * worth + loss
+
+
 def mean_field(model: Exporter, tolerance: float = 1e-6) -> tuple[Array, Option]:
     """Acceptance probabilities consistent with what destinations choose against each other's averages.
 
@@ -137,9 +150,13 @@ def open_probability(model: Exporter, option: Option) -> Array:
     Given its cost, the probability m solves `L m + lambda0 accept (1 - m) - lambda1 m = 0` (the cost process is
     reversible); the long-run distribution of the cost then averages it.
     """
-    operator, weights = generator(option.z, model.theta), long_run_weights(option.z)
+    operator, weights, how = generator(option.z, model.theta), long_run_weights(option.z), model.choosing()
     out = np.empty(model.destinations)
     for j, accept in enumerate(option.accept):
-        rate = model.lambda0 * accept
-        out[j] = weights @ spl.spsolve((sp.diags(model.lambda1 + rate) - operator).tocsc(), rate)
+        rate, dying = model.lambda0 * accept, model.lambda1
+        if not how.plain:
+            full = np.ones_like(option.z)
+            rate = as_array(how.turns_on, model.lambda0 * full, option.worth[j] - model.s[j])
+            dying = np.maximum(as_array(how.fails, model.lambda1 * full, option.worth[j]), 1e-9)
+        out[j] = weights @ spl.spsolve((sp.diags(dying + rate) - operator).tocsc(), rate)
     return np.clip(out, 0.0, 1.0)

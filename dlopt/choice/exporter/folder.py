@@ -4,10 +4,13 @@
 |---|---|
 | `destinations.csv` | `destination, zeta, nubar, s, sigma_0, sigma_1` and optionally `longitude, latitude` |
 | `complementarity.csv` | `destination, other, c` |
-| `process.yaml` | `theta, lambda0, lambda1, rho`, all positive |
+| `process.yaml` | `theta, lambda0, lambda1, rho`, all positive; optionally `search`, `keep`, `s_noise` |
 
 Names of destinations differ, `s >= 0`, one of the sigmas is not 0. Complementarities are between known, different
 destinations, each pair once; pairs not listed are 0.
+
+`search: {cost: 4.0, power: 2.0}` (or `search: 4.0`) says what effort costs that raises the rate of opportunities,
+`keep` what effort costs that lowers the rate at which channels die, `s_noise` the scale of the luck in costs.
 
 `c` is what an open channel to `other` adds to the yearly profit of `destination`. Everything else is refused.
 """
@@ -25,6 +28,7 @@ from dlopt.choice.folder_files import (
     check_distinct,
     check_files,
     check_moves,
+    effort_lines,
     quoted,
     read_process,
 )
@@ -82,7 +86,7 @@ def read_folder(folder: Path) -> Exporter:
         check_moves(destinations, ("sigma_0", "sigma_1"), "costs", faults)
     names = destinations.texts["destination"] if destinations else []
     c = _complementarity(pairs, names, faults)
-    rates = read_process(folder, PROCESS_KEYS, PROCESS_KEYS, faults)
+    rates = read_process(folder, PROCESS_KEYS, PROCESS_KEYS, faults, optional=("s_noise",))
     if faults or destinations is None:
         raise ModelFolderError(folder, faults.listed())
     values = destinations.numbers
@@ -110,7 +114,9 @@ def write_folder(model: Exporter, folder: Path) -> None:
         for j, m in zip(*np.nonzero(model.c), strict=True)
     ]
     write_text(folder / "complementarity.csv", "\n".join([",".join(PAIR_COLUMNS), *pairs]) + "\n")
-    write_text(folder / "process.yaml", "".join(f"{key}: {float(getattr(model, key))!r}\n" for key in PROCESS_KEYS))
+    keys = (*PROCESS_KEYS, *(["s_noise"] if model.s_noise else []))
+    process = "".join(f"{key}: {float(getattr(model, key))!r}\n" for key in keys) + effort_lines(model)
+    write_text(folder / "process.yaml", process)
 
 
 def _complementarity(pairs: RawTable | None, names: list[str], faults: Faults) -> np.ndarray:

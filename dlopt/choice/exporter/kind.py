@@ -25,4 +25,5 @@ EXPORT = ChoiceKind(
     "economy (bea37), or a model folder",
     states="a table of states: state, y_1.., nu_1.. (network: state, z, eps_1.., y_BUYER_SUPPLIER..)",
     verb=BSDE,
+    effort=True,
 )

@@ -6,12 +6,14 @@ Source: Huang and Yu (2024), section 2, after Alfaro-Urena, Castro-Vincenzi, Fan
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dlopt.choice.effort import NO_EFFORT, Choosing, EffortFields
 from dlopt.choice.factors import Array, FactorDynamics, FactorModel
 from dlopt.choice.model import State
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Exporter(FactorModel):
+class Exporter(EffortFields, FactorModel):
     """Parameters of the exporter's problem, in float64.
 
     A channel `y_j` earns `zeta_j - nu_j + sum_m c_jm y_m` a year; costs follow
@@ -38,9 +40,14 @@ class Exporter(FactorModel):
         rho: discount rate, per year.
         names: names of the destinations.
         name: name of the model, for messages and files.
+        search_cost, search_power: of effort e that raises the rate of opportunities to `lambda0 + e`, at
+            `search_cost e^search_power / search_power` a year for each closed channel; infinite: none is made.
+        keep_cost, keep_power: likewise, of effort that lowers the rate at which an open channel dies.
+        s_noise: scale of the logistic part of the cost of opening, drawn anew at every opportunity; 0: none.
     """
 
     arrays: ClassVar = ("zeta", "nubar", "s", "sigma", "c")
+    optional: ClassVar = {**NO_EFFORT, "s_noise": 0.0}
     factor_symbol: ClassVar = "nu"
 
     zeta: Array
@@ -54,6 +61,11 @@ class Exporter(FactorModel):
     rho: float
     names: tuple[str, ...] = ()
     name: str = "exporter"
+    search_cost: float = math.inf
+    search_power: float = 2.0
+    keep_cost: float = math.inf
+    keep_power: float = 2.0
+    s_noise: float = 0.0
 
     def __post_init__(self) -> None:
         self._freeze()
@@ -66,6 +78,9 @@ class Exporter(FactorModel):
             for key in ("theta", "lambda0", "lambda1", "rho")
             if not (getattr(self, key) > 0 and np.isfinite(getattr(self, key)))
         ]
+        faults += self.effort_faults()
+        if not (self.s_noise >= 0 and np.isfinite(self.s_noise)):
+            faults.append(f"s_noise is {self.s_noise:g}, must be 0 or positive and finite")
         if j == 0:
             faults.append("there are no destinations")
         if not faults:
@@ -101,6 +116,9 @@ class Exporter(FactorModel):
         """What two open channels add to profits together, `c + c'`, `[J, J]`."""
         return self.c + self.c.T
 
+    def choosing(self) -> Choosing:
+        return dataclasses.replace(super().choosing(), noise=self.s_noise)
+
     def subset(self, index: Any) -> Exporter:
         """The problem of some destinations alone (also: the same problem with destinations reordered)."""
         index = np.asarray(index)
@@ -135,7 +153,7 @@ class ExporterDynamics(FactorDynamics):
     def __init__(self, model: Exporter, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__(model, device, dtype)
         self.parameters, self.switches = model, model.destinations
-        self.theta = model.theta
+        self.theta, self.how = model.theta, model.choosing()
         self.zeta, self.cost, self.c = self.tensor(model.zeta), self.tensor(model.s), self.tensor(model.c)
         self._open, self._close = self.tensor([model.lambda0]), self.tensor([model.lambda1])
 

@@ -209,6 +209,8 @@ def _times(matrix: Tensor, vector: Tensor) -> Tensor:
 def consistent_acceptance(dynamics: NetworkDynamics, generator: torch.Generator) -> Array:
     """Probabilities `[N, N]` with which links are formed when the control variate that assumes them decides.
 
+    With effort they are rates of formation over `link_rate`, and may exceed 1.
+
     States are drawn from the links' implied long-run distribution and the productivities' own.
     """
     model = dynamics.parameters
@@ -222,7 +224,10 @@ def consistent_acceptance(dynamics: NetworkDynamics, generator: torch.Generator)
             on = baseline.p[model.buyers, model.suppliers]
             y = (torch.rand(state.y.shape, generator=generator, device=on.device, dtype=on.dtype) < on).to(on.dtype)
             at = baseline.evaluate(State(y, state.x, torch.full((SAMPLE,), i, device=on.device)))
-            new[i, dynamics.supplier[i]] = (at.marginal > 0).to(q.dtype).mean(0)
+            accept = (at.marginal > 0).to(q.dtype)
+            if not dynamics.how.plain and model.link_rate:
+                accept = dynamics.how.turns_on(dynamics.rates(state)[0], at.marginal) / model.link_rate
+            new[i, dynamics.supplier[i]] = accept.mean(0)
         q = 0.5 * (q + new) if model.link_rate else q
         q.fill_diagonal_(1.0)
     return q.double().cpu().numpy()

@@ -4,10 +4,11 @@
 |---|---|
 | `sectors.csv` | `sector, name, beta, sigma_1, sigma_2` and optionally `eps_bar` |
 | `input_shares.csv` | `buyer, supplier, alpha` |
-| `process.yaml` | `phi, kappa_0, kappa, gamma, lambda, lambda_z, rho`, and `eps_bar_sd, eps_bar_seed` |
+| `process.yaml` | `phi, kappa_0, kappa, gamma, lambda, lambda_z, rho`, `eps_bar_sd, eps_bar_seed`, `search, keep` |
 
 Labels differ, `beta` sums to 1, one of the sigmas is not 0; shares are between known sectors, each pair once, 0 or
 more, a buyer's sum below 1, pairs not listed 0; `phi, gamma, rho` are positive, the other keys not negative.
+`search` and `keep`, the costs of effort, may be left out.
 `eps_bar_sd, eps_bar_seed` draw the long-run productivities where sectors.csv has no `eps_bar`.
 
 `lambda` is the rate at which a link of the clock's sector dies or may be formed, `lambda_z` the rate at which the
@@ -21,11 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dlopt.choice.effort import NO_EFFORT
 from dlopt.choice.folder_files import (
     ModelFolderError,
     check_distinct,
     check_files,
     check_moves,
+    effort_lines,
     quoted,
     read_process,
 )
@@ -94,7 +97,8 @@ def read_network(folder: Path) -> NetworkEconomy:
         eps_bar = process["eps_bar_sd"] * rng.normal(size=len(labels))
     return NetworkEconomy(
         columns["beta"], alpha, eps_bar, np.stack([columns["sigma_1"], columns["sigma_2"]], axis=1),
-        **{parameter: process[key] for key, parameter in KEYS.items()}, sectors=tuple(labels), names=tuple(names),
+        **{parameter: process[key] for key, parameter in KEYS.items()},
+        **{key: value for key, value in process.items() if key in NO_EFFORT}, sectors=tuple(labels), names=tuple(names),
         name=folder.resolve().name,
     )  # fmt: skip
 
@@ -112,6 +116,7 @@ def write_network(model: NetworkEconomy, folder: Path) -> None:
     ]
     write_text(folder / "input_shares.csv", "\n".join([",".join(SHARE_COLUMNS), *shares]) + "\n")
     process = "".join(f"{key}: {float(getattr(model, parameter))!r}\n" for key, parameter in KEYS.items())
+    process += effort_lines(model)
     write_text(folder / "process.yaml", process)
 
 

@@ -27,4 +27,5 @@ NETWORK = ChoiceKind(
     analysis="dlopt.choice.production.traits:NETWORK.analysis",
     draw="dlopt.views.figures.network:draw",
     verb=BSDE,
+    effort=True,
 )

@@ -14,12 +14,14 @@ Source: Huang and Yu (2024), section 3, with the Leontief system solved exactly.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dlopt.choice.effort import NO_EFFORT, EffortFields
 from dlopt.choice.factors import Array, FactorDynamics, FactorModel
 from dlopt.choice.model import State
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class NetworkEconomy(FactorModel):
+class NetworkEconomy(EffortFields, FactorModel):
     """Parameters of the network economy, in float64.
 
     Attributes:
@@ -44,9 +46,14 @@ class NetworkEconomy(FactorModel):
         rho: discount rate, per year.
         sectors, names: short labels and names of the sectors.
         name: name of the model.
+        search_cost, search_power: of effort e that raises the rate at which a missing link of the clock's sector may
+            be formed to `link_rate + e`, at `search_cost e^search_power / search_power` a year for each, in units of
+            utility; infinite: none is made.
+        keep_cost, keep_power: likewise, of effort that lowers the rate at which one of its links dies.
     """
 
     arrays: ClassVar = ("beta", "alpha", "eps_bar", "sigma")
+    optional: ClassVar = NO_EFFORT
     factor_symbol: ClassVar = "eps"
 
     beta: Array
@@ -63,6 +70,10 @@ class NetworkEconomy(FactorModel):
     sectors: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     name: str = "network"
+    search_cost: float = math.inf
+    search_power: float = 2.0
+    keep_cost: float = math.inf
+    keep_power: float = 2.0
 
     def __post_init__(self) -> None:
         self._freeze()
@@ -77,6 +88,7 @@ class NetworkEconomy(FactorModel):
             value = getattr(self, key)
             if not np.isfinite(value) or value < 0 or (least and value == 0):
                 faults.append(f"{key} is {value:g}, must be {least or 'zero or positive'} and finite")
+        faults += self.effort_faults()
         if n < 2:
             faults.append("there must be at least two sectors")
         if not faults:
@@ -142,7 +154,7 @@ class NetworkDynamics(FactorDynamics):
         super().__init__(model, device, dtype)
         n = model.size
         self.parameters, self.switches, self.clocks = model, n * (n - 1), n
-        self.gamma, self.clock_rate = model.gamma, model.clock_rate
+        self.gamma, self.clock_rate, self.how = model.gamma, model.clock_rate, model.choosing()
         self.cost = torch.zeros(self.switches, device=device, dtype=dtype)
         self.alpha, self.beta = self.tensor(model.alpha), self.tensor(model.beta)
         self.identity = torch.eye(n, device=device, dtype=dtype)

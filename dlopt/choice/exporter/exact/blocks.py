@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from dlopt.choice.effort import as_array
 from dlopt.choice.exporter.model import Array, Exporter
 from dlopt.choice.grid import factor_grid, generator, interpolation
 from dlopt.choice.model import ModelError, StateError
@@ -44,7 +45,7 @@ def solve_block(block: Exporter, points: int, tolerance: float = 1e-9, q: float 
     Raises:
         ModelError: the iteration does not settle (a model far outside sensible parameters).
     """
-    z, b = factor_grid(points), block.destinations
+    z, b, how = factor_grid(points), block.destinations, block.choosing()
     y = channel_table(b)
     shape = (points, points) + (2,) * b
     nu = block.nubar + z[:, None, None] * block.loading[:, 0] + z[None, :, None] * block.loading[:, 1]
@@ -57,7 +58,12 @@ def solve_block(block: Exporter, points: int, tolerance: float = 1e-9, q: float 
         source = profit.copy()
         for j in range(b):
             gain = np.diff(v, axis=2 + j)
-            source[_axis(2 + j, slice(0, 1))] += block.lambda0 * (np.maximum(gain - block.s[j], 0.0) - q * gain)
+            if how.plain:
+                source[_axis(2 + j, slice(0, 1))] += block.lambda0 * (np.maximum(gain - block.s[j], 0.0) - q * gain)
+                continue
+            opening, closing = np.full_like(gain, block.lambda0), np.full_like(gain, block.lambda1)
+            source[_axis(2 + j, slice(0, 1))] += as_array(how.worth, opening, gain - block.s[j]) - opening * q * gain
+            source[_axis(2 + j, slice(1, 2))] -= as_array(how.loss, closing, gain) - closing * gain
         return solve(source)
 
     v = solve(profit)

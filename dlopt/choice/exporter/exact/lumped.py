@@ -10,10 +10,13 @@ start equal stay equal, because the destinations load on the shocks alike.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
 
+from dlopt.choice.effort import as_array
 from dlopt.choice.exporter.model import Array, Exporter
 from dlopt.choice.grid import factor_grid, generator, interpolation
 from dlopt.choice.model import ModelError, StateError
@@ -40,11 +43,10 @@ class LumpedSolution:
         up = sp.diags(np.ones(count), 1) - sp.identity(count + 1)
         down = sp.diags(np.ones(count), -1) - sp.identity(count + 1)
         eye = sp.identity(points)
-        fixed = (
-            m.rho * sp.identity((count + 1) * points)
-            - sp.kron(sp.identity(count + 1), generator(self.z, m.theta))
-            - sp.kron(sp.diags(m.lambda1 * n) @ down, eye)
-        )
+        still = m.rho * sp.identity((count + 1) * points) - sp.kron(sp.identity(count + 1), generator(self.z, m.theta))
+        fixed = still - sp.kron(sp.diags(m.lambda1 * n) @ down, eye)
+        if not m.choosing().plain:
+            return self._newton(still, flow, sp.kron(up, eye, format="csr"))
         opening, s = m.lambda0 * (count - n), m.s[0]
         increment = sp.kron(up, eye, format="csr")
         accept = np.ones((count + 1, points), dtype=bool)
@@ -57,6 +59,35 @@ class LumpedSolution:
                 break
             accept = new
         return v.reshape(count + 1, points)
+
+    def _newton(self, still: Any, flow: Array, increment: Any) -> Array:
+        """The same with effort and luck in costs (`dlopt.choice.effort`): Newton's method."""
+        m, how = self.model, self.model.choosing()
+        count, points = m.destinations, len(self.z)
+        n = np.arange(count + 1)[:, None]
+
+        def steps(v: Array) -> Array:
+            """V(n + 1) - V(n), `[count, points]`."""
+            return np.diff(v.reshape(count + 1, points), axis=0)
+
+        v = spl.spsolve(still.tocsc(), flow.ravel())
+        for _ in range(200):
+            d = steps(v)
+            opening, closing = np.full_like(d, m.lambda0), np.full_like(d, m.lambda1)
+            worth, loss = as_array(how.worth, opening, d - m.s[0]), as_array(how.loss, closing, d)
+            up, down = as_array(how.turns_on, opening, d - m.s[0]), as_array(how.fails, closing, d)
+            rest, rise, fall = np.zeros_like(flow), np.zeros_like(flow), np.zeros_like(flow)
+            rise[:-1], fall[1:] = (count - n[:-1]) * up, n[1:] * down
+            rest[:-1] += (count - n[:-1]) * (worth - up * d)
+            rest[1:] -= n[1:] * (loss - down * d)
+            lower = sp.diags(fall.ravel()[points:], -points) @ increment
+            system = still - sp.diags(rise.ravel()) @ increment + lower
+            new = spl.spsolve(system.tocsc(), (flow + rest).ravel())
+            change = np.abs(new - v).max()
+            v = new
+            if change <= 1e-11 * np.abs(v).max():
+                return v.reshape(count + 1, points)
+        raise ModelError("The lumped solution did not settle. Check the costs of effort.")
 
     def _by_count(self, nu: Array) -> Array:
         """V for every number of open channels, `[B, J + 1]`."""

@@ -5,19 +5,25 @@ With C = 0 the value is `V = sum_j V0_j(nu_j) + y_j D_j(nu_j)`, and the worth of
     (rho + lambda1 - L) D + lambda0 max(D - s, 0) = zeta - nu,        (rho - L) V0 = lambda0 max(D - s, 0).
 
 Policy iteration on a grid: the first equation is solved with the set {D > s} fixed, which is then updated. It is
-Newton's method on a convex equation, so it ends, exactly, after a few steps.
+Newton's method on a convex equation, so it ends, exactly, after a few steps. With effort or luck in costs, the terms in
+lambda0 and lambda1 are those of `dlopt.choice.effort`, and Newton's method ends when D does not change any more.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
 
+from dlopt.choice.effort import as_array
 from dlopt.choice.exporter.model import Array, Exporter
 from dlopt.choice.grid import factor_grid, generator, interpolation
+from dlopt.choice.model import ModelError
+
+SETTLED = 100  # steps within which Newton's method must settle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +52,9 @@ def solve_options(revenue: Array, model: Exporter, points: int = 961) -> Option:
     flow = revenue[:, None] - model.nubar[:, None] - model.spread[:, None] * z  # [J, n]
     worth = np.empty_like(flow)
     base = (model.rho + model.lambda1) * eye - operator
+    if not model.choosing().plain:
+        gain = _newton(flow, model, model.rho * eye - operator, worth)
+        return Option(z, worth, waiting_lu.solve(gain.T).T, worth > model.s[:, None])
     for j, (u, s) in enumerate(zip(flow, model.s, strict=True)):
         accept = u > (model.rho + model.lambda1) * s
         for _ in range(100):
@@ -59,6 +68,37 @@ def solve_options(revenue: Array, model: Exporter, points: int = 961) -> Option:
         worth[j] = d
     gain = model.lambda0 * np.maximum(worth - model.s[:, None], 0.0)
     return Option(z, worth, waiting_lu.solve(gain.T).T, worth > model.s[:, None])
+
+
+def _newton(flow: Array, model: Exporter, base: Any, worth: Array) -> Array:
+    """`base D + loss(D) + prize(D) = flow` for each destination into `worth` `[J, n]`; gives prize(D), `[J, n]`.
+
+    Raises:
+        ModelError: it does not settle.
+    """
+    how, prizes = model.choosing(), np.empty_like(flow)
+
+    def terms(d: Array, s: float) -> tuple[Array, Array, Array]:
+        """Worth of opportunities, loss from failures, and the derivative of their sum."""
+        opening, closing = np.full_like(d, model.lambda0), np.full_like(d, model.lambda1)
+        prize, loss = as_array(how.worth, opening, d - s), as_array(how.loss, closing, d)
+        return prize, loss, as_array(how.turns_on, opening, d - s) + as_array(how.fails, closing, d)
+
+    for j, (u, s) in enumerate(zip(flow, model.s, strict=True)):
+        d = u / (model.rho + model.lambda0 + model.lambda1)
+        for _ in range(SETTLED):
+            prize, loss, slope = terms(d, s)
+            new = spl.spsolve((base + sp.diags(slope)).tocsc(), u + slope * d - prize - loss)
+            change = np.abs(new - d).max()
+            d = new
+            if change <= 1e-11 * (1 + np.abs(d).max()):
+                break
+        else:
+            raise ModelError(
+                f"The problem of destination {model.names[j]} alone did not settle. Check the costs of effort."
+            )
+        worth[j], prizes[j] = d, terms(d, s)[0]
+    return prizes
 
 
 class SeparableSolution:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse.linalg as spl
 
+from dlopt.choice.effort import as_array
 from dlopt.choice.grid import factor_grid, generator, interpolation
 from dlopt.choice.model import ModelError, StateError
 from dlopt.choice.production.model import Array, NetworkEconomy
@@ -71,12 +72,27 @@ class NetworkGridSolution:
                 out[:, z, k] = (v[self.flip[:, bit], z] - v[:, z]) * sign[:, None, None]
         return out
 
-    def _jumps(self, v: Array, accept: Array) -> Array:
-        """Expected change of V by jumps per year under a policy."""
+    def _jumps(self, v: Array, rate: Array) -> Array:
+        """Expected change of V by jumps per year, links changing at rates `link_rate * rate` (see `_policy`)."""
         m = self.model
         on = self.y[:, self.movable][..., None, None] > 0.5
-        moves = np.where(on, -1.0, accept) * self._worth(v)
+        moves = np.where(on, -1.0 if m.choosing().plain else -rate, rate) * self._worth(v)
         return m.link_rate * moves.sum(2) + m.clock_rate * (v.sum(1, keepdims=True) - m.size * v)
+
+    def _policy(self, worth: Array) -> tuple[Array, Array]:
+        """Rates at which links change, in units of `link_rate`, and what effort leaves beyond `rate x worth`.
+
+        Without effort, whether each link would be formed.
+        """
+        m, how = self.model, self.model.choosing()
+        on = np.broadcast_to(self.y[:, self.movable][..., None, None] > 0.5, worth.shape)
+        if how.plain:
+            return worth > 0, np.zeros(())
+        unit = np.full_like(worth, m.link_rate)
+        rate = np.where(on, as_array(how.fails, unit, worth), as_array(how.turns_on, unit, worth))
+        value = np.where(on, -as_array(how.loss, unit, worth), as_array(how.worth, unit, worth))
+        rest = (value - np.where(on, -rate, rate) * worth).sum(2)
+        return rate / m.link_rate, rest
 
     def _policy_iteration(self) -> Array:
         m, n = self.model, len(self.grid)
@@ -90,7 +106,7 @@ class NetworkGridSolution:
         def apply(flat: Array) -> Array:
             v = flat.reshape(shape)
             diffusion = self.operator @ v + v @ self.operator.T
-            return (m.rho * v - diffusion - self._jumps(v, accept)).ravel()
+            return (m.rho * v - diffusion - self._jumps(v, rate)).ravel()
 
         def precondition(flat: Array) -> Array:
             modes = inverse @ flat.reshape(shape) @ inverse.T
@@ -101,23 +117,19 @@ class NetworkGridSolution:
         size = int(np.prod(shape))
         linear = spl.LinearOperator((size, size), matvec=apply, dtype=float)
         guide = spl.LinearOperator((size, size), matvec=precondition, dtype=float)
-        accept = self._gain_now()
+        rate, rest = self._policy(self._worth(np.repeat(self._flow()[:, None], m.size, axis=1)))  # the myopic one
         v = (flow / m.rho).ravel()
         for _ in range(50):
-            v, failed = spl.gmres(linear, flow.ravel(), x0=v, rtol=self.tolerance, restart=60, maxiter=20, M=guide)
+            right = (flow + rest).ravel()
+            v, failed = spl.gmres(linear, right, x0=v, rtol=self.tolerance, restart=60, maxiter=20, M=guide)
             if failed:
                 raise ModelError(f"The grid solution of {m.name!r} did not converge: its rates differ too much.")
-            new = self._worth(v.reshape(shape)) > 0
-            unchanged = (new == accept).mean()
-            accept = new
-            if unchanged == 1.0 or unchanged > 1 - 1e-6:
+            new, rest = self._policy(self._worth(v.reshape(shape)))
+            unchanged = (np.abs(new * 1.0 - rate) <= 1e-9).mean()
+            rate = new
+            if unchanged > 1 - 1e-6:
                 break
         return v.reshape(shape)
-
-    def _gain_now(self) -> Array:
-        """The myopic policy, a start: links that raise utility at once."""
-        now = np.repeat(self._flow()[:, None], self.model.size, axis=1)
-        return self._worth(now) > 0
 
     # -- the solution --------------------------------------------------------------------------------------------
 
