@@ -168,10 +168,14 @@ class Verb:
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """What a problem is about: the name of the calibration or model, and the digest of its content."""
+    """What a problem is about: the name of the calibration or model, and the digest of its content.
+
+    `note` is what a reader of its results must know, such as that the world is made up.
+    """
 
     name: str
     sha256: str
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

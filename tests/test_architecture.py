@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"errors", "store", "kind"},
     "views": {
         "errors", "store", "framework", "kind", "registry", "shown", "trade", "choice", "choice.exporter",
-        "choice.production", "runs",
+        "choice.production", "policies", "runs",
     },
     "papers.engine": {"errors", "kind", "store", "framework", "trade", "calibrations", "runs", "views"},
     "papers.wang2024": {"errors", "store", "framework", "trade", "calibrations", "runs", "views", "papers.engine"},

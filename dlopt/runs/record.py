@@ -48,7 +48,7 @@ class RunRecord:
         overrides: the keys that were set, as typed.
         status: `running` also marks a run that was killed (`dlopt.runs.is_killed` tells).
         command: what to type to run it again.
-        calibration: `name` and `sha256`.
+        calibration: `name`, `sha256`, and `note`: what a reader must know of it, such as that it is no data.
         versions: of Python, dlopt and the libraries that make the numbers.
         git: commit of dlopt's checkout, if it runs from one.
         started: ISO date and time with zone.

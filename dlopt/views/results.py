@@ -14,6 +14,7 @@ from dlopt.kind import Ended, Sheet, Status, figures
 from dlopt.registry import load_kind
 from dlopt.runs import RunFolder, read_run
 from dlopt.runs.record import FILE, WRITTEN
+from dlopt.trade.words import STYLISED, stylised
 from dlopt.views.figures import results as pictures
 from dlopt.views.sheets import WIDTH
 from dlopt.views.sheets import html as as_html
@@ -66,13 +67,14 @@ def save(result: Any, folder: Path) -> None:
         again = folder
     metadata = dict(getattr(result, "metadata", {}))
     name = metadata.get("calibration") or getattr(getattr(result, "model", None), "name", "")
+    note = STYLISED if stylised(metadata.get("source", "")) else ""
     run = RunFolder.start(
         folder,
         kind=result.kind_name,
         verb="",
         command=WRITTEN,
         scenario=str(name),
-        calibration={"name": str(name), "sha256": metadata.get("calibration_sha256", "")},
+        calibration={"name": str(name), "sha256": metadata.get("calibration_sha256", ""), "note": note},
         accounting=metadata.get("accounting", ""),
         seed=0,
         threads=1,

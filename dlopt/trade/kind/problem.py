@@ -25,6 +25,7 @@ from dlopt.trade.policy import Policy
 from dlopt.trade.rates import KINDS
 from dlopt.trade.results import SolveResult
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
+from dlopt.trade.words import STYLISED, stylised
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,8 @@ class TradeProblem(Problem):
     ) -> None:
         self.answer, self.notes = answer, tuple(notes)
         self.verb, self.calibration, self.arguments, self.seed, self.draws = verb, calibration, arguments, seed, draws
-        self.identity = Identity(calibration.name, calibration.sha256)
+        note = STYLISED if stylised(calibration.source) else ""
+        self.identity = Identity(calibration.name, calibration.sha256, note)
         self.size = f"{calibration.n_economies} economies, {calibration.n_sectors} sectors"
         self.recorded = "init" in arguments
         self.accounting = arguments["accounting"]

@@ -1,4 +1,4 @@
-"""The page about a run, made from what its folder holds."""
+"""The page about one run or several, made from what their folders hold."""
 
 from __future__ import annotations
 
@@ -9,48 +9,130 @@ from typing import Any
 
 import pandas as pd
 
+from dlopt.errors import DloptError
+from dlopt.kind import Ended, figures
+from dlopt.registry import load_kind
+from dlopt.runs.naming import name_of
 from dlopt.runs.record import RunRecord, read_run
-from dlopt.runs.tables import average_policies, read_table
-from dlopt.views.figures.canvas import MissingPlotError
-from dlopt.views.report import pictures
-from dlopt.views.report.html import document, picture, section, table
+from dlopt.runs.tables import read_table
+from dlopt.views.report import trade
+from dlopt.views.report.charts import dots
+from dlopt.views.report.html import SCRIPT, document, picture, scrolling, section, table
+from dlopt.views.sheets import html as as_html
 
 _LONGEST = 60
 """Longer tables stay in their files."""
-_GAIN = "real_income_change_pct"
-_COMPONENTS = "The parts of log real income add up to the change; docs/welfare.md says what each means."
+_STYLISED = "its numbers show how the model works and say nothing about real economies."
 
 
-def report_page(folder: Path) -> str:
-    """Everything about a run, on one page of HTML that needs no network.
+def report_page(folders: Path | Sequence[Path]) -> str:
+    """Everything about a run, or several side by side, on one page of HTML that needs no network.
 
-    Pictures need matplotlib; without it the page has the tables only and says so.
+    Some pictures need matplotlib; without it the page has all else and says so.
 
     Raises:
-        RunReadError: `folder` is no run, or a damaged one.
+        RunReadError: a folder is no run, or a damaged one.
     """
-    record = read_run(folder)
-    parts = [_head(record), _certificate(record.certificate or {})]
-    if (folder / "welfare.parquet").is_file():
-        parts += _trade(folder)
+    given = [folders] if isinstance(folders, Path) else list(folders)
+    records = [read_run(folder) for folder in given]
+    if len(given) == 1:
+        body = _run(given[0], records[0], 1, alone=True)
+        return document(f"dlopt: {records[0].scenario}", body, SCRIPT)
+    names = _names(given)
+    links = "".join(f'<li><a href="#run{k}">{escape(name)}</a></li>' for k, name in enumerate(names, 1))
+    parts = [f"<h1>{len(given)} runs compared</h1><nav><ul>{links}</ul></nav>", _side_by_side(given, records, names)]
+    parts += [
+        f'<article id="run{k}">{_run(folder, record, k, alone=False)}</article>'
+        for k, (folder, record) in enumerate(zip(given, records, strict=True), 1)
+    ]
+    return document(f"dlopt: {', '.join(names)}", "\n".join(parts), SCRIPT)
+
+
+def _run(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
+    parts = [_head(folder, record, number, alone=alone)]
+    is_trade = (folder / "welfare.parquet").is_file()
+    if is_trade:
+        parts += [trade.answer(folder), *trade.details(folder)]
     else:
         parts += _other_tables(folder)
     found = [path for path in sorted(folder.rglob("*.png")) if not path.is_symlink()]
     parts += [section(path.stem.replace("_", " "), picture(path.read_bytes(), path.stem)) for path in found]
+    parts.append(_method(folder, record))
+    if is_trade:
+        parts += trade.path(folder)
     parts.append(_settings(record))
-    return document(f"dlopt: {record.scenario}", "\n".join(parts))
+    return "\n".join(parts)
 
 
-def _head(record: RunRecord) -> str:
+def _head(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
     kind = "good" if record.status == "converged" else "bad"
+    words = {"converged": "Solved and certified.", "not_converged": "Not certified: read the chapter on proof first."}
+    title = _title(folder, record)
+    head = f"<h1>{escape(title)}</h1>" if alone else f"<h1>{number}. {escape(title)}</h1>"
+    world = escape(str(record.calibration.get("name")))
+    flag = ""
+    if record.calibration.get("note"):
+        flag = f'<p class="flag">The world {world} is {escape(str(record.calibration["note"]))}: {_STYLISED}</p>'
+    status = words.get(record.status, record.status.replace("_", " ").capitalize() + ".")
+    return f'{head}<p>World: {world}. <span class="{kind}">{escape(status)}</span></p>{flag}'
+
+
+def _title(folder: Path, record: RunRecord) -> str:
+    name = name_of(folder)
+    policy = record.settings.get("policy")
+    what = str(policy) if policy else record.scenario.replace("_", " ")
+    return what if name in (record.scenario, "") or record.scenario in name else f"{name}: {what}"
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """A name for each run: without the time where that is enough."""
+    short = [name_of(folder) for folder in folders]
+    return [
+        name if short.count(name) == 1 else f"{k}: {name}"
+        for k, name in enumerate(short, 1)
+    ]  # fmt: skip
+
+
+def _side_by_side(folders: Sequence[Path], records: Sequence[RunRecord], names: Sequence[str]) -> str:
+    """Real income of every economy in all runs that have it; else the tables their kind compares."""
+    if all((folder / "welfare.parquet").is_file() for folder in folders):
+        columns = [read_table(folder, "welfare").set_index("economy")[trade.GAIN] for folder in folders]
+        wide = pd.concat(columns, axis=1, sort=False)
+        rows = {str(label): [None if pd.isna(v) else float(v) for v in values] for label, *values in wide.itertuples()}
+        chart = dots(rows, names, "+.2f", "%", "Change of real income against the baseline, per cent.")
+        return section("Real income in all runs", chart, "Every run against the baseline of its own world.")
+    kinds = {record.kind for record in records}
+    if len(kinds) > 1:
+        return '<p class="note">These runs are of different kinds: they are shown one after the other.</p>'
+    kind = load_kind(records[0].kind)
+    runs = [_ended(folder, record) for folder, record in zip(folders, records, strict=True)]
+    return scrolling(as_html(kind.compare(runs)))
+
+
+def _ended(folder: Path, record: RunRecord) -> Ended:
+    return Ended(record.verb, record.status, record.certificate or {}, lambda name: trade.table_of(folder, name))
+
+
+def _method(folder: Path, record: RunRecord) -> str:
+    """How it was solved, and what proves it."""
     seconds = "" if record.wall_seconds is None else f" in {record.wall_seconds:.1f} s"
-    return (
-        f"<h1>{escape(record.scenario)}</h1>"
-        f'<p><span class="{kind}">{escape(record.status.replace("_", " "))}</span>{seconds}. '
-        f"{escape(record.message)}</p>"
-        f"<p><code>{escape(record.command)}</code></p>"
-        f'<p class="note">{escape(_facts(record))}</p>'
+    kind = "good" if record.status == "converged" else "bad"
+    certificate: Mapping[str, Any] = record.certificate or {}
+    proof = '<p class="bad">There is no certificate: the run ended before.</p>'
+    if certificate:
+        try:
+            sheets = load_kind(record.kind).sheets(_ended(folder, record))
+            proof = scrolling(as_html([sheet for sheet in sheets if sheet.title == "Certificate"]))
+        except DloptError:  # of a package that is not installed here
+            proof = scrolling(as_html([figures(certificate)]))
+    asked = f"<p>Asked with <code>{escape(record.command)}</code></p>"
+    status = f'<span class="{kind}">{escape(record.status.replace("_", " "))}</span>'
+    ended = f"<p>{status}{seconds}. {escape(record.message)}</p>"
+    note = (
+        "The certificate says how well the equations hold (residuals), whether the choices are optimal to first and "
+        "second order, and what a player could gain by any other policy that was tried. docs/solvers.md explains it."
     )
+    return section("Method and proof", f"{ended}{proof}{asked}", f"{_facts(record)}. {note}")
 
 
 def _facts(record: RunRecord) -> str:
@@ -59,53 +141,10 @@ def _facts(record: RunRecord) -> str:
         f"{record.calibration.get('name')} ({digest})",
         *([f"accounting {record.accounting}"] if record.accounting else []),
         f"seed {record.seed}",
-        f"started {record.started[:19].replace('T', ' ')} UTC",
+        f"started {record.started[:19].replace('T', ' ')}",
         *(f"{name} {version}" for name, version in record.versions.items() if name in ("dlopt", "torch")),
     ]
     return ", ".join(facts)
-
-
-def _certificate(certificate: Mapping[str, Any]) -> str:
-    rows = [(key.replace("_", " "), _number(value)) for key, value in certificate.items() if value is not None]
-    if not rows:
-        return section("Certificate", '<p class="bad">There is none: the run ended before.</p>')
-    return section("Certificate", table(("", "value"), rows))
-
-
-def _trade(folder: Path) -> list[str]:
-    welfare, policies = read_table(folder, "welfare"), read_table(folder, "policies")
-    parts = [section("Changes by economy", _frame(welfare), "Against the baseline, per cent.")]
-    if not policies.empty:
-        averages = average_policies(policies).sort_values(["instrument", "economy"])
-        parts.append(section("Policies", _frame(averages), "Simple averages of the rates chosen or changed."))
-        for kind, title in pictures.KINDS.items():
-            if (policies["instrument"] == kind).any():
-                parts.append(
-                    _drawn(f"{title} by sector", lambda kind=kind: pictures.policies_by_sector(policies, kind))
-                )
-    if (folder / "decomposition.parquet").is_file():
-        wide = read_table(folder, "decomposition").pivot_table(
-            index="economy", columns="component", values="contribution_pct", sort=False
-        )
-        parts.append(section("Where the change comes from", _frame(wide.reset_index()), _COMPONENTS))
-    if (folder / "moves.parquet").is_file():
-        wide = read_table(folder, "moves").pivot(index=["move", "player"], columns="economy", values=_GAIN)
-        parts.append(section("After each move", _frame(wide.reset_index()), "Change of real income, per cent."))
-    if (folder / "draws_summary.parquet").is_file():
-        drawn = read_table(folder, "draws_summary")
-        parts.append(section("Draws of subsidies", _frame(drawn), "Change of real income over all draws, per cent."))
-    if (folder / "iterations.parquet").is_file():
-        iterations = read_table(folder, "iterations")
-        if "phase" in iterations and iterations["first_order_residual"].notna().any():
-            parts.append(_drawn("The way of the solver", lambda: pictures.way_of_the_solver(iterations)))
-    return parts
-
-
-def _drawn(title: str, draw: Any) -> str:
-    try:
-        return section(title, picture(pictures.png(draw()), title))
-    except MissingPlotError as missing:
-        return section(title, f'<p class="note">{escape(str(missing))}</p>')
 
 
 def _other_tables(folder: Path) -> list[str]:
@@ -124,11 +163,7 @@ def _settings(record: RunRecord) -> str:
 
 def _frame(frame: pd.DataFrame) -> str:
     heads = [str(name).replace("_pct", ", %").replace("_", " ") for name in frame.columns]
-    return table(heads, [_texts(row) for row in frame.itertuples(index=False)])
-
-
-def _texts(row: Sequence[Any]) -> list[str]:
-    return [_number(value) for value in row]
+    return table(heads, [[_number(value) for value in row] for row in frame.itertuples(index=False)])
 
 
 def _number(value: object) -> str:

@@ -1,0 +1,110 @@
+"""A result in plain sentences, from its tables: what changes, for whom, what is charged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from dlopt.trade.outcomes import WORLD
+from dlopt.trade.rates import INSTRUMENTS
+
+Read = Callable[[str], pd.DataFrame | None]
+"""A table by name; None where there is none."""
+_NAMED = 3
+_STEPS = ("thousand", "million", "billion", "trillion")
+STYLISED = "stylised, not data"
+"""Said of worlds that are made up."""
+
+
+def stylised(source: str) -> bool:
+    """Whether the source of a calibration says that it is no data."""
+    return "not data" in source
+
+
+def money(value: float, unit: str) -> str:
+    """An amount in words: 1234 of `million USD` is `1.2 billion USD`."""
+    word, _, rest = unit.partition(" ")
+    if word not in _STEPS or not rest:
+        return f"{value:,.4g} {unit}".strip()
+    step = _STEPS.index(word)
+    while abs(value) >= 1000 and step + 1 < len(_STEPS):
+        value, step = value / 1000, step + 1
+    return f"{value:,.3g} {_STEPS[step]} {rest}"
+
+
+def headlines(read: Read) -> list[str]:
+    """What a run comes to, in sentences; none for a run without outcomes."""
+    outcomes, policies, equilibria = read("outcomes"), read("policies"), read("equilibria")
+    if outcomes is None or outcomes.empty:
+        return []
+    found = [_world(outcomes), *_sides(outcomes), *_rates(outcomes)]
+    if policies is not None and not policies.empty:
+        found += _chosen(policies)
+    if equilibria is not None and not equilibria.empty:
+        count = equilibria.loc[equilibria["certified"].astype(bool), "equilibrium"].nunique()
+        if count > 1:
+            found.append(f"{count} different equilibria were found; this is the first of them.")
+    return found
+
+
+def _world(outcomes: pd.DataFrame) -> str:
+    row = outcomes[outcomes["economy"] == WORLD].iloc[0]
+    pct, amount = float(row["real_income_change_pct"]), float(row["real_income_change"])
+    if abs(pct) < 5e-4:
+        return "Real income of the world as a whole does not change."
+    verb = "rises" if pct > 0 else "falls"
+    return (
+        f"Real income of the world {verb} by {_pct(abs(pct))}, which is worth {money(abs(amount), str(row['unit']))}."
+    )
+
+
+def _sides(outcomes: pd.DataFrame) -> list[str]:
+    own = outcomes[outcomes["economy"] != WORLD].sort_values("real_income_change_pct", ascending=False)
+    gain = own[own["real_income_change_pct"] > 5e-4]
+    loss = own[own["real_income_change_pct"] < -5e-4].iloc[::-1]
+    found = []
+    for part, verb, most in ((gain, "gain", "most"), (loss, "lose", "most")):
+        if len(part) == 0:
+            continue
+        top = ", ".join(
+            f"{row['economy']} {row['real_income_change_pct']:+.2f} % ({money(row['real_income_change'], row['unit'])})"
+            for row in part.head(_NAMED).to_dict("records")
+        )
+        verb = f"{verb}s" if len(part) == 1 else verb
+        rest = f"; {most}: {top}" if len(part) > _NAMED else f": {top}"
+        found.append(f"{len(part)} of {len(own)} economies {verb}{rest}.")
+    return found
+
+
+def _rates(outcomes: pd.DataFrame) -> list[str]:
+    own = outcomes[outcomes["economy"] != WORLD]
+    moved = own[(own["effective_tariff_pct"] - own["effective_tariff_pct_initial"]).abs() >= 0.5]
+    if moved.empty:
+        return []
+    order = (moved["effective_tariff_pct"] - moved["effective_tariff_pct_initial"]).abs().sort_values(ascending=False)
+    words = ", ".join(
+        f"{row['economy']} {row['effective_tariff_pct_initial']:.1f} → {row['effective_tariff_pct']:.1f} %"
+        for row in moved.loc[order.index].head(_NAMED).to_dict("records")
+    )
+    return [f"Tariff revenue over imports, where it moves most: {words}."]
+
+
+def _chosen(policies: pd.DataFrame) -> list[str]:
+    found = []
+    for kind in INSTRUMENTS:
+        own = policies[(policies["instrument"] == kind.name) & policies["lower_bound"].notna()]
+        if len(own):
+            who = own["economy"].nunique()
+            whose = own["economy"].iloc[0] if who == 1 else f"{who} economies"
+            word = kind.label if len(own) == 1 else kind.plural
+            verb = "sets" if who == 1 else "set"
+            found.append(
+                f"{whose} {verb} {len(own):,} {word}, on average {100 * own['rate'].mean():.1f} % "
+                f"(before: {100 * own['initial_rate'].mean():.1f} %)."
+            )
+    return found
+
+
+def _pct(value: float) -> str:
+    return f"{value:.2f} %" if value >= 0.05 else f"{value:.3f} %"

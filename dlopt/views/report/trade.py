@@ -1,0 +1,179 @@
+"""The chapters of the page about a trade run: answer, map, charts, tables; each number as it stands in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dlopt.runs.tables import average_policies, read_table
+from dlopt.trade.outcomes import WORLD
+from dlopt.trade.words import headlines
+from dlopt.views.figures.canvas import MissingPlotError
+from dlopt.views.report import pictures
+from dlopt.views.report.charts import BEFORE_AFTER, bars, dots, sortable
+from dlopt.views.report.html import folded, picture, section
+from dlopt.views.report.worldmap import world_map
+
+GAIN = "real_income_change_pct"
+_COMPONENTS = "The parts of log real income add up to the change; docs/welfare.md says what each means."
+_MOST_PARTNERS = 200
+_MOST_SECTORS = 400
+_NUMERAIRE = (
+    "Money is in the unit of the calibration; after the policies it is measured so that the value added of the whole "
+    "world stays what it was. Changes of real income in money are at baseline prices."
+)
+OUTCOMES = (
+    ("real_income_change_pct", "real income, %", "+.3f"),
+    ("real_income_change", "real income", "+,.0f"),
+    ("consumer_price_change_pct", "consumer prices, %", "+.2f"),
+    ("real_wage_change_pct", "real wage, %", "+.2f"),
+    ("tariff_revenue", "tariff revenue", ",.0f"),
+    ("tariff_revenue_gdp_pct", "tariff revenue, % of GDP", ".2f"),
+    ("exports_gdp_pct_initial", "exports before, % of GDP", ".1f"),
+    ("exports_gdp_pct", "exports, % of GDP", ".1f"),
+    ("effective_tariff_pct_initial", "tariff before, %", ".2f"),
+    ("effective_tariff_pct", "tariff, %", ".2f"),
+)
+"""Column, its head, the form of its numbers."""
+PARTNERS = (
+    ("exports_initial", "exports before", ",.0f"),
+    ("exports", "exports", ",.0f"),
+    ("exports_change_pct", "change, %", "+.1f"),
+    ("imports_change_pct", "imports, change, %", "+.1f"),
+    ("tariff_pct_initial", "tariff charged before, %", ".1f"),
+    ("tariff_pct", "tariff charged, %", ".1f"),
+)
+SECTORS = (
+    ("output_change_pct", "output volume, %", "+.1f"),
+    ("employment_change_pct", "employment, %", "+.1f"),
+    ("price_change_pct", "consumer price, %", "+.1f"),
+    ("output_share_initial", "share of output before", ".4f"),
+    ("output_share", "share of output", ".4f"),
+)
+
+
+def table_of(folder: Path, name: str) -> pd.DataFrame | None:
+    """A table of a run, None where it has none of that name."""
+    return read_table(folder, name) if (folder / f"{name}.parquet").is_file() else None
+
+
+def answer(folder: Path) -> str:
+    """Headline sentences, map and bars."""
+
+    def read(name: str) -> pd.DataFrame | None:
+        return table_of(folder, name)
+
+    sentences = "".join(f"<li>{escape(line)}</li>" for line in headlines(read))
+    gains = read_table(folder, "welfare").set_index("economy")[GAIN].to_dict()
+    named = {str(label): float(value) for label, value in gains.items()}
+    drawn = world_map(named, "+.2f", "%", "World map: change of real income by economy, per cent.")
+    return (
+        (f'<ul class="heads">{sentences}</ul>' if sentences else "")
+        + (section("Who gains, who loses", drawn) if drawn else "")
+        + section(
+            "Change of real income",
+            bars(named, "+.3f", "%", "Change of real income against the baseline, per cent.", GAIN),
+        )
+    )
+
+
+def details(folder: Path) -> list[str]:
+    """Tables and further pictures."""
+    parts = []
+    policies = table_of(folder, "policies")
+    if policies is not None and not policies.empty:
+        parts += _policies(policies)
+    outcomes = table_of(folder, "outcomes")
+    if outcomes is not None:
+        unit = f" Unit: {outcomes['unit'].iloc[0]}." if len(outcomes) else ""
+        rows = _rows(outcomes, OUTCOMES, outcomes["economy"])
+        parts.append(
+            section("Outcomes by economy", _table(OUTCOMES, rows, "outcomes", (WORLD,)), f"{_NUMERAIRE}{unit}")
+        )
+    for name, title, show in (("moves", "After each move", _moves), ("draws_summary", "Draws of subsidies", _plain)):
+        frame = table_of(folder, name)
+        if frame is not None:
+            parts.append(section(title, show(frame), "Change of real income, per cent."))
+    partners, sectors = table_of(folder, "partners"), table_of(folder, "sectors")
+    if partners is not None and len(partners) <= _MOST_PARTNERS:
+        rows = _rows(partners, PARTNERS, partners["economy"] + " with " + partners["partner"])
+        parts.append(
+            section("Trade by pair of economies", folded(_table(PARTNERS, rows, "partners"), len(rows)), _NUMERAIRE)
+        )
+    if sectors is not None and "output_change_pct" in sectors and len(sectors) <= _MOST_SECTORS:
+        labels = sectors["economy"] + ", " + sectors["sector_name"]
+        rows = _rows(sectors, SECTORS, labels)
+        parts.append(section("Output and employment by sector", folded(_table(SECTORS, rows, "sectors"), len(rows))))
+    parts += _decomposition(folder)
+    return parts
+
+
+def path(folder: Path) -> list[str]:
+    """The way of the solver, for the chapter on method."""
+    iterations = table_of(folder, "iterations")
+    if iterations is None or "phase" not in iterations or not iterations["first_order_residual"].notna().any():
+        return []
+    return [_drawn("The way of the solver", lambda: pictures.way_of_the_solver(iterations))]
+
+
+def _policies(policies: pd.DataFrame) -> list[str]:
+    parts = []
+    averages = average_policies(policies)
+    for kind, title in pictures.KINDS.items():
+        own = averages[averages["instrument"] == kind].set_index("economy")
+        if own.empty:
+            continue
+        pairs = {str(name): (float(row["initial_pct"]), float(row["rate_pct"])) for name, row in own.iterrows()}
+        chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
+        drawn = _drawn(f"{title} by sector", lambda kind=kind: pictures.policies_by_sector(policies, kind), "h3")
+        parts.append(section(title, chart + drawn))
+    return parts
+
+
+def _decomposition(folder: Path) -> list[str]:
+    frame = table_of(folder, "decomposition")
+    if frame is None or frame.empty:
+        return []
+    wide = frame.pivot_table(index="economy", columns="component", values="contribution_pct", sort=False)
+    columns = tuple((str(name), str(name).replace("_", " "), "+.3f") for name in wide.columns)
+    rows = _rows(wide.reset_index(), columns, pd.Series(wide.index))
+    return [section("Where the change comes from, %", _table(columns, rows, "decomposition"), _COMPONENTS)]
+
+
+def _drawn(title: str, draw: Callable[[], Any], head: str = "h2") -> str:
+    try:
+        inside = picture(pictures.png(draw()), title)
+    except MissingPlotError as missing:
+        inside = f'<p class="note">{escape(str(missing))}</p>'
+    return f"<section><{head}>{escape(title)}</{head}>{inside}</section>"
+
+
+def _table(columns: Any, rows: Any, source: str, totals: tuple[str, ...] = ()) -> str:
+    return sortable([(name, words) for name, words, _ in columns], rows, source, totals)
+
+
+def _rows(frame: pd.DataFrame, columns: Any, labels: pd.Series) -> list[tuple[str, list[tuple[str, object]]]]:
+    rows = []
+    for label, row in zip(labels, frame.to_dict("records"), strict=True):
+        values = []
+        for name, _, form in columns:
+            value = float(row[name])
+            values.append(("", "") if pd.isna(value) else (f"{value:{form}}", value))
+        rows.append((str(label), values))
+    return rows
+
+
+def _moves(frame: pd.DataFrame) -> str:
+    wide = frame.assign(move=frame["move"].astype(str) + ": " + frame["player"])
+    wide = wide.pivot(index="economy", columns="move", values=GAIN).loc[frame["economy"].unique()]
+    columns = tuple((str(name), str(name), "+.3f") for name in wide.columns)
+    return _table(columns, _rows(wide.reset_index(), columns, pd.Series(wide.index)), "moves")
+
+
+def _plain(frame: pd.DataFrame) -> str:
+    columns = tuple((str(name), str(name).replace("_", " "), "+.3f") for name in frame.columns if name != "economy")
+    return _table(columns, _rows(frame, columns, frame["economy"]), "draws_summary")

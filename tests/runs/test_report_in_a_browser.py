@@ -1,0 +1,122 @@
+"""The page about a run in a real browser: no error, no request, nothing cut off, every number as in the files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from browser import opened
+from economies import small_synthetic
+
+import dlopt
+from dlopt.trade.outcomes import WORLD
+from dlopt.trade.words import headlines, money, stylised
+from dlopt.views.report import report_page, trade
+from dlopt.views.report.worldmap import colour, outlines, painted, world_map
+
+NAMES = ("USA", "EU", "ROW")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    world = dataclasses.replace(small_synthetic(), economies=NAMES)
+    root = tmp_path_factory.mktemp("pages")
+    war = dlopt.solve_nash(world, instruments={"tariff": "by_sector"})
+    subsidy = dlopt.solve_nash(world, instruments={"subsidy": "uniform"})
+    for name, result in (("war", war), ("subsidy", subsidy)):
+        result.to_parquet(root / name)
+    return [root / "war", root / "subsidy"]
+
+
+@pytest.fixture(scope="module")
+def pages(folders: list[Path]) -> dict[str, Path]:
+    made = {"one": folders[0] / "report.html", "both": folders[0].parent / "both.html"}
+    made["one"].write_text(report_page(folders[0]), encoding="utf-8")
+    made["both"].write_text(report_page(folders), encoding="utf-8")
+    return made
+
+
+def expected(folder: Path) -> dict[tuple[str, str], float]:
+    """Every number that the sortable tables show, by label and column."""
+    found: dict[tuple[str, str], float] = {}
+    outcomes, partners, sectors = (
+        pd.read_parquet(folder / f"{n}.parquet") for n in ("outcomes", "partners", "sectors")
+    )
+    for frame, labels, columns in (
+        (outcomes, outcomes["economy"], trade.OUTCOMES),
+        (partners, partners["economy"] + " with " + partners["partner"], trade.PARTNERS),
+        (sectors, sectors["economy"] + ", " + sectors["sector_name"], trade.SECTORS),
+    ):
+        for name, _, _ in columns:
+            found |= {(label, name): value for label, value in zip(labels, frame[name], strict=True)}
+    return found
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_every_number_is_that_of_the_files(folders: list[Path], pages: dict[str, Path], width: int) -> None:
+    forms = {name: form for columns in (trade.OUTCOMES, trade.PARTNERS, trade.SECTORS) for name, _, form in columns}
+    numbers = expected(folders[0])
+    with opened(pages["one"], width) as window:
+        cells = window.execute_script(
+            "return [...document.querySelectorAll('table.sortable:not([data-source=decomposition]) td')]"
+            ".map(td => [td.dataset.row, td.dataset.column, td.dataset.value, td.textContent])"
+        )
+        assert {(row, column) for row, column, _, _ in cells} == set(numbers)
+        for row, column, value, text in cells:
+            number = numbers[row, column]
+            if pd.isna(number):
+                assert (value, text) == ("", "")
+            else:
+                assert float(value) == number
+                assert text == f"{number:{forms[column]}}"
+        wide = window.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= width, "the page itself must not scroll sideways"
+
+
+def test_a_click_on_a_head_sorts_and_the_world_stays_below(pages: dict[str, Path]) -> None:
+    with opened(pages["one"]) as window:
+        script = (
+            "const t = document.querySelector('table[data-source=outcomes]');"
+            "t.tHead.rows[0].cells[1].querySelector('button').click();"
+            "return [...t.tBodies[0].rows].map(r => [r.cells[0].textContent, r.cells[1].dataset.value])"
+        )
+        for down in (False, True):
+            rows = window.execute_script(script)
+            values = [float(value) for label, value in rows if label != WORLD]
+            assert values == sorted(values, reverse=not down)
+            assert rows[-1][0] == WORLD
+
+
+def test_pictures_have_words_and_colours_that_can_be_read(pages: dict[str, Path]) -> None:
+    with opened(pages["both"]) as window:
+        without = window.execute_script(
+            "return [...document.querySelectorAll('img')].filter(i => !i.alt || !i.naturalWidth).length"
+            " + [...document.querySelectorAll('svg')].filter(s => !s.getAttribute('aria-label')).length"
+        )
+        assert without == 0
+        assert window.execute_script("return document.querySelectorAll('svg').length") == 2
+        heads = window.execute_script("return [...document.querySelectorAll('h1')].map(h => h.textContent)")
+        assert len(heads) == 3
+
+
+def test_a_map_paints_members_of_groups_and_the_rest() -> None:
+    owner = painted(dict.fromkeys(NAMES, 0.0))
+    assert (owner["USA"], owner["FRA"], owner["BRA"]) == ("USA", "EU", "ROW")
+    assert set(owner) == set(outlines())
+    drawn = world_map({"USA": 1.0, "EU": -1.0, "ROW": 0.0}, "+.2f", "%", "a map")
+    assert "FRA, part of EU: -1.00 %" in drawn
+    assert colour(1.0) in drawn
+    assert world_map({"E1": 1.0, "E2": 2.0}, "+.2f", "%", "") == ""
+
+
+def test_headlines_say_what_the_tables_hold(folders: list[Path]) -> None:
+    lines = headlines(lambda name: trade.table_of(folders[0], name))
+    outcomes = pd.read_parquet(folders[0] / "outcomes.parquet").set_index("economy")
+    assert any(f"{outcomes.loc['USA', 'real_income_change_pct']:+.2f} %" in line for line in lines)
+    assert any("3 economies set" in line for line in lines)
+    assert money(1234.0, "million USD") == "1.23 billion USD"
+    assert money(-12.0, "million USD") == "-12 million USD"
+    assert money(5.0, "value units") == "5 value units"
+    assert stylised(dlopt.load_calibration("stylized2017").source)
