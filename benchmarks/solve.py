@@ -22,7 +22,7 @@ import dlopt
 from benchmarks.problems import CASES, Case, game_of, given_wedges, judge
 from dlopt.choice import PAPER, MethodOptions
 from dlopt.trade.game import TradeGame
-from dlopt.trade.model import State, TradeModel
+from dlopt.trade.inner import towards_solution
 
 TOLERANCE = 1e-8
 
@@ -163,7 +163,7 @@ def published(case: Case, calibration: str) -> dict[str, object]:
     from dlopt.framework import FixedPointGame, FixedPointOptions, FixedPointProblem
     from dlopt.framework.best_response import BestResponse, best_response_dynamics
 
-    sign = _towards_solution(model)
+    sign = towards_solution(model)
     problem = FixedPointProblem(
         lambda u, a: u + sign * model.residual(u, chosen.apply(a, game.fixed)),
         lambda u, a: game.objective(model.log_welfare(u)),
@@ -206,14 +206,6 @@ def _exporter(case: Case, method: MethodOptions) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _towards_solution(model: TradeModel) -> torch.Tensor:
-    """Damping and signs that turn residuals into a step: each unknown is set to what its own equation says."""
-    n, j = model.n, model.j
-    wages = torch.full((n,), 0.1)
-    wages[model.reference] *= -1  # its equation is the numeraire: where world value added is too large its wage falls
-    return State(wages, torch.ones(n), torch.ones(n, j), -1 / model.theta.expand(n, j), torch.ones(n, j)).stacked()
-
-
 def fixed_point(method: str) -> Callable[[Case, str], dict[str, object]]:
     """Plain iteration, or Anderson's: each unknown is set to what its own equation says."""
 
@@ -222,7 +214,7 @@ def fixed_point(method: str) -> Callable[[Case, str], dict[str, object]]:
 
         began = time.perf_counter()
         model, wedges = given_wedges(calibration)
-        sign = _towards_solution(model)
+        sign = towards_solution(model)
         problem = FixedPointProblem(lambda u, _a: u + sign * model.residual(u, wedges), lambda u, _a: u)
         ready = time.perf_counter()
         options = FixedPointOptions(method=method, tolerance=1e-11, max_iterations=200_000)

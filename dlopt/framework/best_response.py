@@ -27,6 +27,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
 }
 SEQUENCES = ("random_shuffle", "cyclic", "random")
+INNER = ("chord", "contraction", "newton", "contraction_newton")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,8 @@ class BestResponse:
         rounds: rounds of all players.
         eta: fraction of the way to the best response (equation 10).
         sequence: `random_shuffle`, `cyclic` or `random`.
+        inner: how the equilibrium is found at each step: `chord` (Newton that keeps its factors), `contraction`
+            (equation 5, the paper's), `newton` (equation 6) or `contraction_newton`. The game has to know it.
         compare: also solve the game by the joint Newton, so that the distance of the path from the certified
             equilibrium can be told; whoever plays the game does both.
     """
@@ -52,6 +55,7 @@ class BestResponse:
     rounds: int = 20
     eta: float = 1.0
     sequence: str = "random_shuffle"
+    inner: str = "chord"
     compare: bool = False
 
     def __post_init__(self) -> None:
@@ -59,6 +63,8 @@ class BestResponse:
             raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
         if self.sequence not in SEQUENCES:
             raise UnknownNameError("playing sequence", self.sequence, SEQUENCES)
+        if self.inner not in INNER:
+            raise UnknownNameError("inner loop", self.inner, INNER)
 
 
 def best_response_dynamics(

@@ -87,6 +87,11 @@ def solve_nash(
         ModelError: the model cannot be solved as it is written, or nobody has anything to choose.
         UnknownNameError: an unknown player or instrument.
     """
+    if isinstance(solver, BestResponse) and solver.inner != BestResponse.inner:
+        raise ModelError(
+            f"solver.inner is {solver.inner}: a model of one's own gives equations, not the map of a fixed point. "
+            f"Leave it at {BestResponse.inner}."
+        )
     names = model.players if players == "all" else (players,) if isinstance(players, str) else tuple(players)
     positions = [model.player_index(name) for name in names]
     if len(set(positions)) != len(positions):

@@ -17,6 +17,7 @@ from dlopt.trade.conditions import LargeTradeGame
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
+from dlopt.trade.inner import by_inner_loop
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, TradeModel
 from dlopt.trade.wedges import WedgeJacobian
@@ -44,13 +45,14 @@ class TradeGame:
         instruments: who may choose what.
         objective: what the players maximise; default own welfare.
         fixed: log wedges of the cells nobody moves; default the baseline's.
+        inner: how equilibria are found: `chord`, or another of `dlopt.framework.best_response.INNER`.
     """
 
     def __init__(
         self, model: TradeModel, instruments: Instruments, objective: Objective | None = None,
-        fixed: LogWedges | None = None,
+        fixed: LogWedges | None = None, inner: str = "chord",
     ) -> None:  # fmt: skip
-        self.model, self.instruments = model, instruments
+        self.model, self.instruments, self.inner = model, instruments, inner
         self.objective = objective or own_welfare(model, instruments.members)
         self.fixed = fixed or model.wedges0
         self.owner, self.lower, self.upper = instruments.owner, instruments.lower, instruments.upper
@@ -76,7 +78,10 @@ class TradeGame:
         baseline, by continuation where needed.
         """
         wedges = self.instruments.apply(a, self.fixed)
-        if isinstance(near, TradePoint):
+        if self.inner != "chord":
+            begin = near.equilibrium.u if isinstance(near, TradePoint) else torch.zeros_like(self.welfare_rows[0])
+            found = by_inner_loop(self.model, wedges, begin, self.inner)
+        elif isinstance(near, TradePoint):
             found = find_equilibrium(self.model, wedges, near.tangent(a), _NEAR, near.factorisation, continuation=False)
         else:
             found = find_equilibrium(self.model, wedges)

@@ -90,13 +90,13 @@ class Run:
         standing = self.init.log_wedges() if isinstance(self.init, Policy) else self.model.wedges0
         self.fixed = free_trade_inside(self.instruments, self.model.calibration.economies, standing)
 
-    def game(self, objective: Objective) -> TradeGame:
-        """The game with some objective."""
-        return TradeGame(self.model, self.instruments, objective, self.fixed)
+    def game(self, objective: Objective, inner: str = "chord") -> TradeGame:
+        """The game with some objective, and its inner loop (see `BestResponse`)."""
+        return TradeGame(self.model, self.instruments, objective, self.fixed, inner)
 
     def solve(self, objective: Objective, solver: JointNewton | BestResponse) -> SolveResult:
         """Play from `init`, and from `starts` - 1 random points besides."""
-        game = self.game(objective)
+        game = self.game(objective, solver.inner if isinstance(solver, BestResponse) else "chord")
         found = [self._play(game, _start(game, self.init, self.generator), self._others(), solver)]
         while len(found) < self.starts and found[-1].outcome is not Outcome.INTERRUPTED:
             found.append(self._play(game, _start(game, "random", self.generator), self._others(), solver))
