@@ -23,7 +23,7 @@ from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import Objective, own_welfare
 from dlopt.trade.instruments import Bounds, InstrumentChoice, InstrumentError, Instruments, Partners, build_instruments
 from dlopt.trade.model import MakeSolver, TradeModel
-from dlopt.trade.planner import OBJECTIVES, Goal, planner_weights, weighted_welfare
+from dlopt.trade.planner import OBJECTIVES, Goal, planner_weights, ruined_in_words, weighted_welfare
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import Move, SolveResult
 from dlopt.trade.run import OnIteration, Run, iteration, trouble
@@ -207,7 +207,9 @@ def solve_cooperative(
     """The policies one planner would choose for all economies.
 
     Args:
-        weights: `income` (shares in world income), `equal`, or a mapping from economies to weights.
+        weights: `income` (shares in world income), `equal`, or a mapping from economies to weights. With `equal` a per
+            cent of a small economy counts as much as one of a large economy, and a planner may ruin the large ones;
+            the message says so where one loses more than `planner.RUIN_PCT`.
         objective: `welfare`, `sum_n weight_n W^_n` (equation 20), or `bargain`, Nash's product of the gains over
             the baseline, `sum_n weight_n log(W^_n - 1)`; or a function from log welfare changes `[country]` to one
             number `[1]`, twice differentiable in torch, which then stands for itself (no weights, `no_losers` not
@@ -237,6 +239,7 @@ def solve_cooperative(
         result, goal = run.protect(weight), Goal("other", weights)
     else:
         result, goal = run.solve(weighted_welfare(weight), JointNewton()), Goal("welfare", weights)
+        result = dataclasses.replace(result, message=result.message + ruined_in_words(model, weights, result.u))
     return dataclasses.replace(result, goal=goal)
 
 

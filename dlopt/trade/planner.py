@@ -17,6 +17,8 @@ from dlopt.trade.game import Objective, TradeGame, TradePoint
 from dlopt.trade.model import TradeModel
 
 OBJECTIVES = ("welfare", "bargain")
+RUIN_PCT = 1.0
+"""Loss of an economy, per cent, above which a planner with equal weights is warned about."""
 SHORTFALL_TOLERANCE = 1e-10
 """Largest relative loss of an economy that counts as none."""
 _PENALTY = 10.0
@@ -82,6 +84,23 @@ class Goal:
         weight = planner_weights(model, self.weights)
         weight[country] += amount
         return dataclasses.replace(self, weights=dict(zip(model.calibration.economies, weight.tolist(), strict=True)))
+
+
+def ruined_in_words(model: TradeModel, weights: str | Mapping[str, float], u: Tensor) -> str:
+    """A warning where equal weights made the planner sacrifice an economy; empty otherwise.
+
+    Args:
+        u: the planner's equilibrium, `[unknown]`.
+    """
+    change = 100 * model.log_welfare(u).expm1()
+    worst = int(change.argmin())
+    if weights != "equal" or float(change[worst]) > -RUIN_PCT:
+        return ""
+    who, loss = model.calibration.economies[worst], -float(change[worst])
+    return (
+        f" weights=equal adds percentages, whatever the size of an economy: {who} is made to lose {loss:.1f} %. Take "
+        "weights=income, no_losers=true or objective=bargain unless that is meant."
+    )
 
 
 def weighted_welfare(weight: Tensor) -> Objective:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -100,7 +100,10 @@ class Run:
         found = [self._play(game, _start(game, self.init, self.generator), self._others(), solver)]
         while len(found) < self.starts and found[-1].outcome is not Outcome.INTERRUPTED:
             found.append(self._play(game, _start(game, "random", self.generator), self._others(), solver))
-        result = _result(self.model, self.instruments, found, self.iterations)
+        best = found if game.players > 1 else sorted(found, key=lambda one: -float(one.point.objectives[0]))
+        result = _result(self.model, self.instruments, best, self.iterations)
+        if result.status == "converged" and game.players == 1 and len(found) > 1:
+            result = dataclasses.replace(result, message=f"{result.message} {starts_in_words(found)}")
         if isinstance(solver, BestResponse) and solver.compare and result.status != "interrupted":
             again = dataclasses.replace(self, starts=min(self.starts, 1), iterations=[])
             result = compared(result, again.solve(objective, JointNewton()))
@@ -254,6 +257,18 @@ def _result(
         status, message, certificate, model, point.equilibrium.u, point.equilibrium.wedges, instruments,
         tuple(iterations), tuple(solutions),
     )  # fmt: skip
+
+
+def starts_in_words(found: Sequence[NashResult]) -> str:
+    """Where the searches of one player from several starts ended; the best of them is the result."""
+    values = [float(one.point.objectives[0]) for one in found]
+    best = max(values)
+    size = abs(best) or 1.0
+    agree = sum(best - value <= GAIN_TOLERANCE_PCT / 100 * size for value in values)
+    words = f"{agree} of {len(found)} starts of the whole search end here"
+    if best - values[0] > GAIN_TOLERANCE_PCT / 100 * size:
+        words += f"; the first one ended {100 * (best - values[0]) / size:.2g} % lower"
+    return f"{words}."
 
 
 def _found_again(model: TradeModel, point: TradePoint) -> bool:
