@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from dlopt.errors import UnknownNameError
+from dlopt.store.exports import without_formulas
 from dlopt.store.files import write_text
 from dlopt.trade.calibration import Calibration
 
@@ -64,5 +65,5 @@ def write(table: Beside, folder: Path) -> Path:
     """Write a table as CSV; its difference is computed less published."""
     frame = table.frame.assign(difference=table.frame["computed"] - table.frame["published"])
     path = folder / f"{table.name}.csv"
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    write_text(path, without_formulas(frame).to_csv(index=False, lineterminator="\n"))
     return path

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".parquet", ".csv", ".xlsx", ".tex")
 """What `write_any` writes."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class SuffixError(DloptError):
@@ -46,7 +47,7 @@ def write_any(frame: pd.DataFrame, path: Path, metadata: Mapping[str, str]) -> N
         write_table(frame, path, metadata)
         return
     writers: dict[str, Callable[[Path], None]] = {
-        ".csv": lambda to: frame.to_csv(to, index=False),
+        ".csv": lambda to: without_formulas(frame).to_csv(to, index=False),
         ".xlsx": lambda to: write_sheets({path.stem: frame}, to),
         ".tex": lambda to: _put(to, latex(frame)),
     }
@@ -67,6 +68,19 @@ def write_sheets(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
             if len(frame) >= 2**20:
                 raise FileWriteError(f"{name} has {len(frame):,} rows; Excel holds 1,048,575. Write CSV or Parquet.")
             frame.to_excel(book, sheet_name=name[:31], index=False, freeze_panes=(1, 0))
+            for row in book.sheets[name[:31]].iter_rows():
+                for cell in row:
+                    if cell.data_type == "f":  # a label that begins like a formula is a label
+                        cell.data_type = "s"
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with an apostrophe before every text that a spreadsheet would take for a formula."""
+
+    def plain(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+    return frame.map(plain).rename(columns=plain)
 
 
 def latex(frame: pd.DataFrame, digits: int = 4) -> str:

@@ -80,7 +80,8 @@ def latex(table: pd.DataFrame, form: str, rms: bool, caption: str, note: str) ->
 
 
 def _row(values: list[str]) -> str:
-    return f"| {' | '.join(value.replace('|', chr(92) + '|') for value in values)} |"
+    shown = (" ".join(value.splitlines()).replace("|", r"\|") for value in values)
+    return f"| {' | '.join(shown)} |"
 
 
 def _escaped(text: str) -> str:
