@@ -121,6 +121,60 @@ def test_nothing_composed_later_escapes(dlopt: Any) -> None:
     assert not (dlopt.folder / "outputs").exists()
 
 
+PROBLEM = [
+    ("nash", "elasticities: /etc/passwd", "Unknown set of elasticities"),
+    ("nash", "scale_elasticities: ../../../etc/passwd", "Unknown set of elasticities"),
+    ("nash", "elasticities: {_target_: os.system, command: touch pwned}", "_target_"),
+    ("nash", "solver: {_target_: os.system, command: touch pwned}", "_target_"),
+    ("nash", "kind: os.system", "kind"),
+    ("nash", "calibration: {_target_: os.system}", "_target_"),
+    ("nash", "instruments: {tariff: '${oc.decode:\"__import__\"}'}", "instruments.tariff"),
+    ("nash", "init: /etc/passwd", "init"),
+    ("nash", "resume: /etc", "not a run folder"),
+]
+
+
+@pytest.mark.parametrize(("verb", "key", "named"), PROBLEM, ids=[key for _, key, _ in PROBLEM])
+def test_keys_of_the_problem_name_nothing_else(
+    checked: Callable[..., Any], tmp_path: Path, verb: str, key: str, named: str
+) -> None:
+    """A scenario that somebody passed on, with a key that takes a name or a file."""
+    text = f"# @package _global_\ndefaults: [trade_war, _self_]\n{key}\n"
+    folder = own(tmp_path, scenario__nice=text)
+    with pytest.raises(DloptError, match=named):
+        checked(verb, "scenario=nice", "--config-dir", folder)
+    assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "evil.yaml", "evil.pt", "evil.parquet", "evil.csv"])
+def test_a_policy_file_is_only_read(checked: Callable[..., Any], tmp_path: Path, file: str) -> None:
+    for name, text in (
+        ("evil.yaml", "!!python/object/apply:os.system ['touch pwned']\n"),
+        ("evil.csv", "=cmd|'touch pwned'!A1,2\n"),
+        ("evil.parquet", "PAR1" + "\0" * 64 + "PAR1"),
+    ):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    with pytest.raises(DloptError):
+        checked("equilibrium", f"policy={file}")
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_kinds_come_from_installed_packages_alone(dlopt: Any) -> None:
+    """A folder that looks like a package with an entry point, where the command runs and where --config-dir points."""
+    (dlopt.folder / "evil.py").write_text("import pathlib\npathlib.Path('pwned').touch()\nKIND = None\n")
+    for place in (dlopt.folder, dlopt.folder / "own"):
+        info = place / "evil-1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1\n")
+        (info / "entry_points.txt").write_text("[dlopt.kinds]\nevil = evil:KIND\n")
+        (place / "evil.py").write_text((dlopt.folder / "evil.py").read_text())
+    assert "evil" not in dlopt.installed("kinds").stdout
+    screen = dlopt.installed("solve", "nash", "kind=evil", "--config-dir=own", code=1)
+    assert "evil" in screen.stderr
+    assert not list(dlopt.folder.rglob("pwned"))
+
+
 @pytest.mark.parametrize("option", ["--config-path", "--config-name", "--config-na", "--experimental-rerun"])
 def test_hydras_doors_are_shut(checked: Callable[..., Any], option: str) -> None:
     with pytest.raises(DloptError, match="not available"):
