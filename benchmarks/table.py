@@ -14,7 +14,8 @@ NAMES = {
     "lbfgsb_differences": "SciPy L-BFGS-B, finite differences",
     "ipopt": "CasADi and IPOPT, everything at once, exact derivatives",
     "adam": "the published algorithm on dlopt's equilibria and gradients",
-    "published": "the published algorithm, automatic differentiation",
+    "published": "the published algorithm: (5) inside, automatic differentiation",
+    "published_newton": "the same with Newton (6) inside, which its paper sets aside",
     "contraction": "plain iteration",
     "anderson": "Anderson mixing of 8",
     "training": "the second paper's method to the letter, a twelfth of its paths",
@@ -133,7 +134,7 @@ def _broken(found: dict[str, Any]) -> bool:
 
 
 def _ratio(found: dict[str, Any], ours: float | None) -> str:
-    if not ours or _broken(found):
+    if not ours or _broken(found) or found["status"].startswith("processor time"):
         return ""
     if "solve_seconds" in found:
         ratio = found["solve_seconds"] / ours
