@@ -25,8 +25,8 @@ class Certificate:
     """Errors of a value function on the states its own policy visits in the long run.
 
     Attributes:
-        hjb_residual_rel: mean |R| over rho times mean |V|.
-        value_gap_pct: mean of V^pi - V-hat, in percent of mean |V|.
+        hjb_residual_rel: mean absolute residual R over rho times mean absolute V.
+        value_gap_pct: mean of V^pi - V-hat, in percent of the mean absolute V.
         value_gap_se_pct: standard error of that mean.
         value_gap_sd_pct: spread over states of the simulated gap, an upper bound of how far it differs among them.
     """

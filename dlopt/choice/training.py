@@ -41,7 +41,7 @@ class Progress:
     Attributes:
         step, steps: done and in all.
         seconds: spent training, over all runs it was resumed in.
-        hjb_residual_rel: mean |R| over rho |V| on the pool.
+        hjb_residual_rel: mean absolute residual R over rho times mean absolute V, on the pool.
         loss: of the last batches.
         analytic_loss, probabilistic_loss: mean Loss_A / V^2 and Loss_P / V^2 on a batch of the pool.
         learning_rate: Adam's.

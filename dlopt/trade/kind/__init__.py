@@ -63,6 +63,7 @@ KEYS = (
         "welfare", words=("welfare", "bargain"), verbs=("cooperative",)),
     Key("no_losers", "true: the planner keeps every economy at least at its baseline", False, words=("true", "false"),
         open=True, verbs=("cooperative",)),
+    Key("theta_scale", "factor on all trade elasticities; 0.8 makes them 20 % lower", 1.0, rule=ABOVE_0),
     Key("psi_scale", "factor on all scale elasticities; 0 means no economies of scale", 1.0, rule=AT_LEAST_0),
     Key("accounting", "standard, or paper: who collects on what base", "standard", words=("standard", "paper")),
     Key("deficits", "none: trade is balanced first; constant: transfers stay", "none", words=("none", "constant")),

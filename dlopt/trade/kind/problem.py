@@ -117,7 +117,9 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     Raises:
         DloptError: the first value that cannot be.
     """
-    calibration = calibration_named(config["calibration"], config["elasticities"], config["scale_elasticities"])
+    calibration = calibration_named(
+        config["calibration"], config["elasticities"], config["scale_elasticities"], config["theta_scale"]
+    )
     common = {key: config[key] for key in ("accounting", "deficits", "psi_scale")}
     if config["tolerance"] is not None:
         common["tolerance"] = config["tolerance"]
@@ -169,11 +171,14 @@ def _digest(init: Any) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=8)
-def calibration_named(name: str, elasticities: str | None = None, scale: str | None = None) -> Calibration:
+def calibration_named(
+    name: str, elasticities: str | None = None, scale: str | None = None, theta_scale: float = 1.0
+) -> Calibration:
     """A calibration, with other sets of elasticities where they are named; read once per process."""
     from dlopt.calibrations.elasticities import load_with
 
-    return load_with(name, elasticities, scale)
+    world = load_with(name, elasticities, scale)
+    return world if theta_scale == 1 else world.with_elasticities(theta=theta_scale * world.theta)
 
 
 def _is_number(value: Any) -> bool:
