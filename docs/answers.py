@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import dlopt
 from dlopt.policies import policy_from, retaliate
 
-NAMES = {"BRA": "Brazil", "CHN": "China", "EU": "EU", "IND": "India", "JPN": "Japan", "ROW": "Rest of world", "USA": "USA"}
+NAMES = {"BRA": "Brazil", "CHN": "China", "EU": "EU", "IND": "India", "JPN": "Japan",
+         "ROW": "Rest of world", "USA": "USA"}  # fmt: skip
 ANSWERS = {"none": "nobody answers", "reciprocal": "EU answers in kind", "optimal": "EU's best answer",
            "nash": "EU and US choose again"}  # fmt: skip
 GAMES = {"tariffs: trade war": {"tariff": "by_sector"}, "subsidies": {"subsidy": "by_sector"},

@@ -16,7 +16,7 @@ os.environ["COLUMNS"] = "80"
 
 project = "dlopt"
 author = "The dlopt developers"
-copyright = "the dlopt developers. MIT license"  # noqa: A001 - Sphinx's name
+copyright = "the dlopt developers. MIT license"
 release = importlib.metadata.version("dlopt")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]

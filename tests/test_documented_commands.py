@@ -1,8 +1,8 @@
 """Every `dlopt` command that README and docs show is a command: names, options and keys exist and fit together.
 
 `dlopt solve` lines pass the check that the command makes before it solves; lines of other commands are parsed by the
-command line. What needs data of others, or a package of the examples, is checked with the embedded economy in its place,
-or left out where there is nothing to put there. Nothing is solved, except a run that the lines may name.
+command line. What needs data of others, or a package of the examples, is checked with the embedded economy in its
+place, or left out where there is nothing to put there. Nothing is solved, except a run that the lines may name.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 import torch
 import typer.main
+from dlopt.cli.app import app
+from dlopt.cli.solve.check import check
 
 import dlopt
 from dlopt.calibrations import synthetic, write_bundle
-from dlopt.cli.app import app
-from dlopt.cli.solve.check import check
 from dlopt.registry import kind_names
 
 ROOT = Path(__file__).parents[1]

@@ -55,9 +55,9 @@ def validation(value: Solution, exact: ExactlySolved, states: dict[str, State]) 
         states: sets of states by name.
 
     Returns:
-        A row per set: `states`, `relative_error` (mean absolute value of V-hat / V - 1), `max_relative_error`, `decision_accuracy`
-        (share of switches that are off and can move for which an opportunity would be treated rightly), `value_bias`
-        (mean of V-hat / V - 1), `count` (of those the exact solution covers), `exact_method`.
+        A row per set: `states`, `relative_error` (mean absolute value of V-hat / V - 1), `max_relative_error`,
+        `decision_accuracy` (share of switches that are off and can move for which an opportunity would be treated
+        rightly), `value_bias` (mean of V-hat / V - 1), `count` (of those the exact solution covers), `exact_method`.
     """
     rows = []
     for name, drawn in states.items():
