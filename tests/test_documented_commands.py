@@ -50,7 +50,7 @@ def _lines(page: Path) -> Iterator[str]:
         if line.lstrip().startswith("```"):
             fenced = not fenced
         elif fenced or line.startswith("    "):
-            words = re.sub(r"^(\s*[$!])?\s*(torchrun .*-m )?", "", line)
+            words = re.sub(r"^\s*[$!]?\s*(torchrun .*-m )?", "", line)
             yield from re.findall(r"(?:^|&& )(dlopt [a-z].*)", words)
 
 
@@ -73,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
     world = dlopt.load_calibration("stylized2017")
     policy = dlopt.solve_equilibrium(world)
-    for name in ("RUN", "A", "B", "run"):
+    for name in ("RUN", "A", "B", "run", "steel25", "eu_answers", "alone", "in_kind", "last"):
         policy.to_parquet(folder / name)
     for name in ("mine", "my_world"):
         write_bundle(synthetic(4, 3, seed=0), folder / name)
