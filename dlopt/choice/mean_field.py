@@ -8,7 +8,9 @@ by regressions: i_j is the direction of x that switch j's utility moves with, f_
 pairs, r a quadratic. Each switch then solves its own problem over i_j, whose drift and variance are those x gives it
 on average, on a grid; p is the probability of being on that this implies. The value of the pairs is that of acceptance
 with constant probabilities. Exact where the split and the averages are; elsewhere it is a first guess, of which
-generator and sensitivities are still exact (the model's own drift and volatility): all that the training asks.
+generator and sensitivities are still exact (the model's own drift and volatility): all that the training asks. Where
+switches choose, a polynomial then takes out most of what the guess leaves (`correction`): that i_j is not all that
+tells where it goes, and that the others are more often on in some states of x than in others.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from scipy.interpolate import CubicSpline
 from scipy.linalg import solve_banded
 from torch import Tensor
 
+from dlopt.choice.correction import Polynomial, correct
 from dlopt.choice.evaluation import Evaluation
 from dlopt.choice.model import Array, State, SwitchingModel, gather_movable
 
@@ -82,7 +85,6 @@ class MeanField:
             q = np.minimum(q, 1.0)
             worth = problems.accepting(flow, q)
             gain = split.opening * q * (worth - cost)
-        waiting = problems.discounted(gain)
         k = split.opening * np.minimum(q, 1.0) + split.closing
         like: dict[str, Any] = {"device": model.centre.device, "dtype": model.centre.dtype}
         self.p = torch.tensor(p, **like)
@@ -90,7 +92,7 @@ class MeanField:
         self.direction = torch.tensor(split.direction, **like)
         self.first, self.last = torch.tensor(nodes[0], **like), torch.tensor(nodes[-1], **like)
         self.step, self.cells = (self.last - self.first) / (POINTS - 1), POINTS - 1
-        tables = np.stack([_cubic(nodes, waiting), _cubic(nodes, worth)])  # [2, 4, cells, J]
+        tables = np.stack([_cubic(nodes, problems.discounted(gain)), _cubic(nodes, worth)])  # [2, 4, cells, J]
         packed = np.ascontiguousarray(tables.transpose(3, 2, 0, 1)).reshape(-1, 2, 4)
         self.table = torch.tensor(packed, **like)
         self.row = torch.arange(model.switches, device=like["device"]) * self.cells
@@ -99,6 +101,15 @@ class MeanField:
                                     + split.couplings @ (p - 0.5))).sum(1)  # fmt: skip
         level, slope, curve = _rest(model, state, rest)
         self.level, self.slope, self.curve = level, torch.tensor(slope, **like), torch.tensor(curve, **like)
+        self.push, self.tilt = torch.zeros_like(self.p), torch.zeros_like(self.direction)
+        if choose:
+            correct(model, self.p, split.direction, self.evaluate, self._add)
+
+    def _add(self, polynomial: Polynomial) -> None:
+        self.level += polynomial.level
+        for name in ("slope", "curve", "push", "tilt"):
+            before: Tensor = getattr(self, name)
+            setattr(self, name, before + torch.as_tensor(getattr(polynomial, name)).to(before))
 
     def evaluate(self, state: State) -> Evaluation:
         """Value, differences, generator and sensitivities."""
@@ -109,16 +120,17 @@ class MeanField:
         y, d = state.y, state.y - self.p
         across = d @ self.cross
         through = slope[..., 0] + y * slope[..., 1]  # [B, J]
-        gradient = through @ self.direction.T + self.slope + xi @ self.curve  # in units of spread, [B, K]
+        lean = self.push + xi @ self.tilt  # [B, J]
+        gradient = through @ self.direction.T + d @ self.tilt.T + self.slope + xi @ self.curve  # per spread, [B, K]
         spread = ((sigma @ self.direction) ** 2).sum(-2)  # variance of each index, [J] or [B, J]
         second = ((bend[..., 0] + y * bend[..., 1]) * spread).sum(1)
         second = second + ((sigma @ self.curve) * sigma).sum((-1, -2))
         value = self.level + xi @ self.slope + 0.5 * ((xi @ self.curve) * xi).sum(1)
-        value = value + (worth[..., 0] + y * worth[..., 1] + 0.5 * d * across).sum(1)
+        value = value + (worth[..., 0] + y * worth[..., 1] + d * (lean + 0.5 * across)).sum(1)
         index = model.movable(state)
         return Evaluation(
             value=value,
-            marginal=gather_movable(worth[..., 1] + across, index),
+            marginal=gather_movable(worth[..., 1] + across + lean, index),
             generator=(drift * gradient).sum(1) + 0.5 * second,
             sensitivity=(sigma * gradient[:, None]).sum(2),
             clock=None if state.z is None else value[:, None].expand(-1, model.clocks),
@@ -128,7 +140,8 @@ class MeanField:
         """What some switches are worth at some states, `[P]`."""
         xi = (state.x - self.model.centre) / self.model.spread
         d = state.y - self.p
-        return (self._functions(xi @ self.direction)[0][..., 1] + d @ self.cross)[row, switch]
+        lean = self.push + xi @ self.tilt
+        return (self._functions(xi @ self.direction)[0][..., 1] + d @ self.cross + lean)[row, switch]
 
     def _functions(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Value of waiting and worth of each switch at its index, `[B, J, 2]`; slopes; second derivatives."""

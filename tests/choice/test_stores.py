@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from dlopt.choice import correction as correcting
+from dlopt.choice import hjb_residual
+from dlopt.choice.mean_field import MeanField
+from dlopt.choice.simulation import advance
 from dlopt.errors import UnknownNameError
 
 FILE = Path(__file__).parents[2] / "examples" / "stores" / "dlopt_stores.py"
@@ -34,3 +39,21 @@ def test_towns_depend_on_one_another_both_ways(stores):
     assert stores.load("towns8").factors == 2
     with pytest.raises(UnknownNameError, match="towns8"):
         stores.load("villages")
+
+
+def test_the_control_variate_knows_shocks_that_fade_differently(stores, monkeypatch):
+    """The common shock lasts longer than those of towns, and moves all towns at once."""
+    model = stores.towns(20).on()
+    baseline = MeanField(model)
+    state, generator = model.draw(512, torch.Generator().manual_seed(3)), torch.Generator().manual_seed(4)
+    for _ in range(40):
+        state = advance(model, state, baseline.evaluate(state).marginal, 0.5, generator)
+
+    def left(value):
+        at = value.evaluate(state)
+        return float(hjb_residual(model, state, at).abs().mean() / (model.rho * at.value.abs().mean()))
+
+    corrected = left(baseline)
+    monkeypatch.setattr(correcting, "ROUNDS", 0)
+    uncorrected = left(MeanField(model))
+    assert corrected < 0.1 * uncorrected
