@@ -13,6 +13,8 @@ from typer.main import get_group
 
 from . import DEBUG, processes
 from .commands.evaluate import evaluate
+from .commands.export import export
+from .commands.figure import figure
 from .commands.kinds import kinds
 from .commands.landscape import landscape
 from .commands.report import report
@@ -58,7 +60,7 @@ for _name, _module, _help in (
     ("data", "data", "List, show, validate, import, aggregate and generate calibrations."),
 ):
     app.add_typer(typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module))
-for _command in (landscape, reproduce, report, sensitivity, evaluate, kinds):
+for _command in (landscape, reproduce, report, figure, export, sensitivity, evaluate, kinds):
     app.command()(_command)
 
 

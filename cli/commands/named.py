@@ -22,6 +22,21 @@ def _sweep(text: str) -> Path:
     return find_sweep(text)
 
 
+def _run_or_sweep(text: str) -> Path:
+    from dlopt.runs.naming import RunNameError, find_run, find_sweep
+
+    try:
+        return find_run(text)
+    except RunNameError:
+        try:
+            found = find_sweep(text)
+        except RunNameError:
+            found = None
+        if found is None or not (found / "sweep.json").is_file():
+            raise
+        return found
+
+
 def complete_run(incomplete: str) -> list[tuple[str, str]]:
     """Names of runs that begin so, the latest first, with what each solved."""
     from dlopt.runs.naming import LAST, named_runs
@@ -38,5 +53,11 @@ def complete_run(incomplete: str) -> list[tuple[str, str]]:
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=f"A run: {_HOW}", parser=_run, autocompletion=complete_run)]
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help=f"Runs, each: {_HOW}", parser=_run, autocompletion=complete_run)
+]
+RunsOrSweeps = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN...", help=f"Runs or sweeps, each: {_HOW}", parser=_run_or_sweep, autocompletion=complete_run
+    ),
 ]
 Sweep = Annotated[Path, typer.Argument(metavar="SWEEP", help=f"A sweep: {_HOW}", parser=_sweep)]

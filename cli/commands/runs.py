@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .named import Run, Runs, Sweep
+from .compare import compare
+from .named import Run, Sweep
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dlopt.kind import Kind
     from dlopt.runs import RunReadError, RunRecord
     from dlopt.runs.sweep import SweepJob
 
@@ -53,32 +53,7 @@ def show(run: Run = Path("last")) -> None:
     output.print(screen(load_kind(record.kind), record, folder))
 
 
-@app.command()
-def compare(runs: Runs) -> None:
-    """Results and config of runs of one kind, side by side."""
-    from dlopt.errors import DloptError
-    from dlopt.runs import read_run
-    from dlopt.runs.tables import config_differences
-    from dlopt.views.sheets import rendered
-
-    from ..terminal.screen import output
-    from ..terminal.sheets import ended
-
-    if len(runs) < 2:
-        raise DloptError("`dlopt runs compare` needs two runs or more.")
-    records = [read_run(folder) for folder in runs]
-    kind = common_kind(runs, records)
-    for k, (folder, record) in enumerate(zip(runs, records, strict=True), start=1):
-        output.print(f"{k}  {folder}  [dim]{record.scenario}, {record.calibration['name']}, {record.status}[/]")
-    output.print()
-    for sheet in kind.compare([ended(record, folder) for folder, record in zip(runs, records, strict=True)]):
-        output.print(rendered(sheet))
-    differences = config_differences(runs)
-    if differences:
-        table = _table("Config", ["key", *(str(k + 1) for k in range(len(runs)))])
-        for key, values in differences.items():
-            table.add_row(key, *(str(value) for value in values))
-        output.print(table)
+app.command()(compare)
 
 
 @app.command()
@@ -195,7 +170,7 @@ def _jobs_table(jobs: Sequence[SweepJob]) -> Table:
 
     from ..terminal.screen import STATUS_STYLE
 
-    table = _table("Not finished", ["job", "status", "overrides"], right=("job",))
+    table = table_of("Not finished", ["job", "status", "overrides"], right=("job",))
     for job in jobs:
         words = " ".join(f"{key}={value}" for key, value in job.overrides.items())
         table.add_row(str(job.number), Text(job.status, style=STATUS_STYLE.get(job.status, "bold red")), Text(words))
@@ -216,7 +191,7 @@ def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path
     worlds = {record.calibration.get("name", "") for _, record in runs if isinstance(record, RunRecord)}
     title = f"Runs on {next(iter(worlds))}" if len(worlds) == 1 else None
     columns = ["run", "verb", "day", "status", "residual", "s"]
-    table = _table(title, columns + ([] if len(worlds) < 2 else ["calibration"]), right=("residual", "s"))
+    table = table_of(title, columns + ([] if len(worlds) < 2 else ["calibration"]), right=("residual", "s"))
     table.columns[0].no_wrap = True
     for folder, record in runs:
         below = folder.relative_to(root).as_posix() if folder != root else "."
@@ -259,24 +234,7 @@ def _main_table(jobs: Sequence[SweepJob]) -> str:
     return Kind.table if folder is None else load_kind(read_run(folder).kind).table
 
 
-def common_kind(folders: Sequence[Path], records: Sequence[RunRecord]) -> Kind:
-    """The kind of runs that are compared.
-
-    Raises:
-        DloptError: there are several that show different things, or a run's own is not installed.
-    """
-    from dlopt.errors import DloptError
-    from dlopt.registry import load_kind
-
-    kinds = [load_kind(record.kind) for record in records]
-    for folder, kind in zip(folders, kinds, strict=True):
-        if type(kind) is not type(kinds[0]):
-            both = f"{folder} is a run of kind {kind.name!r}, {folders[0]} of kind {kinds[0].name!r}"
-            raise DloptError(f"{both}: only runs of one kind can be compared.")
-    return kinds[0]
-
-
-def _table(title: str | None, columns: Sequence[str], right: Sequence[str] = ()) -> Table:
+def table_of(title: str | None, columns: Sequence[str], right: Sequence[str] = ()) -> Table:
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)

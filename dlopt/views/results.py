@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,9 +91,7 @@ def plot(result: Any, what: str = "") -> Figure:
         MissingPlotError: matplotlib is not installed.
         UnknownNameError: there is none of this name.
     """
-    found: dict[str, Callable[[], Figure]] = {}
-    for name in result.table_names:
-        found |= pictures.of_table(name, lambda name=name: result.table(name))  # type: ignore[misc]
+    found = pictures.of_run(result.table_names, result.table)
     if what and what not in found:
         raise UnknownNameError("picture", what, found)
     if not found:

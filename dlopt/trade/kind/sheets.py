@@ -9,6 +9,7 @@ from dlopt.errors import DloptError
 from dlopt.kind import Cell, Ended, Sheet
 from dlopt.runs.tables import average_policies
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
+from dlopt.trade.outcomes import WORLD
 from dlopt.trade.rates import INSTRUMENTS
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ def compare(runs: Sequence[Ended]) -> list[Sheet]:
         table, policies = run.table("welfare"), run.table("policies")
         if table is None or policies is None:
             raise DloptError(f"Run {k} ({run.status}) has no tables; only runs that reached a result can be compared.")
-        welfare[str(k)] = table.set_index("economy")["real_income_change_pct"]
+        welfare[str(k)] = _with_world(table, run.table("outcomes"))
         rates[str(k)] = average_policies(policies).set_index(["economy", "instrument"])["rate_pct"]
     return [
-        _side_by_side("Real income change, %", pd.concat(welfare, axis=1, sort=False), 3),
-        _side_by_side("Simple average rates, %", pd.concat(rates, axis=1, sort=False), 2),
+        _side_by_side("Real income change, %", _with_difference(pd.concat(welfare, axis=1, sort=False)), "+.3f"),
+        _side_by_side("Simple average rates, %", pd.concat(rates, axis=1, sort=False), ".2f"),
     ]
 
 
@@ -139,10 +140,25 @@ def _verdict(value: float, limit: float | None) -> str | Cell:
     return Cell("pass", "good") if value <= limit else Cell("fail", "bad")
 
 
-def _side_by_side(title: str, frame: pd.DataFrame, digits: int) -> Sheet:
+def _with_world(welfare: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Series:
+    """Real income by economy, and below it of the world where the run tells."""
+    import pandas as pd
+
+    gains = welfare.set_index("economy")["real_income_change_pct"]
+    if outcomes is None:
+        return gains
+    return pd.concat([gains, outcomes.set_index("economy").loc[[WORLD], "real_income_change_pct"]])
+
+
+def _with_difference(frame: pd.DataFrame) -> pd.DataFrame:
+    """With the difference of two runs beside them; of more runs every reader wants another one."""
+    return frame.assign(**{"2 less 1": frame["2"] - frame["1"]}) if len(frame.columns) == 2 else frame
+
+
+def _side_by_side(title: str, frame: pd.DataFrame, form: str) -> Sheet:
     keys = [str(name) for name in frame.index.names]
     rows = []
     for index, values in zip(frame.index, frame.itertuples(index=False), strict=True):
         labels = index if isinstance(index, tuple) else (index,)
-        rows.append((*map(str, labels), *("" if v != v else f"{v:.{digits}f}" for v in values)))
+        rows.append((*map(str, labels), *("" if v != v else f"{v:{form}}" for v in values)))
     return Sheet(title, (*keys, *map(str, frame.columns)), rows, left=len(keys))

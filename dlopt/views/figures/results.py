@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import pandas as pd
 from dlopt.trade.rates import KINDS
 from dlopt.views.figures.canvas import panels
 from dlopt.views.figures.network import link_map
+from dlopt.views.figures.worldmap import world
 from dlopt.views.report.pictures import policies_by_sector, way_of_the_solver
 
 if TYPE_CHECKING:
@@ -20,10 +21,18 @@ Read = Callable[[], pd.DataFrame]
 GOOD, BAD = "#1b5e20", "#b00020"
 
 
+def of_run(names: Sequence[str], read: Callable[[str], pd.DataFrame]) -> dict[str, Callable[[], Figure]]:
+    """Names of the pictures that the tables of a run have, and how to draw each."""
+    found: dict[str, Callable[[], Figure]] = {}
+    for name in names:
+        found |= of_table(name, partial(read, name))
+    return found
+
+
 def of_table(name: str, read: Read) -> dict[str, Callable[[], Figure]]:
     """Names of the pictures that one table has, and how to draw each; the table is read when it is drawn."""
     if name == "welfare":
-        return {"welfare": lambda: changes(read())}
+        return {"welfare": lambda: changes(read()), "map": lambda: world(read())}
     if name == "policies":
         present = set(read()["instrument"])
         return {kind: partial(_policies, read, kind) for kind in KINDS if kind in present}

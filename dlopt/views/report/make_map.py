@@ -56,7 +56,15 @@ def unwrapped(ring: list[Point]) -> list[list[Point]]:
     crosses = any(abs(a[0] - b[0]) > 180 for a, b in itertools.pairwise(ring))
     if not crosses:
         return [ring]
-    return [[(x if x * side > 0 else 180.0 * side, y) for x, y in ring] for side in (1, -1)]
+    halves = []
+    for side in (1, -1):
+        inside = [x * side > 0 for x, _ in ring]
+        # Of the other side only the points next to this one are kept, on the edge: the rest would draw a line along it.
+        around = zip(inside, [False, *inside[:-1]], [*inside[1:], False], strict=True)
+        near = [any(three) for three in around]
+        edge = 180.0 * side
+        halves.append([(x if x * side > 0 else edge, y) for (x, y), keep in zip(ring, near, strict=True) if keep])
+    return halves
 
 
 def arcs_of(topology: dict[str, Any]) -> list[list[Point]]:

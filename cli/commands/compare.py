@@ -1,0 +1,105 @@
+"""`dlopt runs compare A B ...`: runs side by side, on screen, in a file, as a figure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .named import RunsOrSweeps
+
+if TYPE_CHECKING:
+    from dlopt.kind import Kind, Sheet
+    from dlopt.runs import RunRecord
+
+FORMATS = ("csv", "xlsx", "tex", "md", "html", "parquet")
+
+
+def compare(
+    runs: RunsOrSweeps,
+    to: Annotated[
+        str | None, typer.Option(help="Also write a table: a file, or csv, xlsx, tex, md, html for comparison.FORMAT.")
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Also draw real income in all runs: .pdf, .png or .svg.")] = None,
+) -> None:
+    """Results of runs of one kind side by side, and their config where it differs. A sweep stands for all its runs."""
+    from dlopt.errors import DloptError
+    from dlopt.runs import read_run
+    from dlopt.runs.tables import config_differences
+    from dlopt.store.exports import check_suffix
+    from dlopt.views.comparison import compared, names_of, runs_of
+    from dlopt.views.comparison import figure as drawn
+    from dlopt.views.figures.sizes import SUFFIXES, write_figure
+    from dlopt.views.sheets import rendered
+
+    from ..terminal.screen import output, shown
+    from ..terminal.sheets import ended
+
+    target = None if to is None else Path(f"comparison.{to}" if to in FORMATS else to)
+    if target is not None:
+        check_suffix(target, tuple(f".{word}" for word in FORMATS))
+    if figure is not None:
+        check_suffix(figure, SUFFIXES)
+    folders = runs_of(runs)
+    if len(folders) < 2:
+        raise DloptError("`dlopt runs compare` needs two runs or more.")
+    records = [read_run(folder) for folder in folders]
+    kind, names = common_kind(folders, records), names_of(folders)
+    for name, folder, record in zip(names, folders, records, strict=True):
+        status = record.status.replace("_", " ")
+        output.print(
+            f"{name}  {shown(folder.absolute())}  [dim]{record.scenario}, {record.calibration['name']}, {status}[/]"
+        )
+    output.print()
+    both = [ended(record, folder) for folder, record in zip(folders, records, strict=True)]
+    for sheet in kind.compare(both):
+        output.print(rendered(_named(sheet, names)))
+    differences = config_differences(folders)
+    if differences:
+        from .runs import table_of
+
+        table = table_of("Config, where it differs", ["key", *names])
+        for key, values in differences.items():
+            table.add_row(key, *(str(value) for value in values))
+        output.print(table)
+    if target is None and figure is None:
+        return
+    frame = compared(kind, folders, names, both)
+    if target is not None:
+        from dlopt.views.comparison import write
+
+        write(frame, target)
+        output.print(shown(target.absolute()), style="cyan", soft_wrap=True)
+    if figure is not None:
+        write_figure(drawn(frame, names), figure)
+        output.print(shown(figure.absolute()), style="cyan", soft_wrap=True)
+
+
+def _named(sheet: Sheet, names: Sequence[str]) -> Sheet:
+    """Columns that a kind numbers by position, under the names of the runs."""
+    numbers = {str(k): name for k, name in enumerate(names, start=1)}
+
+    def renamed(column: str) -> str:
+        return " less ".join(numbers.get(part, part) for part in column.split(" less "))
+
+    return dataclasses.replace(sheet, columns=[renamed(column) for column in sheet.columns])
+
+
+def common_kind(folders: Sequence[Path], records: Sequence[RunRecord]) -> Kind:
+    """The kind of runs that are compared.
+
+    Raises:
+        DloptError: there are several that show different things, or a run's own is not installed.
+    """
+    from dlopt.errors import DloptError
+    from dlopt.registry import load_kind
+
+    kinds = [load_kind(record.kind) for record in records]
+    for folder, kind in zip(folders, kinds, strict=True):
+        if type(kind) is not type(kinds[0]):
+            both = f"{folder} is a run of kind {kind.name!r}, {folders[0]} of kind {kinds[0].name!r}"
+            raise DloptError(f"{both}: only runs of one kind can be compared.")
+    return kinds[0]
