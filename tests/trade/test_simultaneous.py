@@ -20,8 +20,10 @@ from dlopt.framework.outcome import Outcome
 from dlopt.framework.simultaneous import PHASE, Simultaneous, play_at_once
 from dlopt.framework.tape import Tape
 from dlopt.trade.api import build_model, solve_nash
+from dlopt.trade.calibration import Calibration
 from dlopt.trade.game import TradeGame, TradePoint, own_welfare
-from dlopt.trade.instruments import build_instruments
+from dlopt.trade.instruments import Instruments, build_instruments
+from dlopt.trade.model import TradeModel
 from dlopt.trade.results import Iteration, SolveResult
 from dlopt.trade.run import Run
 
@@ -130,10 +132,10 @@ def test_where_it_does_not_converge_the_dense_solver_takes_over(monkeypatch: pyt
     assert "too many for the dense one" in refused.message
 
 
-def test_an_unusual_world_is_certified_or_not_called_converged() -> None:
-    """Flows over ten orders of magnitude, missing flows, an economy of a millionth of the world, tariffs of 100 %."""
-    world = synthetic(5, 4, seed=3, policies="tariffs")
-    draw = torch.Generator().manual_seed(4)
+def harsh_world(seed: int) -> Calibration:
+    """Flows over ten orders of magnitude, a fifth missing, an economy of a millionth of the world, tariffs of 100 %."""
+    world = synthetic(5, 4, seed=seed, policies="tariffs")
+    draw = torch.Generator().manual_seed(seed)
     n = world.n_economies
     abroad = ~torch.eye(n, dtype=torch.bool)[:, :, None]
     size = 10 ** (-10 * torch.rand(world.trade.shape, generator=draw, dtype=torch.float64))
@@ -142,15 +144,40 @@ def test_an_unusual_world_is_certified_or_not_called_converged() -> None:
     trade[n - 1] *= 1e-6
     trade[:, n - 1] *= 1e-6
     tariff = torch.where(abroad, 1.0, 0.0) * torch.ones_like(world.tariff)
-    result = solve_nash(
-        dataclasses.replace(world, trade=trade, tariff=tariff), instruments=InstrumentChoice("by_sector")
-    )
+    return dataclasses.replace(world, trade=trade, tariff=tariff)
+
+
+SUBSIDIES_TOO = InstrumentChoice("mfn", subsidy="by_sector")
+
+
+@pytest.mark.parametrize(
+    ("seed", "chosen"),
+    [(4, InstrumentChoice("by_sector")), (5, InstrumentChoice("by_sector")), (6, InstrumentChoice("mfn")),
+     (5, SUBSIDIES_TOO)],
+)  # fmt: skip
+def test_a_harsh_world_is_solved_as_the_dense_solver_solves_it_or_not_called_converged(
+    seed: int, chosen: InstrumentChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Welfare is that of the dense solver, first-order conditions hold, a third of the instruments at a bound."""
+    bounds = Bounds(tariff=(0.0, 0.15), subsidy=(0.0, 0.1))
+    monkeypatch.setattr("dlopt.framework.nash.DENSE_FASTER", 0)
+    monkeypatch.setattr("dlopt.framework.answer.DENSE_SEARCH", 0)
+    result = solve_nash(harsh_world(seed), instruments=chosen, bounds=bounds)
     assert result.status in ("converged", "not_converged")
+    assert isinstance(result.model, TradeModel)
+    assert isinstance(result.instruments, Instruments)
+    game = TradeGame(result.model, result.instruments)
+    point = game.point(result.instruments.average(result.wedges))
+    assert point is not None
     if result.status == "converged":
-        game = TradeGame(result.model, result.instruments)  # type: ignore[arg-type]
-        point = game.point(result.instruments.average(result.wedges))  # type: ignore[union-attr]
-        assert point is not None
+        assert result.certificate.at_bound >= result.instruments.count / 3
         assert nash.first_order_residual(game, point) <= 1e-8
+        start = game.point(game.instruments.average(game.fixed))
+        assert start is not None
+        outcome, wanted = nash._play_densely(game, start, JointNewton(), Monitor())
+        assert isinstance(wanted, TradePoint)
+        if outcome is Outcome.CONVERGED:
+            assert float((point.log_welfare - wanted.log_welfare).abs().max()) <= 1e-9
 
 
 DUAL = InstrumentChoice("by_sector", subsidy="by_sector")
