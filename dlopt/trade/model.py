@@ -32,8 +32,8 @@ MakeSolver = Callable[["Linearisation"], LinearSolver]
 DENSE_UP_TO = 4000
 """Unknowns up to which Jacobians are formed and factorised; larger systems are solved matrix-free (docs/scaling.md)."""
 
-_CELLS_TOGETHER = 4_000_000
-"""Flows in one batch of problems: some hundred MB of intermediate results."""
+_CELLS_TOGETHER = 1_000_000
+"""Flows in one batch of problems: some hundred MB of intermediate results at the most."""
 
 
 def between(first: LogWedges, last: LogWedges, share: float | Tensor) -> LogWedges:
