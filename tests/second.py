@@ -7,6 +7,7 @@ Newton method of their own, and spending from one linear system, since it is lin
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -78,6 +79,13 @@ class World:
         self.start: Array = np.concatenate((np.zeros(self.n), np.log(labour).ravel()))
         self.initial = self._outcome(self.start, rates)[0]
 
+    def shocked(self, cost: Array, productivity: Array, labour: Array) -> World:
+        """The world in which iceberg costs, productivity and labour are multiplied; welfare is relative to before."""
+        other = copy.copy(self)
+        other.technology = self.technology * (productivity[:, None, :] / cost) ** self.theta
+        other.workers = self.workers * labour
+        return other
+
     def welfare(self, rates: Rates, start: Array | None = None) -> Array:
         """Real income relative to the baseline, `[country]`."""
         return np.asarray(self._outcome(self.solve(rates, start), rates)[0] / self.initial)
@@ -86,6 +94,35 @@ class World:
         """As `welfare`, on the branch of equilibria that Newton finds from a guess; None where it finds none."""
         found = self._newton(rates, guess)
         return None if found is None else np.asarray(self._outcome(found, rates)[0] / self.initial)
+
+    def closed(self, rates: Rates, deficits: str, phi: float, tax_cut: bool) -> tuple[Array, Array]:
+        """Real income and welfare where transfers follow incomes and labour real wages, by repeated solves."""
+        other, before = copy.copy(self), self.initial
+        held = self.transfer * self.total
+        z = None
+        for _ in range(200):
+            z = other.solve(rates, z)
+            real, _, _, index = other._outcome(z, rates)
+            income, transfer, wage = real * index, other.transfer * self.total, np.exp(z[: self.n])
+            after = held
+            if deficits == "share":
+                after = held * income.sum() / before.sum()
+            elif deficits == "proportional":
+                ratio = held / before
+                after = income * (ratio - (ratio * income).sum() / income.sum())
+            kept = (income - transfer) / other.workers if tax_cut else wage
+            kept0 = (before - held) / self.workers if tax_cut else np.ones(self.n)
+            workers = self.workers * (kept / kept0 / index) ** phi
+            gap = max(np.abs(after - transfer).max() / self.total, np.abs(workers / other.workers - 1).max())
+            other = copy.copy(other)
+            other.transfer, other.workers = after / self.total, workers
+            if gap < 1e-13:
+                break
+        else:
+            raise NoEquilibriumError
+        paid, paid0 = kept * workers / index, kept0 * self.workers
+        a = phi / (1 + phi)
+        return real / before, (real - a * paid) / (before - a * paid0)
 
     def flows(self, rates: Rates) -> Array:
         """Spending `[origin, destination, sector]`."""
@@ -148,8 +185,8 @@ class World:
         employed[0] = np.log((wage * self.workers).sum() / self.total)
         return np.concatenate((employed, pay.ravel()))
 
-    def _outcome(self, z: Array, rates: Rates) -> tuple[Array, Array, Array]:
-        """Real income `[country]`, flows, and what producers keep `[country, sector]`."""
+    def _outcome(self, z: Array, rates: Rates) -> tuple[Array, Array, Array, Array]:
+        """Real income `[country]`, flows, what producers keep `[country, sector]`, and the price of consumption."""
         n, j = self.n, self.j
         wage, labour = np.exp(z[:n]), np.exp(z[n:]).reshape(n, j)
         wedge = rates.wedge()
@@ -182,7 +219,8 @@ class World:
         flows = share * spending.reshape(n, j)
         earned = fixed + np.einsum("nmj,mj->n", income, spending.reshape(n, j))
         kept = (flows / wedge).sum(1)
-        return earned / np.exp((self.alpha * price).sum(1)), flows, kept
+        index = np.exp((self.alpha * price).sum(1))
+        return earned / index, flows, kept, index
 
 
 def world_of(calibration: Any, accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0) -> World:

@@ -6,10 +6,13 @@ from dlopt.policies.retaliation import retaliate, sides
 from dlopt.policies.rules import PolicyWordsError, Rule
 from dlopt.policies.schedule import is_schedule, read_schedule, rules_of
 from dlopt.policies.shipped import Schedule, schedules, shipped_schedule
+from dlopt.policies.shocks import AppliedShock, shock_from
+from dlopt.policies.weights import weights_from
 from dlopt.policies.words import parse_policy
 
 __all__ = [
     "Applied",
+    "AppliedShock",
     "PolicyWordsError",
     "Rule",
     "Schedule",
@@ -23,5 +26,7 @@ __all__ = [
     "rules_of",
     "schedules",
     "shipped_schedule",
+    "shock_from",
     "sides",
+    "weights_from",
 ]

@@ -50,8 +50,8 @@ def _sentence(sentence: str) -> list[Rule]:
     what = what.strip()
     answer = _RECIPROCAL.fullmatch(what)
     if answer is not None:
-        partners = _listed(answer["partners"])
-        return [Rule(actor, "reciprocal", partners=partners, where=repr(sentence)) for actor in _listed(who)]
+        partners = listed(answer["partners"])
+        return [Rule(actor, "reciprocal", partners=partners, where=repr(sentence)) for actor in listed(who)]
     found = _BODY.fullmatch(what)
     if found is None:
         raise PolicyWordsError(f"{what!r} in {sentence!r} cannot be understood. Write {FORM}.")
@@ -66,10 +66,8 @@ def _sentence(sentence: str) -> list[Rule]:
         raise PolicyWordsError(f"{sentence!r}: a subsidy is paid on all output of a sector; leave the partners out.")
     change: Change = "add" if found["sign"] and not found["set"] else "set"
     return [
-        Rule(
-            actor, change, rate, _listed(found["partners"]), _listed(found["sectors"]), instrument, where=repr(sentence)
-        )
-        for actor in _listed(who)
+        Rule(actor, change, rate, listed(found["partners"]), listed(found["sectors"]), instrument, where=repr(sentence))
+        for actor in listed(who)
     ]
 
 
@@ -87,7 +85,7 @@ def _instrument(word: str | None) -> Instrument:
     return next(name for key, name in _INSTRUMENTS.items() if text.startswith(key[:6]))
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
+def listed(text: str | None) -> tuple[str, ...]:
     """Names separated by commas; a name in double quotes may hold commas itself."""
     if text is None:
         return ()

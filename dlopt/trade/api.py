@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import torch
+from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.best_response import BestResponse
@@ -16,17 +18,20 @@ from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions
 from dlopt.framework.tape import Tape
 from dlopt.trade.accounting import Accounting, AccountingWord
-from dlopt.trade.balance import Deficits, DeficitsWord, balanced
+from dlopt.trade.balance import balanced
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, Certificate
+from dlopt.trade.closure import Closure, Deficits, DeficitsWord
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import Objective, own_welfare
 from dlopt.trade.instruments import Bounds, InstrumentChoice, InstrumentError, Instruments, Partners, build_instruments
 from dlopt.trade.model import MakeSolver, TradeModel
 from dlopt.trade.planner import OBJECTIVES, Goal, planner_weights, ruined_in_words, weighted_welfare
 from dlopt.trade.policy import Policy
+from dlopt.trade.politics import Politics
 from dlopt.trade.results import Move, SolveResult
 from dlopt.trade.run import OnIteration, Run, iteration, trouble
+from dlopt.trade.shocks import Shock, struck
 
 Choice = InstrumentChoice | Instruments | Mapping[str, Any]
 """Which rates players choose: by kind and mode, as a mapping of the same, or built by `build_instruments`."""
@@ -36,6 +41,27 @@ Weights = Literal["income", "equal"] | Mapping[str, float]
 """Of the planner: by world income, equal, or by economy."""
 
 
+class Extensions(TypedDict, total=False):
+    """What else every solver takes, by keyword; what is left out changes nothing.
+
+    Attributes:
+        shocks: changes of trade costs, productivity and labour. All results are relative to the baseline before them.
+        political_weights: of the income of each sector in what its government maximises, `[country, sector]`; ones are
+            welfare (see `dlopt.trade.politics`).
+        labour_supply: elasticity of labour to real wages after tax; 0 is fixed labour.
+        revenue: net tax revenue is rebated `lump_sum`, or used to cut the tax on labour income (`income_tax`), which
+            matters where labour is supplied elastically.
+    """
+
+    shocks: Shock | None
+    political_weights: Tensor | None
+    labour_supply: float
+    revenue: Literal["lump_sum", "income_tax"]
+
+
+REVENUE = ("lump_sum", "income_tax")
+
+
 class ObjectiveError(DloptError):
     """An objective that cannot be maximised."""
 
@@ -43,32 +69,66 @@ class ObjectiveError(DloptError):
 def build_model(
     calibration: Calibration, accounting: AccountingWord = "standard",
     deficits: DeficitsWord = "none", psi_scale: float = 1.0, linear_solver: MakeSolver | None = None,
+    **extensions: Unpack[Extensions],
 ) -> TradeModel:  # fmt: skip
     """Balance the calibration and set up the model in changes.
 
     Args:
         calibration: baseline.
         accounting: `standard` or `paper` (see `Accounting`).
-        deficits: `none` or `constant`.
+        deficits: `none`, `constant`, `share` of world income, or `proportional` to income (see `Deficits`).
         psi_scale: multiplies the scale elasticities.
         linear_solver: from a `Linearisation` of the equilibrium to what solves with its Jacobian, for example
             `dlopt.trade.krylov.KrylovFactors`; default: factors, or matrix-free for large worlds.
+        extensions: see `Extensions`.
 
     Raises:
         BalanceError: no balanced baseline could be found.
+        ShockError: a shock that cannot be, or after which there is no equilibrium.
         UnknownNameError: an unknown accounting or treatment of deficits.
     """
     for kind, value, valid in (("accounting", accounting, Accounting), ("deficits", deficits, Deficits)):
         if value not in [member.value for member in valid]:
             raise UnknownNameError(f"value of {kind}", value, [member.value for member in valid])
     baseline, transfer = balanced(calibration, accounting, deficits)
-    return TradeModel(baseline, accounting, psi_scale, transfer, given=calibration, linear_solver=linear_solver)
+    model = TradeModel(baseline, accounting, psi_scale, transfer, given=calibration, linear_solver=linear_solver)
+    for name in extensions:
+        if name not in Extensions.__annotations__:
+            raise TypeError(f"Unknown argument {name!r}. Known besides: {', '.join(Extensions.__annotations__)}.")
+    return extended(model, deficits, extensions)
+
+
+def extended(model: TradeModel, deficits: DeficitsWord, extensions: Extensions) -> TradeModel:
+    """A model with what moves beside the base model's equations.
+
+    Raises:
+        DloptError: an elasticity that is none.
+        UnknownNameError: an unknown use of revenue.
+    """
+    rule, elasticity = Deficits(deficits), extensions.get("labour_supply", 0.0)
+    revenue = extensions.get("revenue", "lump_sum")
+    if revenue not in REVENUE:
+        raise UnknownNameError("value of revenue", revenue, REVENUE)
+    if not 0 <= elasticity < math.inf:
+        raise DloptError(f"labour_supply is {elasticity:g}: an elasticity is a finite number, 0 or more.")
+    if elasticity or rule in (Deficits.SHARE, Deficits.PROPORTIONAL):
+        ones = torch.ones_like(model.income)
+        model.closure = Closure(
+            rule, float(elasticity), revenue == "income_tax", model.transfer, model.income, model.value_added, ones
+        )
+    weights = extensions.get("political_weights")
+    if weights is not None and bool((weights != 1).any()):
+        model.politics = Politics.of(model, weights)
+    model.extensions = {"deficits": deficits, **extensions}
+    shock = extensions.get("shocks")
+    return model if shock is None else struck(model, shock)
 
 
 def solve_equilibrium(
     calibration: Calibration, policy: Policy | None = None, *, accounting: AccountingWord = "standard",
     deficits: DeficitsWord = "none", psi_scale: float = 1.0, tolerance: float | None = None,
     on_iteration: OnIteration | None = None, linear_solver: MakeSolver | None = None,
+    **extensions: Unpack[Extensions],
 ) -> SolveResult:  # fmt: skip
     """The world under given policies (default: the baseline's own).
 
@@ -76,17 +136,18 @@ def solve_equilibrium(
         calibration: baseline; balanced first.
         policy: all rates, fractions.
         accounting: `standard` or `paper` (see `Accounting`).
-        deficits: `none` or `constant`.
+        deficits: `none`, `constant`, `share` of world income, or `proportional` to income (see `Deficits`).
         psi_scale: multiplies the scale elasticities.
         tolerance: largest absolute log residual; default 1e-11, at most 1e-10 counts as converged.
         on_iteration: told once, at the end.
         linear_solver: see `build_model`.
+        extensions: see `Extensions`.
 
     Raises:
         BalanceError, PolicyError, UnknownNameError: bad input.
     """
     started = time.perf_counter()
-    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver)
+    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver, **extensions)
     wedges = (policy or Policy.of(calibration)).log_wedges()
     options = RootOptions(tolerance=tolerance if tolerance is not None else RootOptions.tolerance)
     found = find_equilibrium(model, wedges, options=options)
@@ -104,6 +165,7 @@ def solve_unilateral(
     bounds: Bounds = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
     psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: Init = "baseline", tolerance: float | None = None,
     on_iteration: OnIteration | None = None, tape: Tape | None = None, linear_solver: MakeSolver | None = None,
+    **extensions: Unpack[Extensions],
 ) -> SolveResult:  # fmt: skip
     """The best policies of one economy while all others keep theirs (see `solve_nash` for the arguments).
 
@@ -112,7 +174,7 @@ def solve_unilateral(
     return solve_nash(
         calibration, players=(player,), instruments=instruments, partners=partners, bounds=bounds,
         accounting=accounting, deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=init,
-        tolerance=tolerance, on_iteration=on_iteration, tape=tape, linear_solver=linear_solver,
+        tolerance=tolerance, on_iteration=on_iteration, tape=tape, linear_solver=linear_solver, **extensions,
     )  # fmt: skip
 
 
@@ -122,6 +184,7 @@ def solve_moves(
     accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0, starts: int = 1,
     seed: int = 0, init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
     tape: Tape | None = None, linear_solver: MakeSolver | None = None,
+    **extensions: Unpack[Extensions],
 ) -> SolveResult:  # fmt: skip
     """Economies move one after the other, each choosing what is best for itself and keeping it from then on.
 
@@ -137,7 +200,7 @@ def solve_moves(
         result = solve_unilateral(
             calibration, player, instruments=instruments, partners=partners, bounds=bounds, accounting=accounting,
             deficits=deficits, psi_scale=psi_scale, starts=starts, seed=seed, init=state, tolerance=tolerance,
-            on_iteration=on_iteration, tape=tape, linear_solver=linear_solver,
+            on_iteration=on_iteration, tape=tape, linear_solver=linear_solver, **extensions,
         )  # fmt: skip
         done.append(Move(player, result.status, result.real_income_change_pct))
         state = result.policy
@@ -155,6 +218,7 @@ def solve_nash(
     solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
     init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
     tape: Tape | None = None, objective: Objective | None = None, linear_solver: MakeSolver | None = None,
+    **extensions: Unpack[Extensions],
 ) -> SolveResult:  # fmt: skip
     """Policies from which no player gains by deviating alone.
 
@@ -169,7 +233,7 @@ def solve_nash(
         unions: customs unions among the players: one external policy, none inside, joint welfare.
         bounds: of the rates.
         accounting: `standard` or `paper`.
-        deficits: `none` or `constant`.
+        deficits: `none`, `constant`, `share` of world income, or `proportional` to income (see `Deficits`).
         psi_scale: multiplies the scale elasticities.
         solver: `JointNewton` (default) or `BestResponse` (Algorithm 1 of the paper).
         starts: random starts from which each player re-optimises alone; from 2 on, the whole game is also played
@@ -184,12 +248,13 @@ def solve_nash(
             order of the calibration, to objectives `[player]`, twice differentiable in torch. Gains are then stated
             in 1/100 of its unit.
         linear_solver: see `build_model`.
+        extensions: see `Extensions`.
 
     Raises:
         BalanceError, InstrumentError, NoEquilibriumError, ObjectiveError, UnknownNameError: bad input.
     """
     tape = tape or Tape()
-    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver)
+    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver, **extensions)
     chosen = _chosen(model, instruments, bounds, players, partners, unions)
     goal = own_welfare(model, chosen.members) if objective is None else _checked(objective, model, len(chosen.members))
     run = Run(model, chosen, starts, seed, init, tolerance, on_iteration, tape)
@@ -203,6 +268,7 @@ def solve_cooperative(
     bounds: Bounds = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
     psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: Init = "baseline", tolerance: float | None = None,
     on_iteration: OnIteration | None = None, tape: Tape | None = None, linear_solver: MakeSolver | None = None,
+    **extensions: Unpack[Extensions],
 ) -> SolveResult:  # fmt: skip
     """The policies one planner would choose for all economies.
 
@@ -226,7 +292,7 @@ def solve_cooperative(
         raise UnknownNameError("value of objective", objective, OBJECTIVES)
     if callable(objective) and no_losers:
         raise ObjectiveError("no_losers is for weighted welfare: write the constraint into the objective, or leave it.")
-    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver)
+    model = build_model(calibration, accounting, deficits, psi_scale, linear_solver, **extensions)
     chosen = _chosen(model, instruments, bounds)
     chosen = dataclasses.replace(chosen, owner=torch.zeros_like(chosen.owner))
     weight = planner_weights(model, weights)

@@ -49,18 +49,17 @@ def as_model(model: TradeModel, instruments: Instruments, by_hand: bool = False)
         return model.residual(u, instruments.apply(a, game.fixed))
 
     def objectives(u: Tensor, a: Tensor) -> Tensor:
-        return game.objective(model.log_welfare(u))
+        return game.values(game.forms.of(u))
 
     derivatives = Derivatives(curvature=_curvature(game)) if by_hand else None
-    baseline = torch.zeros(model.size, dtype=model.theta.dtype)
     name = model.calibration.name
     return EquilibriumModel(
-        residual, objectives, instruments.players, chosen, baseline, derivatives=derivatives, name=name
+        residual, objectives, instruments.players, chosen, model.start, derivatives=derivatives, name=name
     )
 
 
 def _curvature(game: TradeGame) -> HessianProduct:
-    model, instruments, rows = game.model, game.instruments, game.welfare_rows
+    model, instruments, rows = game.model, game.instruments, game.form_rows
     everything = torch.arange(instruments.count)
 
     def curvature(
@@ -68,8 +67,8 @@ def _curvature(game: TradeGame) -> HessianProduct:
     ) -> tuple[Tensor, Tensor]:
         """Of `weight' W - multiplier' F` along directions, from the structure of the equations."""
         second = Curvature(Linearisation(model, u, instruments.apply(a, game.fixed)), multiplier)
-        at = model.log_welfare(u)
-        of_welfare = torch.autograd.functional.hessian(lambda log_welfare: weight @ game.objective(log_welfare), at)  # type: ignore[no-untyped-call]
+        at = game.forms.of(u)
+        of_welfare = torch.autograd.functional.hessian(lambda forms: weight @ game.values(forms), at)  # type: ignore[no-untyped-call]
         h_u = rows.T @ (of_welfare @ (rows @ du)) - second.along(du) - second.mixed(instruments, everything) @ da
         h_a = -second.mixed_along(instruments, du) - second.direct(instruments, everything) @ da
         return h_u, h_a

@@ -8,8 +8,6 @@ moves sector labour by a factor of up to two, and is no baseline.)
 from __future__ import annotations
 
 import dataclasses
-import enum
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +16,7 @@ from dlopt.errors import DloptError
 from dlopt.framework.outcome import Outcome
 from dlopt.trade.accounting import Accounting, exporter_share, importer_share
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.closure import Deficits
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.model import State, TradeModel
 from dlopt.trade.policy import Policy
@@ -25,19 +24,6 @@ from dlopt.trade.policy import Policy
 
 class BalanceError(DloptError):
     """No balanced baseline could be found."""
-
-
-class Deficits(enum.StrEnum):
-    """What happens to the trade deficits in the data."""
-
-    NONE = "none"
-    """The baseline has none."""
-    CONSTANT = "constant"
-    """Each country goes on receiving its deficit, in units of the numeraire (world value added)."""
-
-
-DeficitsWord = Deficits | Literal["none", "constant"]
-"""A treatment of deficits, or its name."""
 
 
 def implied_deficit(calibration: Calibration, accounting: Accounting | str = Accounting.STANDARD) -> Tensor:
@@ -81,7 +67,7 @@ def balancing_model(
     policy = Policy.of(calibration)
     tau, epsilon, sigma = policy.log_wedges()
     transfer = torch.zeros(calibration.n_economies, dtype=calibration.trade.dtype)
-    if Deficits(deficits) is Deficits.CONSTANT:
+    if Deficits(deficits) is not Deficits.NONE:  # the rules differ in what policies do to transfers
         transfer = implied_deficit(calibration, accounting)
     revenue = (calibration.trade * (sigma[:, None] - tau - epsilon).exp()).sum(1)
     materials = calibration.input_share * ((1 - calibration.value_added_share) * revenue)[:, None, :]

@@ -29,7 +29,8 @@ from dlopt.trade.wages import WagePoint, collapses, settle
 if TYPE_CHECKING:
     from dlopt.framework.conditions import Asked, Conditions
     from dlopt.framework.game import Point
-    from dlopt.trade.game import Objective, TradeGame, TradePoint
+    from dlopt.trade.forms import Values
+    from dlopt.trade.game import TradeGame, TradePoint
 
 EXACT = 1e-12
 """Residual of equilibria where nothing less exact is asked for."""
@@ -41,24 +42,24 @@ _FLOWS_TOGETHER = 600_000  # of worlds side by side: some 100 MB of weights
 
 
 class ObjectivesAt:
-    """First and second derivatives of objectives with respect to log welfare.
+    """First and second derivatives of objectives with respect to forms of the state (see `dlopt.trade.forms`).
 
     Args:
-        objective: from log welfare `[country]` to objectives `[player]`.
-        log_welfare: `[country]`.
+        values: from forms `[form]` to objectives `[player]`.
+        forms: `[form]`.
         players: those whose derivatives are wanted.
     """
 
-    def __init__(self, objective: Objective, log_welfare: Tensor, players: list[int]) -> None:
-        self._at = log_welfare.clone().requires_grad_()
-        values = objective(self._at)
+    def __init__(self, of: Values, forms: Tensor, players: list[int]) -> None:
+        self._at = forms.clone().requires_grad_()
+        values = of(self._at)
         self.values = values.detach()
         self._slopes = [torch.autograd.grad(values[p], self._at, create_graph=True)[0] for p in players]
         self.gradient = torch.stack([slope.detach() for slope in self._slopes], dim=1)
-        """`[country, column]`."""
+        """`[form, column]`."""
 
     def second_times(self, change: Tensor) -> Tensor:
-        """Derivative of `gradient` along changes of log welfare, `[country, column]`, or `[country, 1]` for all."""
+        """Derivative of `gradient` along changes of the forms, `[form, column]`, or `[form, 1]` for all."""
         out = torch.zeros_like(self.gradient)
         for column, slope in enumerate(self._slopes):
             if slope.requires_grad:
@@ -129,7 +130,12 @@ class TradeConditions:
         def adjoint(rhs: Tensor) -> Tensor:
             return gmres_together(at.transposed, preconditioner.solve_transposed, rhs, tolerance=accuracy)[0]
 
-        return SecondOrder(self._first, forward, adjoint, self.objectives_at.second_times)
+        world, forms = self.large.world, self.large.game.forms
+
+        def objective(dz: Tensor) -> Tensor:
+            return forms.fold(world, self.objectives_at.second_times(forms.along(world, dz)))
+
+        return SecondOrder(self._first, forward, adjoint, objective)
 
     def multipliers_of(self, player: int) -> Tensor:
         """One player's, `[unknown]`."""
@@ -155,7 +161,7 @@ class WageConditions:
 
     def __init__(self, large: LargeTradeGame, a: Tensor, at: WagePoint, columns: Columns) -> None:
         self.large, self.a, self.at, self.columns = large, a, at, columns
-        self._objectives = ObjectivesAt(large.game.objective, at.log_welfare, columns.players)
+        self._objectives = ObjectivesAt(large.game.values, at.log_welfare, columns.players)
         self.objectives = self._objectives.values
         self.residual = float(at.residual.abs().max())
 
@@ -215,7 +221,7 @@ class LargeTradeGame:
         self.owner, self.lower, self.upper, self.players = game.owner, game.lower, game.upper, game.players
         self.has_formula = game.instruments.kind == 0
         everybody = self.columns(None)
-        self.collapsed = collapses(self.world, self._fixed, everybody.active)
+        self.collapsed = collapses(self.world, self._fixed, everybody.active) and not game.forms.more
         """Whether the game is one in wages alone."""
         if everybody.unions:  # the formula is for flows from others: a planner's own are not
             inside = (game.instruments.tau >= 0) & everybody.between_members()[:, :, None]
@@ -250,7 +256,7 @@ class LargeTradeGame:
             return self._at_wages(a, near, accuracy, player)
         if near is not None:
             assert isinstance(near, TradeConditions)
-        z = torch.zeros(self.world.size, dtype=a.dtype) if near is None else near.at.z
+        z = self.world.reduced(self.game.model.start) if near is None else near.at.z
         tolerance = max(EXACT, min(1e-3, 10 * accuracy))
         found = self._settle(a, z, None if near is None else near.anchor, tolerance)
         if found is None:
@@ -344,7 +350,7 @@ class LargeTradeGame:
     def _at_wages(
         self, a: Tensor, near: Conditions | None, accuracy: float, player: int | None
     ) -> WageConditions | None:
-        wage = torch.zeros(self.world.n, dtype=a.dtype)
+        wage = self.game.model.start[: self.world.n]
         if isinstance(near, WageConditions):
             wage = near.at.wage
         elif isinstance(near, TradeConditions):
@@ -400,11 +406,8 @@ class LargeTradeGame:
 
     def _slopes(self, objectives: ObjectivesAt) -> Tensor:
         """Derivatives of objectives in the unknowns, `[unknown, column]`."""
-        slope = objectives.gradient
-        prices = (-self.world.alpha[:, :, None] * slope).reshape(self.world.cells, -1)
-        return torch.cat((torch.zeros_like(slope), slope, torch.zeros_like(prices), prices))
+        return self.game.forms.fold(self.world, objectives.gradient)
 
     def _objectives(self, at: SectorPoint, columns: Columns) -> ObjectivesAt:
-        _, income, _, price = self.world.split(at.z)
-        log_welfare = income - (self.world.alpha * price).sum(0)
-        return ObjectivesAt(self.game.objective, log_welfare, columns.players)
+        forms = self.game.forms.along(self.world, at.z[:, None])[:, 0]
+        return ObjectivesAt(self.game.values, forms, columns.players)

@@ -73,14 +73,28 @@ class Curvature:
         spending = spending - final - use @ d.pay + use.sum(2)[:, :, None] * d.spending
         pay = pay + use.sum(1)[:, :, None] * d.pay - use.transpose(1, 2) @ d.spending
         wage = du[:n]
-        earned = (mu.income * lin.labour_income)[:, None] * (wage - d.income)
+        of_labour_income = (mu.income * lin.labour_income)[:, None]
+        supply, transfer = torch.zeros_like(wage), torch.zeros_like(wage)
+        if lin.closure is not None:
+            index = (m.alpha[:, :, None] * du[offsets(n, j)[3] : offsets(n, j)[4]].view(n, j, -1)).sum(1)
+            supply, transfer = lin.closure.push(wage, d.income, index)
+        earned = of_labour_income * (wage + supply - d.income)
         income = income + final.sum(1) - earned + (mu.income * lin.transfer)[:, None] * d.income
         folded = self._fold(_Extended(price, cost, spending, pay, income))
         markets = mu.wage.clone()
         markets[m.reference] = 0.0
         _, _, lab, p, _ = offsets(n, j)
         folded[lab:p] += (markets[:, None] * lin.labour).reshape(-1, 1) * du[lab:p]
-        folded[:n] += earned + (mu.wage[m.reference] * lin.numeraire)[:, None] * wage
+        if lin.closure is not None:
+            of_transfer = (mu.income / lin.earned)[:, None]
+            folded[lab:p] -= ((markets[:, None] * lin.labour)[:, :, None] * supply[:, None]).reshape(n * j, -1)
+            folded[n : 2 * n] -= of_transfer * transfer
+            rows = lin.closure.pull(earned, -of_transfer * d.income)
+            curved = lin.closure.curved(of_labour_income - markets[:, None], of_transfer, d.income)
+            folded[:n] += rows[0]
+            folded[n : 2 * n] += rows[1] + curved
+            folded[p : p + n * j] += (m.alpha[:, :, None] * rows[2][:, None]).reshape(n * j, -1)
+        folded[:n] += earned + (mu.wage[m.reference] @ lin.numeraire)[:, None] * wage
         return folded
 
     def mixed(self, instruments: Instruments, columns: Tensor) -> Tensor:

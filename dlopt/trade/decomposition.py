@@ -6,10 +6,13 @@ At every equilibrium of the model the change of a country's welfare is, exactly,
             + sum_imports (p - b) dQ                                   tariffs x import volumes
             + sum_exports (export tax) dQ - sum_sales (subsidy) dQ     export taxes and subsidies x volumes
             + sum_sectors psi R dlogL                                  economies of scale
+            + w dL                                                     employment, where labour is supplied elastically
 
-with Q quantities, p consumer prices, b border prices (what the destination's residents and government together pay the
-origin's per unit) and R revenue of producers (docs/welfare.md derives it). Here it is integrated along the path of
-equilibria on which all log wedges move in proportion from the baseline to the solution (a Divisia integral).
+and, of transfers T, dT less T times the change of import prices. Here Q are quantities, p consumer
+prices, b border prices (what the destination's residents and government together pay the origin's per unit) and R the
+revenue of producers (docs/welfare.md derives it). It is integrated along the path of equilibria on which all log
+wedges move in proportion from the baseline to the solution (a Divisia integral). Where there is a shock
+(`dlopt.trade.shocks`), what it does at unchanged policies is a part of its own, and the path begins after it.
 """
 
 from __future__ import annotations
@@ -35,9 +38,13 @@ from dlopt.trade.model import LogWedges, State, TradeModel, between
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlopt.trade.closure import Closure
     from dlopt.trade.results import SolveResult
 
-COMPONENTS = ("terms_of_trade", "tariff_volume", "export_tax_volume", "subsidy_volume", "scale", "transfer")
+COMPONENTS = (
+    "terms_of_trade", "tariff_volume", "export_tax_volume", "subsidy_volume", "scale", "transfer", "employment",
+    "shock",
+)  # fmt: skip
 """The parts, in order: see docs/welfare.md."""
 
 TOLERANCE = 1e-10
@@ -95,8 +102,9 @@ def decompose(result: SolveResult) -> Decomposition:
     model, u, wedges = result.model, result.u, result.wedges
     if not result.certificate.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
         raise DecompositionError("Only an equilibrium can be decomposed, and this result is none.")
-    parts, nodes = _between(model, model.wedges0, torch.zeros_like(u), wedges, u)
-    return Decomposition(parts, model.log_welfare(u), nodes)
+    parts, nodes = _between(model, model.wedges0, model.start, wedges, u)
+    parts = torch.cat((parts, model.log_real_income(model.start)[:, None]), 1)
+    return Decomposition(parts, model.log_real_income(u), nodes)
 
 
 def _between(
@@ -106,7 +114,7 @@ def _between(
 
     Where the path between them is too crooked for one quadrature, its two halves are integrated.
     """
-    total = model.log_welfare(u1) - model.log_welfare(u0)
+    total = model.log_real_income(u1) - model.log_real_income(u0)
     series = torch.stack(((u0 + u1) / 2, (u1 - u0) / 2))
     for count in _NODES:
         found = _integral(model, wedges0, u0, wedges1, u1, series, count)
@@ -182,14 +190,32 @@ def rates(model: TradeModel, u: Tensor, wedges: LogWedges, du: Tensor, change: L
     border = flows * (1 - tariff) * abroad
     dborder = border * dprice - flows * tariff_slope * abroad
     exports, imports, bought = dborder.sum((-2, -1)), dborder.sum((-3, -1)), border.sum((-3, -1))
-    transfer = -model.transfer * imports / torch.where(bought > 0, bought, 1.0)
+    held, moved, supplied = model.transfer, torch.zeros_like(imports), torch.zeros_like(imports)
+    if model.closure is not None:
+        held, moved, supplied = _of_closure(model.closure, model, state, d)
+    valued = -held * imports / torch.where(bought > 0, bought, 1.0)
     revenue = model.revenue * (state.wage[..., None] + state.labour).exp() * model.sells
     parts = (
-        exports - imports - transfer,
+        exports - imports - valued,
         (flows * tariff * dquantity).sum((-3, -1)),
         (flows * export_tax * dquantity).sum((-2, -1)),
         -(flows * subsidy * dquantity).sum((-2, -1)),
         (revenue * model.psi * d.labour).sum(-1),
-        transfer,
+        moved + valued,
+        supplied * model.incomes(state, wedges)[0],
     )
     return torch.stack(parts, dim=-1) / (model.income * state.income.exp())[..., None]
+
+
+def _of_closure(closure: Closure, model: TradeModel, state: State, d: State) -> tuple[Tensor, Tensor, Tensor]:
+    """Transfers, their change, and the change of log labour supplied, `[..., country]` each."""
+    rows = [
+        table.reshape(-1, model.n) for s in (state, d) for table in (s.wage, s.income, (model.alpha * s.price).sum(-1))
+    ]
+    out = []
+    for wage, income, index, *change in zip(*rows, strict=True):
+        at = closure.at(wage, income, index)
+        supply, transfer = at.push(*(part[:, None] for part in change))
+        out.append(torch.stack((at.transfer, transfer[:, 0], supply[:, 0])))
+    held, moved, supplied = torch.stack(out, 1).reshape(3, *state.wage.shape)
+    return held, moved, supplied

@@ -48,10 +48,15 @@ class Linearisation:
         receipt_m = importer_receipt(m.accounting, *wedges)
         receipt_x = exporter_receipt(m.accounting, *wedges)
         taxes = (flows * receipt_m.value).sum((0, 2)) + (flows * receipt_x.value).sum((1, 2))
-        labour_income = m.value_added * state.wage.exp()
-        income = labour_income + taxes + m.transfer
+        at = None if m.closure is None else m.closure.at(state.wage, state.income, (m.alpha * state.price).sum(1))
+        self.closure = at
+        """Transfers and labour, with derivatives; None where neither moves."""
+        labour_income = m.value_added * (state.wage if at is None else state.wage + at.labour).exp()
+        transfer = m.transfer if at is None else at.transfer
+        self.earned = income = labour_income + taxes + transfer
+        """Income from all sources, `[country]`."""
         self.labour_income = labour_income / income
-        self.transfer = m.transfer / income
+        self.transfer = transfer / income
         to_importer = flows / income[None, :, None]
         to_exporter = flows / income[:, None, None]
         self.tariff, self.tariff_d, self.tariff_dd = (
@@ -63,7 +68,8 @@ class Linearisation:
         labour = m.labour_share * state.labour.exp()
         self.labour = labour / labour.sum(1, keepdim=True)
         numeraire = m.world_share * state.wage.exp()
-        self.numeraire = numeraire / numeraire.sum()
+        self.numeraire = numeraire / numeraire.sum(1, keepdim=True)
+        """Parts of the numeraire of each bloc, `[bloc, country]`."""
 
     def factors(self) -> LinearSolver:
         """Solves with the Jacobian and its transpose: by factors, or matrix-free above `TradeModel.dense_up_to`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
 from torch import Tensor
 
 from dlopt.framework.linear import LinearSolver
@@ -49,12 +48,12 @@ def find_equilibrium(
     from the baseline's to `wedges` in steps that adapt to what Newton can follow; theta*psi near one and large
     subsidies need it.
     """
-    u = start if start is not None else torch.zeros(model.size, dtype=model.theta.dtype)
+    u = start if start is not None else model.start
     direct = _newton(model, wedges, u, options, factorisation)
     if direct.outcome is Outcome.CONVERGED or not continuation:
         return direct
     done, step, iterations = 0.0, 0.25, direct.iterations
-    u = torch.zeros_like(u)
+    u = model.start
     previous: tuple[float, Tensor] | None = None
     current: LinearSolver | None = None
     while done < 1:

@@ -91,6 +91,16 @@ class EquilibriumFactors:
 
         # labour markets, one of them replaced by the numeraire
         out[w, lab].view(n, n, j)[country, country] = lin.labour
+        if lin.closure is not None:
+            unit, nothing = torch.eye(n, dtype=theta.dtype), lin.share.new_zeros((n, n))
+            for columns, moves in ((w, (unit, nothing, nothing)), (y, (nothing, unit, nothing))):
+                supply, transfer = lin.closure.push(*moves)
+                out[w, columns] -= supply
+                out[y, columns] += lin.labour_income[:, None] * supply + transfer / lin.earned[:, None]
+            by_index, _ = lin.closure.push(nothing, nothing, unit)  # no transfer depends on prices
+            prices = (by_index[:, :, None] * m.alpha).reshape(n, nj)
+            out[w, p] -= prices
+            out[y, p] += lin.labour_income[:, None] * prices
         out[m.reference] = 0
         out[m.reference, w] = lin.numeraire
         return out

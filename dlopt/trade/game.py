@@ -17,6 +17,7 @@ from dlopt.trade.conditions import LargeTradeGame
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
+from dlopt.trade.forms import Forms
 from dlopt.trade.inner import by_inner_loop
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, TradeModel
@@ -57,14 +58,14 @@ class TradeGame:
         self.fixed = fixed or model.wedges0
         self.owner, self.lower, self.upper = instruments.owner, instruments.lower, instruments.upper
         self.players = int(self.owner.max()) + 1
-        n, j = model.n, model.j
-        rows = torch.zeros((n, model.size), dtype=model.theta.dtype)
-        rows[torch.arange(n), n + torch.arange(n)] = 1.0
-        price = 2 * n + n * j
-        for country in range(n):
-            rows[country, price + country * j : price + (country + 1) * j] = -model.alpha[country]
-        self.welfare_rows = rows
-        """Derivative of log welfare with respect to the unknowns, `[country, unknown]`."""
+        self.forms = Forms(model)
+        """What objectives depend on."""
+        self.form_rows = self.forms.rows()
+        """Their derivative with respect to the unknowns, `[form, unknown]`."""
+
+    def values(self, forms: Tensor) -> Tensor:
+        """Objectives, `[player]`, from forms, `[form]`."""
+        return self.objective(self.forms.goals(forms))
 
     @cached_property
     def large(self) -> LargeTradeGame:
@@ -109,7 +110,10 @@ class TradePoint:
         self.game, self.a, self.equilibrium = game, a, equilibrium
         self.residual = equilibrium.residual
         self.log_welfare = game.model.log_welfare(equilibrium.u)
-        self.objectives = game.objective(self.log_welfare)
+        self.forms = game.forms.of(equilibrium.u)
+        self.log_goals = game.forms.goals(self.forms)
+        """Log of what each government cares for, over the baseline, `[country]`: of welfare, or more."""
+        self.objectives = game.values(self.forms)
         self.jointly = False
         """Whether second derivatives were asked for jointly; those alone are then parts of them, to the last bit."""
 
@@ -128,23 +132,23 @@ class TradePoint:
         return self.linearisation.factors()
 
     @cached_property
-    def _welfare_gradient(self) -> Tensor:
-        """Derivative of the objectives with respect to log welfare, `[player, country]`."""
-        variable = self.log_welfare.clone().requires_grad_()
-        values = self.game.objective(variable)
+    def _form_gradient(self) -> Tensor:
+        """Derivative of the objectives with respect to the forms, `[player, form]`."""
+        variable = self.forms.clone().requires_grad_()
+        values = self.game.values(variable)
         return torch.stack([torch.autograd.grad(value, variable, retain_graph=True)[0] for value in values])
 
-    def _welfare_hessian(self, player: int) -> Tensor:
-        """Second derivative of an objective with respect to log welfare, `[country, country]`."""
-        variable = self.log_welfare.clone().requires_grad_()
-        value = self.game.objective(variable)[player]
+    def _form_hessian(self, player: int) -> Tensor:
+        """Second derivative of an objective with respect to the forms, `[form, form]`."""
+        variable = self.forms.clone().requires_grad_()
+        value = self.game.values(variable)[player]
         gradient = torch.autograd.grad(value, variable, create_graph=True)[0]  # torch.func would take long to load
         return torch.stack([torch.autograd.grad(entry, variable, retain_graph=True)[0] for entry in gradient])
 
     @cached_property
     def multipliers(self) -> Tensor:
         """mu with F_u' mu_p = dW_p/du, `[unknown, player]`: one transposed solve for all players."""
-        rows = self._welfare_gradient @ self.game.welfare_rows
+        rows = self._form_gradient @ self.game.form_rows
         return self.factorisation.solve_transposed(rows.T)
 
     @cached_property
@@ -194,13 +198,13 @@ class TradePoint:
         return found[:, own] if self.jointly and not joint else found
 
     def _hessian(self, player: int, own: Tensor, joint: bool) -> Tensor:
-        instruments, rows = self.game.instruments, self.game.welfare_rows
+        instruments, rows = self.game.instruments, self.game.form_rows
         everyone = self.sensitivity if joint else self._own_sensitivity(own)
         mine = everyone[:, own] if joint else everyone
         curvature = Curvature(self.linearisation, self.multipliers[:, player])
         mixed = curvature.mixed(instruments, own)
         direct = curvature.direct(instruments, own)
-        outer = self._welfare_hessian(player) @ (rows @ mine)
+        outer = self._form_hessian(player) @ (rows @ mine)
         left = rows.T @ outer - curvature.along(mine)
         if joint:
             return (left - mixed).T @ everyone - curvature.mixed_along(instruments, mine).T - direct

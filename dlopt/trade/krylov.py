@@ -148,4 +148,7 @@ class KrylovFactors:
 def _weights(world: SectorModel, lin: Linearisation) -> SectorWeights:
     share, sales, tariff, export = (by_sector(t) for t in (lin.share, lin.sales, lin.tariff, lin.export))
     final, labour = by_sector(lin.final), by_sector(lin.labour)
-    return SectorWeights(world, share, sales, tariff, export, final, lin.use, lin.labour_income, labour, lin.numeraire)
+    closure = None if lin.closure is None else (lin.closure, lin.earned)
+    return SectorWeights(
+        world, share, sales, tariff, export, final, lin.use, lin.labour_income, labour, lin.numeraire, closure
+    )

@@ -8,8 +8,8 @@ Every equation reads `log(sum of exponentials of linear forms) = 0`, which is wh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -21,7 +21,10 @@ from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
 if TYPE_CHECKING:
+    from dlopt.trade.closure import Closure
     from dlopt.trade.derivatives import Linearisation
+    from dlopt.trade.politics import Politics
+    from dlopt.trade.shocks import Shock
 
 LogWedges = tuple[Tensor, Tensor, Tensor]
 """`(tau, epsilon, sigma)`: `[origin, destination, sector]` twice and `[country, sector]`."""
@@ -153,9 +156,17 @@ class TradeModel:
         self.use = self.materials * self.revenue[:, None, :]
         """Spending on s as an input of j, `[country, input sector, output sector]`."""
         self.labour_share = self.payroll / self.value_added[:, None]
-        self.world_share = self.value_added / self.value_added.sum()
-        self.reference = int(self.value_added.argmax())
-        """The country whose labour market is dropped for the numeraire (Walras)."""
+        self.trading_blocs()
+        self.start = torch.zeros(self.size, dtype=c.theta.dtype)
+        """The equilibrium at the baseline's policies: zero, but after a shock."""
+        self.shock: Shock | None = None
+        """What has changed beside policies (see `dlopt.trade.shocks.struck`); hats stay relative to before it."""
+        self.closure: Closure | None = None
+        """Transfers that move and labour that is supplied elastically; None where neither is."""
+        self.politics: Politics | None = None
+        """What governments care for besides welfare."""
+        self.extensions: Mapping[str, Any] = {}
+        """What made it other than the base model (see `dlopt.trade.api.extended`), so that it can be made again."""
         if check:
             self._check()
 
@@ -164,6 +175,22 @@ class TradeModel:
             f"TradeModel({self.calibration.name!r}: {self.n} economies, {self.j} sectors, {self.accounting.value} "
             f"accounting, {self.size} unknowns)"
         )
+
+    def trading_blocs(self) -> None:
+        """Set the numeraire of each set of countries that are linked by trade: all together are one such set.
+
+        Prices of countries that do not trade with each other, even through others, have no common unit.
+        """
+        linked = (self.trade > 0).any(2)
+        linked = linked | linked.T | torch.eye(self.n, dtype=torch.bool)
+        for _ in range(max(1, (self.n - 1).bit_length())):
+            linked = (linked.double() @ linked.double()) > 0
+        blocs = torch.unique(linked, dim=0)
+        share = torch.where(blocs, self.value_added, 0.0)
+        self.reference = share.argmax(1)
+        """The country of each bloc whose labour market is dropped for the numeraire (Walras), `[bloc]`."""
+        self.world_share = share / share.sum(1, keepdim=True)
+        """Shares in the value added of each bloc, `[bloc, country]`."""
 
     def _check(self) -> None:
         demand = self.alpha * self.income[:, None] + self.use.sum(2)
@@ -198,17 +225,31 @@ class TradeModel:
         flows = self.flows(state, wedges)
         tariffs = (flows * importer_share(self.accounting, *wedges)).sum((-3, -1))
         exports = (flows * exporter_share(self.accounting, *wedges)).sum((-2, -1))
-        return self.value_added * state.wage.exp(), tariffs, exports
+        return self.value_added * (state.wage + self.log_supply(state)).exp(), tariffs, exports
 
-    def log_welfare(self, u: Tensor) -> Tensor:
-        """log W^ (A.9, A.10), `[..., country]`; linear in the unknowns."""
+    def log_real_income(self, u: Tensor) -> Tensor:
+        """log of income over the price of consumption (A.9, A.10), `[..., country]`; linear in the unknowns."""
         state = State.of(u, self.n, self.j)
         return state.income - (self.alpha * state.price).sum(-1)
+
+    def log_welfare(self, u: Tensor) -> Tensor:
+        """log W^, `[..., country]`: of real income, less what work costs where labour is supplied elastically."""
+        if self.closure is None:
+            return self.log_real_income(u)
+        state = State.of(u, self.n, self.j)
+        return self.closure.log_welfare(state.wage, state.income, (self.alpha * state.price).sum(-1))
+
+    def log_supply(self, state: State) -> Tensor:
+        """log of labour supplied by those who are there, `[..., country]`."""
+        if self.closure is None:
+            return torch.zeros_like(state.wage)
+        return self.closure.supply(state.wage, state.income, (self.alpha * state.price).sum(-1))
 
     def residual(self, u: Tensor, wedges: LogWedges) -> Tensor:
         """Log residual of every equation (A.4) to (A.8), `[..., 2N + 3NJ]`, ordered like the unknowns.
 
-        The labour market of `reference` is replaced by the numeraire: world value added is constant. Cells that buy
+        The labour market of `reference` is replaced by the numeraire: world value added is constant (of each bloc,
+        where a shock has left several). Cells that buy
         or sell nothing in the baseline keep their hats at one. Leading axes of `u` and of the wedges are batches.
         """
         return self.equations(wedges)(u)
@@ -221,7 +262,6 @@ class TradeModel:
         exporter = exporter_share(self.accounting, *wedges)
         revenue0 = one_where_not(self.revenue, self.sells)
         spending0 = one_where_not(self.spending, self.buys)
-        reference = torch.arange(self.n, device=kappa.device) == self.reference
 
         def residual(u: Tensor) -> Tensor:
             state = State.of(u, self.n, self.j)
@@ -236,10 +276,13 @@ class TradeModel:
             demand = self.alpha * (self.income * state.income.exp())[..., None] + use
             expenditure = (one_where_not(demand, self.buys) / spending0).log() - state.expenditure
             taxes = (flows * importer).sum((-3, -1)) + (flows * exporter).sum((-2, -1))
-            earned = self.value_added * state.wage.exp() + taxes + self.transfer
+            supply = self.log_supply(state)
+            transfer = self.transfer if self.closure is None else self.closure.transfer(state.income)
+            earned = self.value_added * (state.wage + supply).exp() + taxes + transfer
             income = (earned / self.income).log() - state.income
-            numeraire = (self.world_share * state.wage.exp()).sum(-1, keepdim=True).log()
-            wage = torch.where(reference, numeraire, self.labour_residual(state))
+            wage = self.labour_residual(state, supply)
+            numeraire = (state.wage.exp() @ self.world_share.mT).log()
+            wage = wage.index_copy(-1, self.reference, numeraire)
             prices = torch.where(self.buys, prices, state.price)
             labour = torch.where(self.sells, labour, state.labour)
             expenditure = torch.where(self.buys, expenditure, state.expenditure)
@@ -247,13 +290,14 @@ class TradeModel:
 
         return residual
 
-    def labour_residual(self, state: State) -> Tensor:
-        """log of labour used over labour there (A.6), `[..., country]`: all countries, the redundant one included."""
-        return (self.labour_share * state.labour.exp()).sum(-1).log()
+    def labour_residual(self, state: State, supply: Tensor | None = None) -> Tensor:
+        """log of labour used over labour supplied (A.6), `[..., country]`: of all countries, the redundant one too."""
+        supply = self.log_supply(state) if supply is None else supply
+        return (self.labour_share * state.labour.exp()).sum(-1).log() - supply
 
     def walras_residual(self, u: Tensor) -> float:
         """The labour market that was dropped: zero at an equilibrium."""
-        return float(self.labour_residual(State.of(u, self.n, self.j))[self.reference].abs())
+        return float(self.labour_residual(State.of(u, self.n, self.j))[self.reference].abs().max())
 
 
 def one_where_not(values: Tensor, active: Tensor) -> Tensor:

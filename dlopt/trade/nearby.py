@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from dlopt.errors import DloptError
 from dlopt.framework.linear import LinearSolver
 from dlopt.framework.outcome import Outcome
+from dlopt.trade.api import extended
 from dlopt.trade.balance import balancing_model, closed_baseline
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.closure import DeficitsWord
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.model import LogWedges, TradeModel
@@ -37,7 +40,7 @@ class Nearby:
         self.result, self.model = result, result.model
         self.calibration: Calibration = self.model.given
         constant = bool((self.model.transfer != 0).any())
-        self.deficits = "constant" if constant else "none"
+        self.deficits: DeficitsWord = self.model.extensions.get("deficits", "constant" if constant else "none")
         start = balancing_model(self.calibration, self.model.accounting, self.deficits)
         self._balance = find_equilibrium(start, start.wedges0)
         self._untouched = result.wedges
@@ -63,6 +66,8 @@ class Nearby:
                 baseline, model.accounting, model.psi_scale, start.transfer, given=data,
                 linear_solver=model.linear_solver,
             )  # fmt: skip
+            same: dict[str, Any] = {**self.model.extensions}
+            model = extended(model, same.pop("deficits", self.deficits), same)  # type: ignore[arg-type]
         for parameter, amount in changes:
             model = shaken(model, parameter, amount)
         return model

@@ -36,8 +36,9 @@ def outcomes_table(result: SolveResult) -> pd.DataFrame:
         "consumer_price_change_pct": 100 * prices.expm1(),
         "real_wage_change_pct": 100 * (wages - prices).expm1(),
     }
-    before = _money(result, model.trade, model.wedges0, model.value_added)
-    after = _money(result, model.flows(state, result.wedges), result.wedges, model.value_added * wages.exp())
+    before = _money(result, model.calibration.trade, model.wedges0, model.payroll.sum(1))
+    paid, _, _ = model.incomes(state, result.wedges)
+    after = _money(result, model.flows(state, result.wedges), result.wedges, paid)
     pairs = {f"{name}{end}": money[name] for name in before for end, money in (("_initial", before), ("", after))}
     frame = pd.DataFrame(
         {"economy": [*result.calibration.economies, WORLD]}
@@ -67,7 +68,7 @@ def partner_table(result: SolveResult) -> pd.DataFrame:
         "partner": [names[k] for k in partner.tolist()],
     }
     flows = model.flows(result.state, result.wedges)
-    for end, trade, wedges in (("_initial", model.trade, model.wedges0), ("", flows, result.wedges)):
+    for end, trade, wedges in (("_initial", model.calibration.trade, model.wedges0), ("", flows, result.wedges)):
         tariff = trade * importer_share(model.accounting, *wedges)
         border, charged = (trade - tariff).sum(2), tariff.sum(2)
         columns[f"exports{end}"] = border[economy, partner].tolist()

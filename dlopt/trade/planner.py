@@ -137,11 +137,11 @@ def everybody_gains(at: Callable[[Objective], TradeGame], start: TradePoint, mon
     game = at(smallest_gain)
     point = game.adopt(start)
     for _ in range(20):
-        if float(point.log_welfare.min()) > 1e-4:
+        if float(point.log_goals.min()) > 1e-4:
             return point
         found = maximise(game, 0, point, AscentOptions(max_iterations=3), monitor, "search for gains")
         assert isinstance(found.point, TradePoint)
-        if found.outcome in (Outcome.CONVERGED, Outcome.STALLED) and float(found.point.log_welfare.min()) <= 1e-8:
+        if found.outcome in (Outcome.CONVERGED, Outcome.STALLED) and float(found.point.log_goals.min()) <= 1e-8:
             break
         point = found.point
     raise NoBargainError(
@@ -166,7 +166,7 @@ def protect(
         found = maximise(game, 0, point, AscentOptions(tolerance=1e-10), monitor, "multipliers")
         assert isinstance(found.point, TradePoint)
         point = found.point
-        gain = point.log_welfare.expm1()
+        gain = point.log_goals.expm1()
         # Complementarity: no shortfall, and no multiplier on an economy that gains.
         gap = float(torch.minimum(gain, multiplier / penalty).abs().max())
         multiplier = (multiplier - penalty * gain).clamp(min=0)

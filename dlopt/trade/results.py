@@ -140,7 +140,12 @@ class SolveResult(Shown):
 
     @cached_property
     def real_income_change_pct(self) -> Tensor:
-        """100 (W^ - 1), `[country]`."""
+        """Change of income over the price of consumption, per cent, `[country]`."""
+        return 100 * self.model.log_real_income(self.u).expm1()
+
+    @cached_property
+    def welfare_change_pct(self) -> Tensor:
+        """100 (W^ - 1), what governments care for, `[country]`: real income, less what more work costs."""
         return 100 * self.model.log_welfare(self.u).expm1()
 
     def sensitivity(self, to: str | Sequence[str] = ("theta", "psi")) -> Sensitivities:

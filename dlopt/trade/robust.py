@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 import torch
 from torch import Tensor
@@ -18,9 +18,10 @@ from dlopt.framework.game import Monitor
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.nash import NashResult, solve_nash
 from dlopt.framework.outcome import Outcome
-from dlopt.trade.api import build_model
+from dlopt.trade.api import Extensions, build_model
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
+from dlopt.trade.closure import DeficitsWord
 from dlopt.trade.game import TradeGame
 from dlopt.trade.instruments import Bounds, InstrumentChoice, Instruments, build_instruments
 from dlopt.trade.model import TradeModel
@@ -99,8 +100,8 @@ class RobustPolicy:
 def solve_robust(
     worlds: Sequence[Calibration], player: str, *, instruments: InstrumentChoice, criterion: Criterion = "expected",
     probabilities: Sequence[float] | None = None, bounds: Bounds = Bounds(),
-    accounting: Literal["standard", "paper"] = "standard", deficits: Literal["none", "constant"] = "none",
-    psi_scale: float = 1.0, starts: int = 1, seed: int = 0,
+    accounting: Literal["standard", "paper"] = "standard", deficits: DeficitsWord = "none",
+    psi_scale: float = 1.0, starts: int = 1, seed: int = 0, **extensions: Unpack[Extensions],
 ) -> RobustPolicy:  # fmt: skip
     """The best policy of one economy when the world is one of several.
 
@@ -111,7 +112,7 @@ def solve_robust(
         criterion: `expected`: mean real income; `minimax`: real income in the worst world; `regret`: the smallest
             loss, in the worst world, against what would have been best there.
         probabilities: of the worlds; equal by default. They matter for `expected` only.
-        bounds, accounting, deficits, psi_scale, starts, seed: as in `solve_nash`.
+        bounds, accounting, deficits, psi_scale, starts, seed, extensions: as in `solve_nash`.
 
     Raises:
         RobustError: worlds of different economies, sectors or instruments, or probabilities that are none.
@@ -120,7 +121,7 @@ def solve_robust(
     if criterion not in get_args(Criterion):
         raise UnknownNameError("value of criterion", criterion, get_args(Criterion))
     weight = _probabilities(worlds, probabilities)
-    models = [build_model(world, accounting, deficits, psi_scale) for world in worlds]
+    models = [build_model(world, accounting, deficits, psi_scale, **extensions) for world in worlds]
     chosen = _shared_instruments(models, instruments, bounds, player)
     games = [TradeGame(model, chosen) for model in models]
     search = _Search(chosen, starts, seed)

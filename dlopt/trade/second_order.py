@@ -38,8 +38,8 @@ class SecondOrder:
         first: weights, owners, multipliers.
         forward: solves with the Jacobian.
         adjoint: solves with its transpose.
-        objective: from changes of log welfare to the change of the objectives' derivatives with respect to log welfare,
-            `[country, column] -> [country, column]`; a single column is a direction common to all.
+        objective: from changes of the unknowns to those of the objectives' derivatives with respect to them,
+            `[unknown, column] -> [unknown, column]`; a single column is a direction common to all.
     """
 
     def __init__(self, first: FirstOrder, forward: Solve, adjoint: Solve, objective: Solve) -> None:
@@ -193,14 +193,24 @@ class SecondOrder:
         of_numeraire = markets[reference]
         markets = markets.clone()
         markets[reference] = 0
-        wage = wage + at.labour_income * (d_wage - d_income) * income + at.numeraire[:, None] * d_wage * of_numeraire
+        d_labour_income = d_wage - d_income
+        if at.closure is not None:
+            supply, _ = at.closure.push(d_wage, d_income, (s.alpha[:, :, None] * d_price).sum(0))
+            d_labour_income = d_labour_income + supply
+            of_labour = of_labour - at.labour * supply * markets
+            of_supply, of_transfer = at.labour_income * income, income / at.earned
+            rows = at.closure.pull(of_supply * d_labour_income, -of_transfer * d_income)
+            curved = at.closure.curved(of_supply - markets, of_transfer, d_income)
+            wage = wage + rows[0]
+            of_price = of_price + s.alpha[:, :, None] * rows[2]
+        wage = wage + at.labour_income * d_labour_income * income + (at.numeraire.T @ of_numeraire) * d_wage
         of_labour = of_labour + at.labour * d_labour * markets
         of_income = (at.final * (demand + base * (d_income - move.spending))).sum(0)
-        welfare = self._objective(d_income - (s.alpha[:, :, None] * d_price).sum(0))
-        of_income = of_income - welfare
-        of_price = of_price + s.alpha[:, :, None] * welfare[None]
+        if at.closure is not None:
+            of_income = of_income + rows[1] + curved
         columns = of_income.shape[1]
-        return torch.cat((wage, of_income, of_labour.reshape(-1, columns), of_price.reshape(-1, columns)))
+        found = torch.cat((wage, of_income, of_labour.reshape(-1, columns), of_price.reshape(-1, columns)))
+        return found - self._objective(du)
 
     def _finish(self, du: Tensor, rows: Tensor, inward: Wedges, outward: Wedges) -> Tensor:
         """Change of all own derivatives: of the multipliers, and of the weights at given multipliers."""

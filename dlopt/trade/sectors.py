@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dlopt.trade.accounting import Sides
+from dlopt.trade.closure import ClosurePoint
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
 
 SHARED = ("_buys", "_sells")
@@ -92,12 +93,14 @@ class SectorWeights:
         use: demand for inputs in expenditure, `[country, input sector, output sector]`.
         labour_income: in income, `[country]`.
         labour: share of each sector, `[sector, country]`.
-        numeraire: each country's part of it, `[country]`.
+        closure: transfers and labour at the point, and income from all sources `[country]`; None where neither moves.
+        numeraire: each country's part of that of its bloc, `[bloc, country]`.
     """
 
     def __init__(
         self, world: SectorModel, share: Tensor, sales: Tensor, tariff: Tensor, export: Tensor, final: Tensor,
         use: Tensor, labour_income: Tensor, labour: Tensor, numeraire: Tensor,
+        closure: tuple[ClosurePoint, Tensor] | None = None,
     ) -> None:  # fmt: skip
         s = self.world = world
         self.share, self.sales, self.tariff, self.export = share, sales, tariff, export
@@ -105,6 +108,8 @@ class SectorWeights:
         self.final, self.labour = torch.where(s.buys, final, 0.0)[..., None], labour[..., None]
         self.use = use if s.all_cells else torch.where(s.buys.T[:, :, None], use, 0.0)
         self.labour_income, self.numeraire = labour_income[..., None], numeraire
+        self.closure = None if closure is None else closure[0]
+        self.earned = None if closure is None else closure[1][..., None]
         self.exports = bool((export != 0).any())
         """Whether anybody taxes or subsidises what it sells."""
         self._tariffs = tariff.movedim(-1, -3).flatten(-2)  # [importer, sector x origin]
@@ -145,7 +150,11 @@ class SectorWeights:
         if self.exports:
             earned = earned - (self.own_exports * cost).sum(-3) + self._exports @ demand.flatten(-3, -2)
         markets = (self.labour * labour).sum(-3)
-        markets[..., s.model.reference, :] = (self.numeraire[..., None, :] @ wage).squeeze(-2)
+        if self.closure is not None:
+            supply, transfer = self.closure.push(wage, income, (s.alpha[:, :, None] * price).sum(-3))
+            markets = markets - supply
+            earned = earned + self.labour_income * supply + transfer / self.earned
+        markets[..., s.model.reference, :] = self.numeraire @ wage
         return torch.cat((markets, earned, jobs.flatten(-3, -2), prices.flatten(-3, -2)), -2)
 
     def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
@@ -174,8 +183,12 @@ class SectorWeights:
         if not s.all_cells:
             _, _, labour, price = s.split(mu)
             of_labour, of_price = of_labour + (1 - self._sells) * labour, of_price + (1 - self._buys) * price
-        wage = wage + self.labour_income * income + self.numeraire[..., None] * held[..., None, :]
+        wage = wage + self.labour_income * income + self.numeraire.mT @ held
         incomes = (self.final * demand).sum(-3) - income
+        if self.closure is not None:
+            rows = self.closure.pull(self.labour_income * income - markets, income / self.earned)
+            wage, incomes = wage + rows[0], incomes + rows[1]
+            of_price = of_price + s.alpha[:, :, None] * of_sectors(rows[2])
         return torch.cat((wage, incomes, of_labour.flatten(-3, -2), of_price.flatten(-3, -2)), -2)
 
     def demand_rows(self, income: Tensor, labour: Tensor) -> Tensor:
@@ -240,13 +253,15 @@ class SectorPoint(SectorWeights):
         sides = Sides(m.accounting, (tau, epsilon, sigma[..., None]))
         sales = flows * sides.producer
         revenue = one_where_not(sales.sum(-1), s.sells)
-        earned = m.value_added * wage.exp()
+        closure = None if m.closure is None else m.closure.at(wage, income, (s.alpha * price).sum(-2))
+        earned = m.value_added * (wage if closure is None else wage + closure.labour).exp()
         labour_income = earned
         importer, exporter = flows * sides.importer.value, flows * sides.exporter.value
-        earned = earned + importer.sum((-3, -2)) + exporter.sum((-3, -1)) + m.transfer
+        earned = earned + importer.sum((-3, -2)) + exporter.sum((-3, -1))
+        earned = earned + (m.transfer if closure is None else closure.transfer)
         used = s.labour_share * labour.exp()
-        numeraire = m.world_share * wage.exp()
-        markets = used.sum(-2).log()
+        numeraire = m.world_share * wage.exp()[..., None, :]
+        markets = used.sum(-2).log() if closure is None else used.sum(-2).log() - closure.labour
         self.walras = float(markets[..., m.reference].abs().max())
         markets[..., m.reference] = numeraire.sum(-1).log()
         self.residual = torch.cat((
@@ -264,6 +279,7 @@ class SectorPoint(SectorWeights):
             world, share / total[..., None, :], sales / revenue[..., None], importer / by_destination,
             exporter / by_origin, final / demand, use / demand.mT[..., None], labour_income / earned,
             used / used.sum(-2, keepdim=True), numeraire / numeraire.sum(-1, keepdim=True),
+            None if closure is None else (closure, earned),
         )  # fmt: skip
 
     def one(self, k: int) -> SectorPoint:
@@ -274,6 +290,9 @@ class SectorPoint(SectorWeights):
                 setattr(alone, name, value[k])
         tau, epsilon, sigma = alone.wedges = self.wedges[0][k], self.wedges[1][k], self.wedges[2][k]
         alone.sides = Sides(self.world.model.accounting, (tau, epsilon, sigma[:, :, None]))
+        if self.closure is not None:
+            wage, income, _, price = self.world.split(alone.z)
+            alone.closure = self.closure.closure.at(wage, income, (self.world.alpha * price).sum(0))
         return alone
 
 

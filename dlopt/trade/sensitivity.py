@@ -187,7 +187,7 @@ def outcomes_of(model: TradeModel, u: Tensor, wedges: LogWedges) -> Tensor:
     before = model.calibration.trade * (-model.wedges0[0]).exp() * apart[:, :, None]
     exports, imports = (border.sum(axes) / before.sum(axes).clamp(min=1e-300) - 1 for axes in ((1, 2), (0, 2)))
     prices = (model.alpha * state.price).sum(1)
-    logs = (model.log_welfare(u), state.wage, state.income, prices)
+    logs = (model.log_real_income(u), state.wage, state.income, prices)
     return 100 * torch.stack([*(log.expm1() for log in logs), exports, imports])
 
 

@@ -61,6 +61,7 @@ def welfare_table(result: SolveResult) -> pd.DataFrame:
         "price_index_change_pct": (100 * prices.expm1()).numpy(),
         "wage_change_pct": (100 * state.wage.expm1()).numpy(),
         "tariff_revenue_share_pct": (100 * tariffs / income).numpy(),
+        "welfare_change_pct": result.welfare_change_pct.numpy(),
     })  # fmt: skip
 
 
@@ -122,7 +123,8 @@ def sector_table(result: SolveResult) -> pd.DataFrame:
     revenue = torch.where(model.sells, revenue, 0.0)
     volume = torch.where(model.sells, state.wage[:, None] + state.labour - model.unit_cost(state), 0.0)
     cells = torch.cartesian_prod(torch.arange(model.n), torch.arange(model.j))
-    change = {"employment_change_pct": state.labour, "price_change_pct": state.price}
+    ended = (model.revenue > 0) & ~model.sells  # by a shock
+    change = {"employment_change_pct": torch.where(ended, -torch.inf, state.labour), "price_change_pct": state.price}
     return pd.DataFrame({
         "economy": _names(c.economies, cells[:, 0]),
         "sector": _sector_labels(c, cells[:, 1]),
@@ -146,7 +148,7 @@ def trade_table(result: SolveResult) -> pd.DataFrame:
         "origin": _names(c.economies, cells[:, 0]),
         "destination": _names(c.economies, cells[:, 1]),
         "sector": _sector_labels(c, cells[:, 2]),
-        "value_initial": result.model.trade.flatten().numpy(),
+        "value_initial": c.trade.flatten().numpy(),
         "value": result.model.flows(result.state, result.wedges).flatten().numpy(),
     })  # fmt: skip
 

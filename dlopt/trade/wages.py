@@ -26,7 +26,7 @@ def collapses(world: SectorModel, fixed: LogWedges, active: tuple[bool, ...]) ->
     """Whether a game is of this kind: no inputs, no scale, and no policies but tariffs anywhere."""
     _, epsilon, sigma = fixed
     taxed = bool((epsilon != 0).any()) or bool((sigma != 0).any()) or active[1] or active[2]
-    return not (world.inputs or world.scale or taxed)
+    return not (world.inputs or world.scale or taxed or world.model.closure is not None)
 
 
 class WagePoint:
@@ -57,9 +57,9 @@ class WagePoint:
         self.net = share * paid * (s.alpha * income)[:, None, :]
         """Receipts of the producers, `[sector, origin, destination]`."""
         self.revenue = self.net.sum((0, 2))
-        numeraire = m.world_share * wage.exp()
+        numeraire = m.world_share * wage.exp()  # [bloc, country]
         self.residual = (self.revenue / m.value_added).log() - wage
-        self.residual[m.reference] = numeraire.sum().log()
+        self.residual[m.reference] = numeraire.sum(1).log()
         self.paid, self.taxed, self.effect = paid, taxed, s.alpha / self.spent_at_home
         self._earned = labour_income / (labour_income + m.transfer)
         by_wage = ((theta[..., 0] * self.effect)[:, None] * share * (taxed[:, None] - 1 + paid)).sum(0).T
@@ -68,7 +68,7 @@ class WagePoint:
         sold, bought = (t.permute(1, 0, 2).reshape(s.n, -1) for t in (self.net * theta, share))
         jacobian = (sold @ bought.T + self.net.sum(0) @ self.income_by_wage) / self.revenue[:, None]
         jacobian.diagonal().add_(-(self.net * theta).sum((0, 2)) / self.revenue - 1)
-        jacobian[m.reference] = numeraire / numeraire.sum()
+        jacobian[m.reference] = numeraire / numeraire.sum(1, keepdim=True)
         self.jacobian = jacobian
 
     @property

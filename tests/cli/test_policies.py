@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from dlopt import open_run
+
 if TYPE_CHECKING:
     from conftest import Dlopt
 
@@ -46,9 +48,22 @@ def test_partners_by_name_and_what_moves_the_answer(dlopt: Dlopt) -> None:
     assert set(policies["player"]) == {"E1"}
 
 
+def test_shocks_go_with_any_question_and_open_again(dlopt: Dlopt) -> None:
+    words = ["shocks=E1-E2: +10% trade costs on 1,2; E3: -5% productivity", "scenario=trade_war", "player=E1"]
+    dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words, "instruments.tariff=uniform")
+    assert dlopt.record()["status"] == "converged"
+    parts = pd.read_parquet(dlopt.runs()[0] / "decomposition.parquet")
+    assert (parts[parts["component"] == "shock"]["contribution_pct"] != 0).all()
+    again = open_run(dlopt.runs()[0])
+    before = pd.read_parquet(dlopt.runs()[0] / "welfare.parquet")["real_income_change_pct"]
+    assert again.real_income_change_pct.tolist() == pytest.approx(before.tolist(), abs=1e-8)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("shocks=E1: +25% on 1",), "trade costs"),
+        (("shocks=E4: +5% labour",), "E4"),
         (("policy=E1: 25 on 1",), "25%"),
         (("policy=E4: 25%",), "E4"),
         (("retaliation=optimal",), "give one"),

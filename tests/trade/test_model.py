@@ -93,7 +93,7 @@ def test_numeraire_is_only_a_unit(deficits: str) -> None:
     model = build_model(world, deficits=deficits)
     reference = find_equilibrium(model, policy.log_wedges()).u
     for country in range(3):
-        model.reference = country
+        model.reference = torch.tensor([country])
         again = find_equilibrium(model, policy.log_wedges()).u
         # Residuals of 1e-11 times the condition of the system, about 10.
         assert torch.allclose(again, reference, rtol=0, atol=1e-9)

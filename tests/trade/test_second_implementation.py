@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from dlopt import Bounds, Calibration, InstrumentChoice, Policy, SolveResult, so
 from dlopt.trade.api import build_model
 from dlopt.trade.game import TradeGame
 from dlopt.trade.instruments import build_instruments
+from dlopt.trade.shocks import Shock
 
 Array = NDArray[np.float64]
 EXAMPLES = int(os.environ.get("DLOPT_EXAMPLES", "12"))
@@ -101,6 +103,43 @@ def test_gradients_by_differences(drawn: dict[str, object]) -> None:
         one = (welfare(a + along) - welfare(a - along)) / (2 * step)
         two = (welfare(a + 2 * along) - welfare(a - 2 * along)) / (4 * step)
         assert point.gradient()[:, k].numpy() == pytest.approx((4 * one - two) / 3, abs=1e-8)
+
+
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+@given(worlds)
+def test_welfare_after_a_shock(drawn: dict[str, object]) -> None:
+    n, j, seed = (int(str(drawn[key])) for key in ("n", "j", "seed"))
+    accounting, deficits = str(drawn["accounting"]), str(drawn["deficits"])
+    c = calibration_of(n, j, seed, deficits, bool(drawn["inputs"]))
+    policy, draw = random_rates(c, seed), torch.Generator().manual_seed(seed)
+
+    def factor(*shape: int) -> torch.Tensor:
+        return 0.8 + 0.5 * torch.rand(shape, generator=draw, dtype=torch.float64)
+
+    shock = Shock(factor(n, n, j), factor(n, j), factor(n))
+    ours = solve_equilibrium(c, policy, accounting=accounting, deficits=deficits, shocks=shock)
+    assert ours.status == "converged"
+    assert shock.cost is not None
+    assert shock.productivity is not None
+    assert shock.labour is not None
+    world = world_of(c, accounting, deficits).shocked(
+        shock.cost.numpy(), shock.productivity.numpy(), shock.labour.numpy()
+    )
+    theirs = world.welfare(rates_of(policy))
+    assert theirs == pytest.approx(1 + ours.real_income_change_pct.numpy() / 100, abs=1e-10)
+
+
+@pytest.mark.parametrize("deficits", ["none", "share", "proportional"])
+@pytest.mark.parametrize(("phi", "revenue"), [(0.0, "lump_sum"), (0.5, "lump_sum"), (0.5, "income_tax")])
+def test_welfare_where_transfers_and_labour_move(deficits: Any, phi: float, revenue: Any) -> None:
+    c = calibration_of(2, 2, 3, "none" if deficits == "none" else "constant", True)
+    policy = random_rates(c, 3)
+    ours = solve_equilibrium(c, policy, deficits=deficits, labour_supply=phi, revenue=revenue)
+    assert ours.status == "converged"
+    world = world_of(c, "standard", "none" if deficits == "none" else "constant")
+    real, welfare = world.closed(rates_of(policy), deficits, phi, revenue == "income_tax")
+    assert real == pytest.approx(1 + ours.real_income_change_pct.numpy() / 100, abs=1e-9)
+    assert welfare == pytest.approx(1 + ours.welfare_change_pct.numpy() / 100, abs=1e-9)
 
 
 def _solved(accounting: str) -> tuple[SolveResult, World, Rates]:

@@ -28,6 +28,10 @@ KEYS = (
         str | None),
     Key("policy", "policies to evaluate: a sentence ('USA: 25% on steel'), a name the calibration knows, a schedule "
         "(`dlopt data schedules`), or a file", None, str | None, verbs=("equilibrium",)),
+    Key("shocks", "changes beside policies: a sentence ('USA-CHN: +10% trade costs on motor vehicles; CHN: +5% "
+        "productivity; USA: autarky'), or a CSV file (docs/policies.md)", None, str | None),
+    Key("political_weights", "of the income of sectors in what governments maximise: 'USA: 1.5 on steel', or a CSV "
+        "file (economy, sector, weight); 1 is welfare alone", None, str | None),
     Key("retaliation", "how those hit answer the policy: none, reciprocal (in kind), optimal, or nash", "none",
         words=("none", "reciprocal", "optimal", "nash"), verbs=("equilibrium",)),
     Key("retaliators", "who answers, such as [EU,CHN]; all: everybody whose goods are charged more", "all", Any,
@@ -66,7 +70,11 @@ KEYS = (
     Key("theta_scale", "factor on all trade elasticities; 0.8 makes them 20 % lower", 1.0, rule=ABOVE_0),
     Key("psi_scale", "factor on all scale elasticities; 0 means no economies of scale", 1.0, rule=AT_LEAST_0),
     Key("accounting", "standard, or paper: who collects on what base", "standard", words=("standard", "paper")),
-    Key("deficits", "none: trade is balanced first; constant: transfers stay", "none", words=("none", "constant")),
+    Key("deficits", "none: trade is balanced first; constant: transfers stay; share: of world income; proportional: to "
+        "own income", "none", words=("none", "constant", "share", "proportional")),
+    Key("labour_supply", "elasticity of labour to real wages after tax; 0: labour is fixed", 0.0, rule=AT_LEAST_0),
+    Key("revenue", "net tax revenue: lump_sum (rebated), or income_tax (cuts the tax on labour income)", "lump_sum",
+        words=("lump_sum", "income_tax")),
     Key("solver", "joint_newton, or best_response: the paper's algorithm (solver.KEY sets its options)", "joint_newton",
         choices={"joint_newton": "dlopt.framework.joint:JointNewton",
                  "best_response": "dlopt.framework.best_response:BestResponse"}, verbs=("nash",)),

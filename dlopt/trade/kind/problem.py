@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.kind import Identity, KeyValueError, Problem, Session, Step, loaded
@@ -24,6 +25,7 @@ from dlopt.trade.kind.sheets import describe
 from dlopt.trade.policy import Policy
 from dlopt.trade.rates import KINDS
 from dlopt.trade.results import SolveResult
+from dlopt.trade.shocks import Shock
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
 from dlopt.trade.words import STYLISED, stylised
 
@@ -66,6 +68,11 @@ class TradeProblem(Problem):
         self.recorded = "init" in arguments
         self.accounting = arguments["accounting"]
         self.extra = _digest(arguments.get("init"))
+        if "shocks" in arguments:
+            self.extra["shocks.sha256"] = arguments["shocks"].sha256
+        if "political_weights" in arguments:
+            content = arguments["political_weights"].contiguous().numpy().tobytes()
+            self.extra["political_weights.sha256"] = hashlib.sha256(content).hexdigest()
 
     def solve(self, session: Session) -> SolveResult:
         """Run the solver; its steps go on the tape."""
@@ -120,10 +127,14 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     calibration = calibration_named(
         config["calibration"], config["elasticities"], config["scale_elasticities"], config["theta_scale"]
     )
-    common = {key: config[key] for key in ("accounting", "deficits", "psi_scale")}
+    common = {key: config[key] for key in ("accounting", "deficits", "psi_scale", "labour_supply", "revenue")}
     if config["tolerance"] is not None:
         common["tolerance"] = config["tolerance"]
     notes: list[str] = []
+    if config["shocks"] is not None:
+        common["shocks"] = _shock(config["shocks"], calibration, notes)
+    if config["political_weights"] is not None:
+        common["political_weights"] = _political_weights(config["political_weights"], calibration, notes)
     make: dict[str, Callable[[], Any]] = {
         "policy": lambda: _policy(config["policy"], config["calibration"], calibration, notes),
         "retaliators": lambda: _retaliators(config, calibration),
@@ -341,6 +352,22 @@ def _policy(name: str | None, where: str, calibration: Calibration, notes: list[
     if not path.is_file():
         raise UnknownNameError(f"policy of calibration {calibration.name!r}, schedule or file", name, [*named, *known])
     return read_policy(path, calibration)
+
+
+def _shock(text: str, calibration: Calibration, notes: list[str]) -> Shock:
+    from dlopt.policies import shock_from
+
+    applied = shock_from(text, calibration)
+    notes += applied.notes
+    return applied.shock
+
+
+def _political_weights(text: str, calibration: Calibration, notes: list[str]) -> Tensor:
+    from dlopt.policies import weights_from
+
+    weights, said = weights_from(text, calibration)
+    notes += said
+    return weights
 
 
 def _partners(partners: Any, calibration: Calibration) -> Any:

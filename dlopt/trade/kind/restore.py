@@ -11,7 +11,7 @@ from dlopt.framework.outcome import Outcome
 from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.tables import read_table, saved_config
 from dlopt.trade.accounting import Accounting
-from dlopt.trade.api import build_model
+from dlopt.trade.api import Extensions, build_model
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.instruments import Instruments, build_instruments
@@ -23,6 +23,10 @@ from dlopt.trade.results import SolveResult
 
 _SAME_PCT = 1e-6
 """Largest difference of real income, per cent, between the rebuilt equilibrium and the one on file."""
+
+
+_NEUTRAL: dict[str, Any] = {"shocks": None, "political_weights": None, "labour_supply": 0.0, "revenue": "lump_sum"}
+"""Keys that configs of earlier versions lack, at values that change nothing."""
 
 
 class RebuildError(DloptError):
@@ -43,13 +47,11 @@ def restore(folder: Path) -> SolveResult:
         raise RebuildError(f"{folder} ({record.status}) has no result. Give a run that reached one.")
     problem = problem_of_run(folder, record)
     arguments = problem.arguments
-    model = build_model(
-        problem.calibration, Accounting(record.accounting), arguments["deficits"], arguments["psi_scale"]
-    )
+    model = build_model(problem.calibration, Accounting(record.accounting), **model_options(arguments))
     wedges = policy_of_run(folder, model.calibration).log_wedges()
     found = find_equilibrium(model, wedges)
     before = read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]
-    now = 100 * model.log_welfare(found.u).expm1()
+    now = 100 * model.log_real_income(found.u).expm1()
     gap = max(abs(float(value) - before[name]) for name, value in zip(problem.calibration.economies, now, strict=True))
     if found.outcome is not Outcome.CONVERGED or not gap <= _SAME_PCT:
         raise RebuildError(
@@ -69,6 +71,11 @@ def goal_of(verb: str, arguments: Mapping[str, Any]) -> Goal:
     return Goal(arguments["objective"], arguments["weights"]) if verb == "cooperative" else Goal()
 
 
+def model_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the arguments of a solve, those that make the model: all but the accounting."""
+    return {key: arguments[key] for key in ("deficits", "psi_scale", *Extensions.__annotations__) if key in arguments}
+
+
 def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
     """What a run was asked to solve, checked like a new command; never where it started from.
 
@@ -77,11 +84,15 @@ def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
         RebuildError: its calibration has changed.
     """
     config, origin = saved_config(folder)
+    config = {**_NEUTRAL, **config}
     if not {key.name for key in TRADE.keys if "." not in key.name} <= config.keys():
         raise RunReadError(f"The config of {folder} cannot be read: keys are missing. Run it again.")
     config |= {"init": "baseline", "policy": None, "draws": {**config["draws"], "player": None}}
     if (origin / config["calibration"]).is_dir():
         config["calibration"] = str(origin / config["calibration"])
+    for key in ("shocks", "political_weights"):
+        if config[key] is not None and (origin / config[key]).is_file():
+            config[key] = str(origin / config[key])
     problem = build(record.verb, config, record.choices)
     if problem.identity.sha256 != record.calibration["sha256"]:
         raise RebuildError(
