@@ -79,7 +79,8 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
     """
     config = built_in_verbs()[verb][0].config
     parsed = parse_arguments(arguments)
-    options, words = options_of(parsed), [with_sentence_quoted(word) for word in with_names(verb, parsed.overrides)]
+    options, given = options_of(parsed), with_names(verb, parsed.overrides)
+    words = with_players_gathered([with_sentence_quoted(word) for word in given])
     with session(parsed.config_dir) as loader:
         overrides = parse_overrides(words)
         named, _ = named_kind(words)
@@ -226,6 +227,29 @@ def with_sentence_quoted(word: str) -> str:
     key, equals, value = word.partition("=")
     sentence = equals and re.match(r"[^'\"{\[$]*\w: ", value) is not None
     return f"{key}={quoted(value)}" if sentence else word
+
+
+_OF_PLAYER = re.compile(r"(instruments|bounds)\.([^.=]+)\.([^.=]+)=(.+)")
+
+
+def with_players_gathered(words: Sequence[str]) -> list[str]:
+    """`instruments.USA.tariff=by_sector` and its like, of single players, as one word `by_player={USA:...}`."""
+    rest = list[str]()
+    players: dict[str, dict[str, list[str]]] = {}
+    for word in words:
+        found = _OF_PLAYER.fullmatch(word)
+        if found is None:
+            rest.append(word)
+        else:
+            section, player, key, value = found.groups()
+            players.setdefault(player, {}).setdefault(section, []).append(f"{key}:{value}")
+    if not players:
+        return rest
+    nodes = []
+    for name, sections in players.items():
+        parts = [f"{section}:{{{','.join(pairs)}}}" for section, pairs in sections.items()]
+        nodes.append(f"{name}:{{{','.join(parts)}}}")
+    return [*rest, f"by_player={{{','.join(nodes)}}}"]
 
 
 def quoted(text: str) -> str:

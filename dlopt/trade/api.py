@@ -24,7 +24,16 @@ from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, Certificate
 from dlopt.trade.closure import Closure, Deficits, DeficitsWord
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import Objective, own_welfare
-from dlopt.trade.instruments import Bounds, InstrumentChoice, InstrumentError, Instruments, Partners, build_instruments
+from dlopt.trade.instruments import (
+    Bounds,
+    InstrumentChoice,
+    InstrumentError,
+    Instruments,
+    Limits,
+    Partners,
+    build_instruments,
+    choices_of,
+)
 from dlopt.trade.model import MakeSolver, TradeModel
 from dlopt.trade.planner import OBJECTIVES, Goal, planner_weights, ruined_in_words, weighted_welfare
 from dlopt.trade.policy import Policy
@@ -162,7 +171,7 @@ def solve_equilibrium(
 
 def solve_unilateral(
     calibration: Calibration, player: str, *, instruments: Choice, partners: Partners = "all",
-    bounds: Bounds = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
+    bounds: Limits = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
     psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: Init = "baseline", tolerance: float | None = None,
     on_iteration: OnIteration | None = None, tape: Tape | None = None, linear_solver: MakeSolver | None = None,
     **extensions: Unpack[Extensions],
@@ -180,7 +189,7 @@ def solve_unilateral(
 
 def solve_moves(
     calibration: Calibration, moves: Sequence[str], *, instruments: Choice, partners: Partners = "all",
-    bounds: Bounds = Bounds(),
+    bounds: Limits = Bounds(),
     accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0, starts: int = 1,
     seed: int = 0, init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
     tape: Tape | None = None, linear_solver: MakeSolver | None = None,
@@ -213,7 +222,7 @@ def solve_moves(
 
 def solve_nash(
     calibration: Calibration, *, instruments: Choice, players: str | Sequence[str] = "all",
-    partners: Partners = "all", unions: Sequence[Sequence[str]] = (), bounds: Bounds = Bounds(),
+    partners: Partners = "all", unions: Sequence[Sequence[str]] = (), bounds: Limits = Bounds(),
     accounting: AccountingWord = "standard", deficits: DeficitsWord = "none", psi_scale: float = 1.0,
     solver: JointNewton | BestResponse = JointNewton(), starts: int = 1, seed: int = 0,
     init: Init = "baseline", tolerance: float | None = None, on_iteration: OnIteration | None = None,
@@ -225,13 +234,14 @@ def solve_nash(
     Args:
         calibration: baseline; balanced first.
         instruments: which rates players choose: an `InstrumentChoice`, a mapping such as `{"tariff": "by_sector"}`,
-            or the map of every cell that `build_instruments` makes and that may be changed; such a map has players,
-            partners, unions and bounds of its own.
+            one of these for each economy by its label, such as `{"USA": {"tariff": "by_sector"}}` (who is left out
+            does not play), or the map of every cell that `build_instruments` makes and that may be changed; such a map
+            has players, partners, unions and bounds of its own.
         players: `all` or labels of economies; everybody else keeps its policies.
         partners: `all`; `players`: only tariffs and export taxes between the players move; or labels of economies: only
             those with them.
         unions: customs unions among the players: one external policy, none inside, joint welfare.
-        bounds: of the rates.
+        bounds: of the rates; a mapping from economies to bounds where they differ.
         accounting: `standard` or `paper`.
         deficits: `none`, `constant`, `share` of world income, or `proportional` to income (see `Deficits`).
         psi_scale: multiplies the scale elasticities.
@@ -265,7 +275,7 @@ def solve_nash(
 def solve_cooperative(
     calibration: Calibration, *, instruments: Choice, weights: Weights = "income",
     objective: Literal["welfare", "bargain"] | Objective = "welfare", no_losers: bool = False,
-    bounds: Bounds = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
+    bounds: Limits = Bounds(), accounting: AccountingWord = "standard", deficits: DeficitsWord = "none",
     psi_scale: float = 1.0, starts: int = 1, seed: int = 0, init: Init = "baseline", tolerance: float | None = None,
     on_iteration: OnIteration | None = None, tape: Tape | None = None, linear_solver: MakeSolver | None = None,
     **extensions: Unpack[Extensions],
@@ -310,12 +320,12 @@ def solve_cooperative(
 
 
 def _chosen(
-    model: TradeModel, given: Choice, bounds: Bounds, players: str | Sequence[str] = "all", partners: Partners = "all",
+    model: TradeModel, given: Choice, bounds: Limits, players: str | Sequence[str] = "all", partners: Partners = "all",
     unions: Sequence[Sequence[str]] = (),
 ) -> Instruments:  # fmt: skip
     """The map of every cell, built or given."""
     if not isinstance(given, Instruments):
-        return build_instruments(model, InstrumentChoice.of(given), bounds, players, partners, unions)
+        return build_instruments(model, choices_of(given), bounds, players, partners, unions)
     if (bounds, players, partners, tuple(unions)) != (Bounds(), "all", "all", ()):
         raise InstrumentError(
             "These instruments have players, partners, unions and bounds of their own: give them to build_instruments."

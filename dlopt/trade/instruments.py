@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -163,8 +163,25 @@ class Instruments:
         return mean.clamp(self.lower, self.upper)
 
 
+Choices = InstrumentChoice | Mapping[str, InstrumentChoice]
+"""The same choice for all players, or one for each by its label; whom it leaves out chooses nothing."""
+Limits = Bounds | Mapping[str, Bounds]
+"""The same bounds for all players, or by label; whom it leaves out has the default ones."""
+
+
+def choices_of(given: Choices | Mapping[str, Any]) -> Choices:
+    """A choice, a mapping such as `{"tariff": "by_sector"}`, or one of these for each economy by its label.
+
+    Raises:
+        UnknownNameError, InstrumentError: something that is none of them.
+    """
+    if isinstance(given, Mapping) and given and all(isinstance(v, InstrumentChoice | Mapping) for v in given.values()):
+        return {str(label): InstrumentChoice.of(choice) for label, choice in given.items()}
+    return InstrumentChoice.of(given)  # type: ignore[arg-type]
+
+
 def build_instruments(
-    model: TradeModel, choice: InstrumentChoice, bounds: Bounds = Bounds(),
+    model: TradeModel, choice: Choices, bounds: Limits = Bounds(),
     players: str | Sequence[str] = "all", partners: Partners = "all", unions: Sequence[Sequence[str]] = (),
 ) -> Instruments:  # fmt: skip
     """Instruments of the given players. Cells without trade or production are left out: nothing depends on them.
@@ -174,8 +191,8 @@ def build_instruments(
 
     Args:
         model: gives the calibration and where there is trade.
-        choice: kinds, modes and sectors.
-        bounds: of the rates.
+        choice: kinds, modes and sectors; by player where they differ.
+        bounds: of the rates; by player where they differ.
         players: `all`, or labels of economies.
         partners: `all`; `players`: tariffs and export taxes only between players; or labels of economies: only those
             with them.
@@ -186,11 +203,14 @@ def build_instruments(
         UnknownNameError: an unknown economy or sector.
     """
     c = model.calibration
+    for named in (given for given in (choice, bounds) if isinstance(given, Mapping)):
+        for label in named:
+            c.economy_index(label)
+    if isinstance(choice, Mapping) and players == "all":
+        players = tuple(label for label in c.economies if label in choice)
     groups = _players(c, players, unions)
     if isinstance(partners, str) and partners not in ("all", "players"):
         raise UnknownNameError("value of partners", partners, ("all", "players"))
-    _check(choice, bounds)
-    sectors = chosen_sectors(c, choice.sectors)
     n, j = model.n, model.j
     maps = {kind.symbol: torch.full((n, n, j) if kind.pairs else (n, j), -1) for kind in INSTRUMENTS}
     country = torch.arange(n)
@@ -200,6 +220,7 @@ def build_instruments(
         partner = torch.isin(country, torch.tensor([c.economy_index(label) for label in partners], dtype=torch.long))
     owner: list[int] = []
     kind: list[int] = []
+    limits: list[tuple[float, float]] = []
 
     def assign(index: Tensor, cells: Tensor, labels: Tensor, player: int, which: int) -> None:
         """One instrument for each distinct label among the cells."""
@@ -213,9 +234,13 @@ def build_instruments(
     sector = torch.arange(j).expand(n, n, j)
     for player, group in enumerate(groups):
         member = torch.isin(country, torch.tensor(group))
+        labels_of = [c.economies[i] for i in group]
+        own, limit = _own(choice, labels_of, InstrumentChoice()), _own(bounds, labels_of, Bounds())
+        _check(own, limit)
+        sectors = chosen_sectors(c, own.sectors)
         outside = (model.trade > 0) & sectors & ~(member[:, None] & member[None, :])[:, :, None]
         for which, instrument in enumerate(INSTRUMENTS):
-            mode = getattr(choice, instrument.name)
+            mode = getattr(own, instrument.name)
             if mode == "false":
                 continue
             if instrument.pairs:
@@ -227,18 +252,18 @@ def build_instruments(
             else:
                 cells = model.sells & sectors & member[:, None]
                 labels = origin[:, 0] * j + sector[0] if mode == "by_sector" else origin[:, 0]
+            before = len(owner)
             assign(maps[instrument.symbol], cells, labels, player, which)
+            low, high = map(instrument.wedge_of, getattr(limit, instrument.name))
+            limits += [(low, high)] * (len(owner) - before)
     if not owner:
         raise InstrumentError(
             "No instrument is left to choose: turn on instruments.tariff, export_tax or subsidy, "
             "and choose sectors with trade."
         )
-    limits = [tuple(map(instrument.wedge_of, getattr(bounds, instrument.name))) for instrument in INSTRUMENTS]
-    kinds = torch.tensor(kind)
-    limit = torch.tensor(limits, dtype=model.theta.dtype)[kinds]
     members = tuple(tuple(c.economies[i] for i in group) for group in groups)
-    lower, upper = limit.unbind(1)
-    return Instruments(members, owner=torch.tensor(owner), kind=kinds, lower=lower, upper=upper, **maps)
+    lower, upper = torch.tensor(limits, dtype=model.theta.dtype).unbind(1)
+    return Instruments(members, owner=torch.tensor(owner), kind=torch.tensor(kind), lower=lower, upper=upper, **maps)
 
 
 def free_trade_inside(instruments: Instruments, economies: Sequence[str], wedges: LogWedges) -> LogWedges:
@@ -249,6 +274,19 @@ def free_trade_inside(instruments: Instruments, economies: Sequence[str], wedges
         tau[at[:, None], at] = 0.0
         epsilon[at[:, None], at] = 0.0
     return tau, epsilon, sigma
+
+
+Option = TypeVar("Option")
+
+
+def _own(given: Option | Mapping[str, Option], members: Sequence[str], default: Option) -> Option:
+    """Of one player: what was given for all, or for its members, who must agree."""
+    if not isinstance(given, Mapping):
+        return given
+    found = [given.get(label, default) for label in members]
+    if any(one != found[0] for one in found):
+        raise InstrumentError(f"{'+'.join(members)} is one player: give its members the same instruments and bounds.")
+    return found[0]
 
 
 def _players(c: Calibration, players: str | Sequence[str], unions: Sequence[Sequence[str]]) -> list[list[int]]:

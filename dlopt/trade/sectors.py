@@ -109,7 +109,7 @@ class SectorWeights:
         self.use = use if s.all_cells else torch.where(s.buys.T[:, :, None], use, 0.0)
         self.labour_income, self.numeraire = labour_income[..., None], numeraire
         self.closure = None if closure is None else closure[0]
-        self.earned = None if closure is None else closure[1][..., None]
+        self.earned = torch.ones_like(self.labour_income) if closure is None else closure[1][..., None]
         self.exports = bool((export != 0).any())
         """Whether anybody taxes or subsidises what it sells."""
         self._tariffs = tariff.movedim(-1, -3).flatten(-2)  # [importer, sector x origin]

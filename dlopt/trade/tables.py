@@ -122,6 +122,8 @@ def sector_table(result: SolveResult) -> pd.DataFrame:
     revenue = model.payroll * (state.wage[:, None] + state.labour).exp() / model.beta
     revenue = torch.where(model.sells, revenue, 0.0)
     volume = torch.where(model.sells, state.wage[:, None] + state.labour - model.unit_cost(state), 0.0)
+    workers0 = model.payroll / model.payroll.sum(1, keepdim=True)
+    workers = torch.where(model.sells, workers0 * state.labour.exp(), 0.0)
     cells = torch.cartesian_prod(torch.arange(model.n), torch.arange(model.j))
     ended = (model.revenue > 0) & ~model.sells  # by a shock
     change = {"employment_change_pct": torch.where(ended, -torch.inf, state.labour), "price_change_pct": state.price}
@@ -134,9 +136,9 @@ def sector_table(result: SolveResult) -> pd.DataFrame:
         "output_share": (revenue / revenue.sum(1, keepdim=True)).flatten().numpy(),
         "output_initial": model.revenue.flatten().numpy(),
         "output": revenue.flatten().numpy(),
-        "output_change_pct": (100 * volume.expm1()).flatten().numpy(),
-        "employment_share_initial": model.labour_share.flatten().numpy(),
-        "employment_share": (model.labour_share * state.labour.exp()).flatten().numpy(),
+        "output_change_pct": (100 * torch.where(ended, -torch.inf, volume).expm1()).flatten().numpy(),
+        "employment_share_initial": workers0.flatten().numpy(),
+        "employment_share": (workers / workers.sum(1, keepdim=True)).flatten().numpy(),
     })  # fmt: skip
 
 

@@ -59,6 +59,15 @@ def test_shocks_go_with_any_question_and_open_again(dlopt: Dlopt) -> None:
     assert again.real_income_change_pct.tolist() == pytest.approx(before.tolist(), abs=1e-8)
 
 
+def test_players_with_instruments_of_their_own(dlopt: Dlopt) -> None:
+    own = ["instruments.E1.tariff=uniform", "instruments.E2.subsidy=uniform", "bounds.E1.tariff=[0,0.05]"]
+    dlopt("solve", "nash", f"calibration={dlopt.world}", "scenario=trade_war", "instruments.tariff=false", *own)
+    assert dlopt.record()["status"] == "converged"
+    policies = pd.read_parquet(dlopt.runs()[0] / "policies.parquet").dropna(subset=["lower_bound"])
+    assert set(zip(policies["economy"], policies["instrument"], strict=True)) == {("E1", "tariff"), ("E2", "subsidy")}
+    assert policies[policies["economy"] == "E1"]["upper_bound"].tolist() == pytest.approx([0.05] * 6)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -56,6 +56,8 @@ KEYS = (
     Key("bounds.tariff", "lowest and highest rate, such as [0,4]", verbs=_OPTIMISE),
     Key("bounds.export_tax", "lowest and highest rate", verbs=_OPTIMISE),
     Key("bounds.subsidy", "lowest and highest rate", verbs=_OPTIMISE),
+    Key("by_player", "instruments and bounds of single players, which instruments.USA.tariff=by_sector sets", None, Any,
+        open=True, verbs=("unilateral", "nash")),
     Key("draws", options="dlopt.trade.kind.problem:Drawn", verbs=("nash",)),
     Key("draws.player", "the economy whose subsidies are drawn at random once the game is solved", verbs=("nash",)),
     Key("draws.count", "number of draws", verbs=("nash",)),

@@ -143,8 +143,8 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         "partners": lambda: _partners(config["partners"], calibration),
         "unions": lambda: _unions(config["unions"], calibration),
         "moves": lambda: _moves(config["moves"], calibration),
-        "instruments": lambda: _instruments(config["instruments"], calibration),
-        "bounds": lambda: _bounds(config["bounds"]),
+        "instruments": lambda: by_player(config, "instruments", calibration),
+        "bounds": lambda: by_player(config, "bounds", calibration),
         "weights": lambda: _weights(config["weights"], calibration),
         "objective": lambda: config["objective"],
         "no_losers": lambda: config["no_losers"],
@@ -160,7 +160,7 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         arguments["seed"] = config["seed"]
     draws = _draws(config["draws"], arguments, calibration) if "draws" in own else None
     notes += unusual_rates(calibration)
-    notes += unusual_bounds(arguments["bounds"]) if "bounds" in own else []
+    notes += unusual_bounds(_bounds(config["bounds"])) if "bounds" in own else []
     notes += unusual_rates(calibration, arguments["policy"]) if arguments.get("policy") is not None else []
     if verb == "equilibrium":
         answer = None if config["retaliation"] == "none" else (config["retaliation"], arguments["retaliators"])
@@ -264,6 +264,35 @@ def _names(value: Any, key: str, rule: str) -> tuple[str, ...]:
     return tuple(str(name) for name in value)
 
 
+def by_player(config: Mapping[str, Any], section: str, calibration: Calibration) -> Any:
+    """The instruments or bounds of all, or by economy where some have their own."""
+    own = config.get("by_player") or {}
+    if not isinstance(own, Mapping) or not all(isinstance(node, Mapping) for node in own.values()):
+        raise KeyValueError("by_player", own, "a mapping such as {USA:{instruments:{tariff:by_sector}}}")
+    sections = {"instruments": (*KINDS, "sectors"), "bounds": KINDS}
+    for name, node in own.items():
+        calibration.economy_index(str(name))
+        for part, values in node.items():
+            if part not in sections or not isinstance(values, Mapping):
+                raise UnknownNameError(f"section of by_player.{name}", str(part), tuple(sections))
+            for key in values:
+                if key not in sections[part]:
+                    raise UnknownNameError(f"key of {part}.{name}", str(key), sections[part])
+    base: Mapping[str, Any] = config[section]
+    if section == "bounds":
+        if not any("bounds" in node for node in own.values()):
+            return _bounds(base)
+        return {label: _bounds({**base, **own.get(label, {}).get("bounds", {})}) for label in calibration.economies}
+    if not any("instruments" in node for node in own.values()):
+        return _instruments(base, calibration)
+    chosen = {}
+    for label in calibration.economies:
+        node = {**base, **own.get(label, {}).get("instruments", {})}
+        if any(str(node[name]).lower() != "false" for name in KINDS):
+            chosen[label] = _instruments(node, calibration)
+    return chosen
+
+
 def _instruments(node: Mapping[str, Any], calibration: Calibration) -> InstrumentChoice:
     chosen: dict[str, Any] = {name: str(node[name]).lower() for name in KINDS}
     if set(chosen.values()) == {"false"}:
@@ -289,7 +318,9 @@ def _draws(node: Mapping[str, Any], own: Mapping[str, Any], calibration: Calibra
         return None
     options = DrawOptions(node["count"], node["low"], node["high"])
     players = own["players"]
-    if own["instruments"].subsidy == "false":
+    chosen = own["instruments"]
+    chosen = chosen.get(node["player"], InstrumentChoice()) if isinstance(chosen, Mapping) else chosen
+    if chosen.subsidy == "false":
         raise DloptError(f"draws.player={node['player']}: nobody chooses subsidies here; set instruments.subsidy.")
     names = calibration.economies if players == "all" else players
     if node["player"] not in names:

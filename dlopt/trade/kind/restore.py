@@ -25,7 +25,13 @@ _SAME_PCT = 1e-6
 """Largest difference of real income, per cent, between the rebuilt equilibrium and the one on file."""
 
 
-_NEUTRAL: dict[str, Any] = {"shocks": None, "political_weights": None, "labour_supply": 0.0, "revenue": "lump_sum"}
+_NEUTRAL: dict[str, Any] = {
+    "by_player": {},
+    "shocks": None,
+    "political_weights": None,
+    "labour_supply": 0.0,
+    "revenue": "lump_sum",
+}
 """Keys that configs of earlier versions lack, at values that change nothing."""
 
 
