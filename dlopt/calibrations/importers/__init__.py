@@ -122,6 +122,16 @@ IMPORTERS: dict[str, Importer] = {
             ),
         ),
         Importer(
+            "flows", "FILE", "One sector: a CSV file exporter,importer,value, home sales from a stated openness.",
+            (
+                Option("openness", "Imports over spending, where the file has no home sales.", 0.25),
+                ECONOMIES,
+                Option("year", "Year of the data."),
+                Option("unit", "Unit of the flows; by default what the column says."),
+                Option("default_theta", "The trade elasticity.", 4.0),
+            ),
+        ),
+        Importer(
             "cubes", "FILE", "Cubes of trade and tariffs with names: a .npz or .mat file.",
             (
                 Option("axes", "Order of the axes: o(rigin), d(estination), s(ector).", "ods"),
