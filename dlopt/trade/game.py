@@ -80,7 +80,7 @@ class TradeGame:
         """
         wedges = self.instruments.apply(a, self.fixed)
         if self.inner != "chord":
-            begin = near.equilibrium.u if isinstance(near, TradePoint) else torch.zeros_like(self.welfare_rows[0])
+            begin = near.equilibrium.u if isinstance(near, TradePoint) else self.model.start
             found = by_inner_loop(self.model, wedges, begin, self.inner)
         elif isinstance(near, TradePoint):
             found = find_equilibrium(self.model, wedges, near.tangent(a), _NEAR, near.factorisation, continuation=False)
