@@ -18,6 +18,8 @@ class MethodOptions:
         subnet: units in the two further layers of V and of sigma^V each, for `loss=paper`.
         conditional: units per layer of the network of what channels and pairs are worth given x; 0: none.
         batch: states per step.
+        pieces: parts of each batch that are evaluated one by one. As many processes train as one does, to the last bit;
+            more have a piece each, and train as one does to rounding.
         pool: on-policy states kept alive.
         pool_share: share of each batch that comes from them; the others are random. 0: all are random.
         pool_years: years a pool state moves each time it is used.
@@ -44,6 +46,7 @@ class MethodOptions:
     subnet: int = 256
     conditional: int = 64
     batch: int = 128
+    pieces: int = 1
     pool: int = 1024
     pool_share: float = 0.5
     pool_years: float = 0.5
@@ -76,8 +79,8 @@ class MethodOptions:
             if getattr(self, key) not in valid
         ]
         positive = (
-            "hidden", "layers", "subnet", "batch", "pool", "pool_years", "width", "learning_rate", "target", "delta",
-            "intervals",
+            "hidden", "layers", "subnet", "batch", "pieces", "pool", "pool_years", "width", "learning_rate", "target",
+            "delta", "intervals",
         )  # fmt: skip
         faults += [
             f"method.{key}={getattr(self, key)} must be positive" for key in positive if not getattr(self, key) > 0

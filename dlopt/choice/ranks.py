@@ -1,19 +1,20 @@
 """Processes that train together: all hold the same weights, each evaluates its share of every batch.
 
-All draw the same random numbers, for the whole batch. Its rows are cut into pieces, as many for one process as for
-several; each piece is evaluated by itself, and what is found in all of them is put together, in their order, before it
-is used. So weights, states and random numbers are the same in all processes, and those of one process: to the last bit
-for as many processes as there are `PIECES`, to rounding for more.
+All draw the same random numbers, for the whole batch. Its rows are cut into pieces; each piece is evaluated by itself,
+and what is found in all of them is put together, in their order, before it is used. So weights, states and random
+numbers are the same in all processes, and those of one process: to the last bit where it has as many pieces
+(`method.pieces`), else to rounding.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -21,8 +22,6 @@ from torch import Tensor
 
 from dlopt.errors import DloptError
 
-PIECES = 2
-"""Pieces of every batch. Of more processes each has one piece, and together they train as one does to rounding."""
 PATIENCE = datetime.timedelta(minutes=30)
 """How long a process may let the others wait (the first one computes the exact solution before they train)."""
 
@@ -39,14 +38,21 @@ class Ranks:
     Attributes:
         rank: its number; the first, 0, decides, and is the only one that writes.
         size: how many train together.
+        least: pieces of every batch, where there are not more processes.
     """
 
-    rank, size = 0, 1
+    rank, size, least = 0, 1, 1
+
+    def cut(self, pieces: int) -> Self:
+        """The same with another number of pieces."""
+        other = copy.copy(self)
+        other.least = pieces
+        return other
 
     @property
     def _many(self) -> int:
         """Pieces of all processes together."""
-        return max(PIECES, self.size)
+        return max(self.least, self.size)
 
     def pieces(self, n: int) -> list[slice]:
         """Which of n rows are those of this process, in the pieces that are evaluated one by one."""

@@ -79,7 +79,7 @@ class Trainer:
         ranks: Ranks = Ranks(),
     ) -> None:
         self.value, self.options, self.budget, self.generator = value, options, budget, generator
-        self.ranks = ranks
+        self.ranks = ranks.cut(options.pieces)
         self.model: SwitchingModel = value.model
         self.step, self.seconds = 0, 0.0
         self.steps = budget.steps

@@ -15,12 +15,12 @@ from dlopt.choice.production.value import NETWORK_METHOD
 from dlopt.choice.training import Trainer
 from dlopt.choice.traits import traits_of
 
-NARROW = dataclasses.replace(PAPER, hidden=16, subnet=16)
+NARROW = dataclasses.replace(PAPER, hidden=16, subnet=16, pieces=2)
 CASES = {
-    "exporter": (preset("gravity_strong", 5), MethodOptions()),
-    "odd": (preset("gravity_strong", 5), MethodOptions(batch=45, pool=101, off_manifold=0.2)),
-    "network": (synthetic(3), NETWORK_METHOD),
-    "odd_network": (synthetic(2), dataclasses.replace(NETWORK_METHOD, batch=27)),
+    "exporter": (preset("gravity_strong", 5), MethodOptions(pieces=2)),
+    "odd": (preset("gravity_strong", 5), MethodOptions(pieces=2, batch=45, pool=101, off_manifold=0.2)),
+    "network": (synthetic(3), dataclasses.replace(NETWORK_METHOD, pieces=2)),
+    "odd_network": (synthetic(2), dataclasses.replace(NETWORK_METHOD, pieces=2, batch=27)),
     "paper": (preset("blocks", 5), dataclasses.replace(NARROW, batch=15)),
     "paper_with_pool": (preset("blocks", 5), dataclasses.replace(NARROW, batch=15, pool_share=0.5)),
     "one_state_of_the_pool": (preset("blocks", 5), dataclasses.replace(NARROW, batch=3, pool_share=0.5)),

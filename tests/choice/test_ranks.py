@@ -30,6 +30,7 @@ from dlopt.choice import (
     write_network,
 )
 from dlopt.choice.production.presets import synthetic
+from dlopt.choice.traits import traits_of
 
 pytestmark = pytest.mark.skipif(
     not (dist.is_available() and dist.is_gloo_available()), reason="this torch has no Gloo to train on CPUs together"
@@ -55,7 +56,8 @@ def assert_same_runs(ended, model):
     whole = ended.with_name(f"{ended.name}-whole")
     whole.mkdir()
     least = AnalysisOptions(**LEAST, years=4)
-    result = solve_bsde(model, budget=Budget(steps=80), analysis=least, checkpoint=whole / "model.pt")
+    method = dataclasses.replace(traits_of(model).method, pieces=2)
+    result = solve_bsde(model, method, Budget(steps=80), analysis=least, checkpoint=whole / "model.pt")
     assert_same(*(load_checkpoint(folder / "model.pt").training for folder in (ended, whole)))
     assert record(ended)["certificate"] == dataclasses.asdict(result.certificate)
 
@@ -95,16 +97,18 @@ def test_all_rows_are_somebodys(size):
     for n in (0, 1, 3, 128):
         rows = []
         for rank in range(size):
-            ranks = Ranks()
+            ranks = Ranks().cut(2)
             ranks.rank, ranks.size = rank, size
             rows += [row for piece in ranks.pieces(n) for row in range(n)[piece]]
         assert rows == list(range(n))
 
 
+@pytest.mark.parametrize("pieces", [1, 5])
 @pytest.mark.parametrize("case", ["odd_network", "one_state_of_the_pool"])
-def test_as_many_pieces_as_processes_train_as_one_to_rounding(case, monkeypatch):
+def test_other_pieces_train_the_same_to_rounding(case, pieces, monkeypatch):
     whole = train(case)["value"]
-    monkeypatch.setattr("dlopt.choice.ranks.PIECES", 5)  # some without a row
+    model, method = CASES[case]
+    monkeypatch.setitem(CASES, case, (model, dataclasses.replace(method, pieces=pieces)))  # of five some have no row
     for key, tensor in train(case)["value"].items():
         torch.testing.assert_close(tensor, whole[key], rtol=1e-3, atol=1e-4)
 
@@ -122,7 +126,8 @@ def record(folder):
 
 
 def test_a_training_begun_by_two_is_stopped_and_ended_by_one(place):
-    words = [*SMALL, "analysis.years=4", "model=five", "budget.steps=80", "budget.checkpoint_seconds=1e-3"]
+    words = [*SMALL, "analysis.years=4", "model=five", "method.pieces=2", "budget.steps=80"]
+    words.append("budget.checkpoint_seconds=1e-3")
     run = start(place, *words, "hydra.run.dir=begun", program=[*TORCHRUN, "-m", "dlopt"])
     wait_until(lambda: trained(place / "begun" / "model.pt") >= 5, run)
     run.send_signal(signal.SIGTERM)
@@ -137,7 +142,7 @@ def test_a_training_begun_by_two_is_stopped_and_ended_by_one(place):
 
 
 def test_a_training_begun_by_one_is_killed_and_ended_by_two(place):
-    words = [*SMALL, "analysis.years=4", "scenario=network", "model=two", "budget.steps=80"]
+    words = [*SMALL, "analysis.years=4", "scenario=network", "model=two", "method.pieces=2", "budget.steps=80"]
     run = start(place, *words, "budget.checkpoint_seconds=1e-3", "hydra.run.dir=killed")
     wait_until(lambda: trained(place / "killed" / "model.pt") >= 5, run)
     run.kill()
