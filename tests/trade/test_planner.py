@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 import torch
 from economies import small_synthetic
 
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.trade.api import solve_cooperative, solve_equilibrium, solve_nash
+from dlopt.framework.nash import NashResult
+from dlopt.framework.outcome import Outcome
+from dlopt.trade.api import build_model, solve_cooperative, solve_equilibrium, solve_nash
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import Bounds, InstrumentChoice
-from dlopt.trade.planner import NoBargainError
+from dlopt.trade.planner import NoBargainError, ruined_in_words
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import SolveResult
+from dlopt.trade.run import starts_in_words
 
 DUAL = InstrumentChoice(tariff="by_sector", subsidy="by_sector", sectors="all")
 TARIFF = InstrumentChoice(tariff="by_sector", sectors="all")
@@ -54,6 +60,32 @@ def test_nobody_loses_when_asked(world: Calibration, accounting: str) -> None:
     # The protected ones are held at their baseline, and the favourite has all there is to gain.
     assert float(gains[1:].abs().max()) <= 1e-6
     assert float(gains[0]) > float(solve_cooperative(world, instruments=DUAL).real_income_change_pct[0]) > 0
+
+
+@pytest.mark.parametrize("weights", ["equal", "income"])
+def test_equal_weights_say_whom_they_ruin(world: Calibration, weights: str) -> None:
+    model = build_model(world)
+    u = torch.zeros(model.size, dtype=torch.float64)
+    u[model.n + 1] = float(torch.tensor(0.9).log())  # income
+    warned = ruined_in_words(model, weights, u)
+    assert ("E2 is made to lose 10.0 %" in warned) == (weights == "equal")
+    u[model.n + 1] = -0.001
+    assert ruined_in_words(model, weights, u) == ""
+    uniform = InstrumentChoice(tariff="uniform", sectors="all")
+    found = solve_cooperative(world, instruments=uniform, weights=weights)
+    ruined = weights == "equal" and float(found.real_income_change_pct.min()) < -1
+    assert ("made to lose" in found.message) == ruined
+
+
+def test_the_best_of_several_starts_is_the_result_and_it_is_said_how_many_agree(world: Calibration) -> None:
+    found = solve_cooperative(world, instruments=InstrumentChoice(tariff="uniform", sectors="all"), starts=2)
+    assert found.status == "converged"
+    assert "2 of 2 starts of the whole search end here." in found.message
+    ends = [
+        NashResult(Outcome.CONVERGED, cast(Any, SimpleNamespace(objectives=torch.tensor([value]))), None, 1)
+        for value in (1.0, 1.05, 1.05 + 1e-9)
+    ]
+    assert starts_in_words(ends) == "2 of 3 starts of the whole search end here; the first one ended 4.8 % lower."
 
 
 def test_protection_that_is_not_needed_changes_nothing(world: Calibration) -> None:
