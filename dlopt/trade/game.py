@@ -143,6 +143,8 @@ class TradePoint:
         variable = self.forms.clone().requires_grad_()
         value = self.game.values(variable)[player]
         gradient = torch.autograd.grad(value, variable, create_graph=True)[0]  # torch.func would take long to load
+        if not gradient.requires_grad:  # linear in log welfare
+            return gradient.new_zeros(len(gradient), len(gradient))
         return torch.stack([torch.autograd.grad(entry, variable, retain_graph=True)[0] for entry in gradient])
 
     @cached_property

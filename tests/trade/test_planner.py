@@ -62,6 +62,12 @@ def test_nobody_loses_when_asked(world: Calibration, accounting: str) -> None:
     assert float(gains[0]) > float(solve_cooperative(world, instruments=DUAL).real_income_change_pct[0]) > 0
 
 
+def test_an_objective_may_be_linear_in_log_welfare(world: Calibration) -> None:
+    uniform = InstrumentChoice(tariff="uniform", sectors="all")
+    found = solve_cooperative(world, instruments=uniform, objective=lambda log_welfare: log_welfare.sum()[None])
+    assert found.status == "converged"
+
+
 @pytest.mark.parametrize("weights", ["equal", "income"])
 def test_equal_weights_say_whom_they_ruin(world: Calibration, weights: str) -> None:
     model = build_model(world)

@@ -171,7 +171,7 @@ def shifts_to_scale(war: SolveResult, dual: SolveResult) -> tuple[bool, str]:
         changed = frames.production_shares(result)
         psi = dict(zip(result.calibration.sectors, result.calibration.psi.tolist(), strict=True))
         slopes.append(float(np.polyfit(changed["sector"].map(psi), changed["change"], 1)[0]))
-    return slopes[1] > slopes[0], f"points of share per unit of psi: {slopes[0]:.2f} and {slopes[1]:.2f}"
+    return slopes[1] > slopes[0], f"points of share per unit of psi: {slopes[0]:.3f} and {slopes[1]:.3f}"
 
 
 def _by_scale(result: SolveResult) -> tuple[pd.DataFrame, pd.Series]:
@@ -187,7 +187,7 @@ def higher_with_scale(war: SolveResult, dual: SolveResult) -> tuple[bool, str]:
         above, below = 100 * observed.loc[high, "rate"].mean(), 100 * observed.loc[~high, "rate"].mean()
         gaps.append(above - below)
         words.append(f"{name} {above:.0f} % above the median, {below:.0f} % up to it")
-    return gaps[0] > max(gaps[1], 0), "; ".join(words)
+    return bool(gaps[0] > max(gaps[1], 0)), "; ".join(words)
 
 
 def prohibitive(war: SolveResult) -> tuple[bool, str]:
