@@ -20,6 +20,7 @@ from .commands.landscape import landscape
 from .commands.report import report
 from .commands.reproduce import reproduce
 from .commands.sensitivity import sensitivity
+from .commands.suite import suite
 from .main import main
 
 __all__ = ["app", "main"]
@@ -60,7 +61,7 @@ for _name, _module, _help in (
     ("data", "data", "List, show, validate, import, aggregate and generate calibrations."),
 ):
     app.add_typer(typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module))
-for _command in (landscape, reproduce, report, figure, export, sensitivity, evaluate, kinds):
+for _command in (landscape, reproduce, report, figure, export, suite, sensitivity, evaluate, kinds):
     app.command()(_command)
 
 
