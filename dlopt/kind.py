@@ -188,12 +188,16 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """A small table as it is shown, on screen or on a page: words in cells, the first `left` columns on the left."""
+    """A small table as it is shown, on screen or on a page: words in cells, the first `left` columns on the left.
+
+    With `proof` it is evidence for an answer that other sheets give: screens show it when they are asked to.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str | Cell]]
     left: int = 1
+    proof: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,12 +209,14 @@ class Ended:
         status: how it ended.
         certificate: its figures; empty where there is none.
         table: one of its tables by name; None where it has none of that name.
+        settings: the config it was solved with, as `section.key: value`; empty where that is not known.
     """
 
     verb: str
     status: Status
     certificate: Mapping[str, Any]
     table: Callable[[str], pd.DataFrame | None]
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -338,6 +344,10 @@ class Kind(abc.ABC):
         Raises:
             DloptError: the first value that cannot be: its key, value and remedy.
         """
+
+    def headlines(self, ended: Ended) -> list[str]:
+        """The answer in plain sentences."""
+        return []
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """What a screen shows of a run."""

@@ -37,7 +37,10 @@ def list_runs(
 
 
 @app.command()
-def show(run: Run = Path("last")) -> None:
+def show(
+    run: Run = Path("last"),
+    proof: Annotated[bool, typer.Option("--proof", help="Show every figure of the certificate.")] = False,
+) -> None:
     """Welfare, average policies and certificate of a run; of the latest if none is given."""
     from dlopt.registry import load_kind
     from dlopt.runs import read_run
@@ -50,7 +53,7 @@ def show(run: Run = Path("last")) -> None:
     record = read_run(folder)
     accounting = f", {record.accounting} accounting" if record.accounting else ""
     output.print(f"{record.command}\n{record.calibration['name']}{accounting}, {record.started}\n")
-    output.print(screen(load_kind(record.kind), record, folder))
+    output.print(screen(load_kind(record.kind), record, folder, proof=proof))
 
 
 app.command()(compare)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from dlopt.kind import Ended, Kind
+from dlopt.kind import Ended, Kind, Status
+from dlopt.runs.places import OUTPUTS
 from dlopt.views.sheets import rendered
 
 from .screen import STATUS_STYLE, shown
@@ -21,13 +22,56 @@ if TYPE_CHECKING:
 
 
 def screen(
-    kind: Kind, record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame] | None = None
+    kind: Kind,
+    record: RunRecord,
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    proof: bool = False,
 ) -> RenderableType:
-    """What a run comes to, and how it ended; its tables from the folder unless they are given."""
+    """The answer first, then how the run ended with its proof in a sentence, then what to do next.
+
+    Args:
+        kind: of the run.
+        record: of the run.
+        folder: of the run.
+        tables: of the run; read from the folder if they are not given.
+        proof: show every figure of the certificate, too.
+    """
+    run = ended(record, folder, tables)
     parts: list[RenderableType] = []
-    for sheet in kind.sheets(ended(record, folder, tables)):
-        parts += (rendered(sheet), "")
-    return Group(*parts, ending(record, folder))
+    note = record.calibration.get("note")
+    if note:
+        parts += (Text(f"The world {record.calibration['name']} is {note}.", style="yellow"), "")
+    lines = kind.headlines(run)
+    if lines:
+        parts += (*(Text(line) for line in lines), "")
+    sheets = kind.sheets(run)
+    for sheet in sheets:
+        if proof or not sheet.proof:
+            parts += (rendered(sheet), "")
+    hidden = not proof and any(sheet.proof for sheet in sheets)
+    return Group(*parts, ending(record, folder), "", following(record, folder, hidden))
+
+
+def following(record: RunRecord, folder: Path, hidden: bool) -> Text:
+    """The commands that make sense after a run, two at most.
+
+    Args:
+        record: of the run.
+        folder: of the run.
+        hidden: whether figures of the certificate were not shown.
+    """
+    name = folder.name if any(parent.name == OUTPUTS for parent in folder.parents) else shown(folder)
+    page = (f"dlopt report {name}", "a page with pictures, tables and proof")
+    proof = (f"dlopt runs show {name} --proof", "every figure of the certificate")
+    if record.status == Status.INTERRUPTED:
+        commands = [(f"dlopt solve {record.verb} resume={name}", "go on where it stopped")]
+    elif record.status == Status.CONVERGED:
+        commands = [page, proof] if hidden else [page]
+    else:
+        commands = [proof, page] if hidden else [page]
+    return Text("Next:\n" + "\n".join(f"  {command}\n    {why}" for command, why in commands))
 
 
 def ended(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame] | None = None) -> Ended:
@@ -39,7 +83,7 @@ def ended(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame] | 
             return tables.get(name)
         return read_table(folder, name) if (folder / f"{name}.parquet").is_file() else None
 
-    return Ended(record.verb, record.status, record.certificate or {}, table)
+    return Ended(record.verb, record.status, record.certificate or {}, table, record.settings)
 
 
 def ending(record: RunRecord, folder: Path) -> Text:

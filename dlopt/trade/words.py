@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -46,6 +47,23 @@ def headlines(read: Read) -> list[str]:
         if count > 1:
             found.append(f"{count} different equilibria were found; this is the first of them.")
     return found
+
+
+def planner(settings: Mapping[str, Any], outcomes: pd.DataFrame | None) -> list[str]:
+    """What a planner maximised and, where it is a mean of real incomes, how far that rose."""
+    if outcomes is None or "objective" not in settings:
+        return []
+    if settings["objective"] != "welfare":
+        return ["The planner maximises the product of the gains over the baseline."]
+    guarded = ", and keeps every economy at least at its baseline" if settings.get("no_losers") else ""
+    own = outcomes[outcomes["economy"] != WORLD]["real_income_change_pct"]
+    weights = settings.get("weights")
+    if weights == "income":
+        reached = float(outcomes.loc[outcomes["economy"] == WORLD, "real_income_change_pct"].iloc[0])
+        return [f"The planner maximises mean real income weighted by income{guarded}: {reached:+.3f} %."]
+    if weights == "equal":
+        return [f"The planner maximises mean real income, economies weighing the same{guarded}: {own.mean():+.3f} %."]
+    return [f"The planner maximises mean real income with weights of the user's{guarded}."]
 
 
 def _world(outcomes: pd.DataFrame) -> str:

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import torch
 from dlopt.cli.commands.reproduce import _check_installed
+from dlopt.cli.terminal.sheets import screen
 from economies import small_synthetic
+from rich.console import Console
 
 import dlopt
 from dlopt.errors import DloptError, UnknownNameError
@@ -25,6 +27,7 @@ from dlopt.trade.instruments import Bounds
 from dlopt.trade.kind import TRADE
 from dlopt.trade.results import Move
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
+from dlopt.trade.words import planner
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import report_page
 
@@ -32,7 +35,7 @@ from dlopt.views.report import report_page
 @pytest.fixture(scope="module")
 def moved() -> dlopt.SolveResult:
     """A result with moves and draws in it."""
-    war = dlopt.solve_nash(small_synthetic(), instruments={"subsidy": "uniform"})
+    war = dlopt.solve_nash(small_synthetic(), instruments={"tariff": "uniform", "subsidy": "uniform"})
     draws = dlopt.draw_subsidies(war, "E1", dlopt.DrawOptions(count=5))
     moves = (Move("E2", "converged", torch.tensor([0.125, 1.5, -0.25], dtype=torch.float64)),)
     return dataclasses.replace(war, draws=draws, moves=moves)
@@ -153,3 +156,40 @@ def test_a_long_list_of_names_is_not_poured_out() -> None:
     assert "'name7'" in hinted
     assert "name30" not in hinted
     assert "Valid: a, b." in str(UnknownNameError("key", "c", ["a", "b"]))
+
+
+def screen_of(folder: Path, proof: bool = False) -> str:
+    record = read_run(folder)
+    console = Console(width=80, color_system=None)
+    with console.capture() as shown:
+        console.print(screen(TRADE, record, folder, proof=proof))
+    return shown.get()
+
+
+def test_the_screen_says_the_answer_first_and_the_proof_when_asked(folder: Path) -> None:
+    text = screen_of(folder)
+    world = pd.read_parquet(folder / "outcomes.parquet").set_index("economy").loc["World", "real_income_change_pct"]
+    assert text.startswith(f"Real income of the world {'rises' if world > 0 else 'falls'} by {abs(world):.2f} %")
+    assert "first-order residual" not in text
+    assert text.index("Changes and average rates") < text.index("Certified") < text.index("Next:")
+    assert f"dlopt report {folder}" in text.replace("\n", "")
+    assert "first-order residual" in screen_of(folder, proof=True)
+
+
+def test_the_screen_marks_a_world_that_is_made_up(tmp_path: Path) -> None:
+    dlopt.solve_equilibrium(dlopt.load_calibration("stylized2017")).to_parquet(tmp_path / "run")
+    assert "stylized2017 is stylised, not data" in screen_of(tmp_path / "run")
+    assert "does not change" in screen_of(tmp_path / "run")
+    assert "is stylised, not data" in report_page(tmp_path / "run")
+
+
+def test_what_a_planner_reached_is_said(moved: dlopt.SolveResult) -> None:
+    outcomes = moved.table("outcomes")
+    own = outcomes[outcomes["economy"] != "World"]["real_income_change_pct"]
+    (equal,) = planner({"objective": "welfare", "weights": "equal"}, outcomes)
+    assert f"{own.mean():+.3f} %" in equal
+    (income,) = planner({"objective": "welfare", "weights": "income", "no_losers": True}, outcomes)
+    world = outcomes.set_index("economy").loc["World", "real_income_change_pct"]
+    assert f"{world:+.3f} %" in income
+    assert "at least at its baseline" in income
+    assert "product of the gains" in planner({"objective": "bargain"}, outcomes)[0]

@@ -112,6 +112,13 @@ class TradeKind(Kind):
 
         return build(self.verb(verb).name, config, choices)
 
+    def headlines(self, ended: Ended) -> list[str]:
+        """Who gains and loses what, what is charged, what a planner reached."""
+        from dlopt.trade.words import headlines, planner
+
+        found = headlines(ended.table)
+        return [*found, *planner(ended.settings, ended.table("outcomes"))] if ended.verb == "cooperative" else found
+
     def sheets(self, ended: Ended) -> list[Sheet]:
         """Welfare and average rates by economy, draws, the certificate."""
         from dlopt.trade.kind.sheets import sheets

@@ -123,7 +123,7 @@ def certificate_sheet(certificate: Mapping[str, Any]) -> Sheet:
         if key == "at_bound" and certificate.get("instruments"):
             label = f"at a bound, of {certificate['instruments']}"
         rows.append((label, figure, "" if limit is None else f"≤ {limit:.0e}", _verdict(value, limit)))
-    return Sheet("Certificate", ("", "value", "asked", ""), rows)
+    return Sheet("Certificate", ("", "value", "asked", ""), rows, proof=True)
 
 
 def _moved(averages: pd.DataFrame, economy: str, kind: str) -> str:
