@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -134,7 +134,7 @@ def reproduce(
     raise typer.Exit(0 if done.certified else 2)
 
 
-def _check_installed(targets: Sequence[str]) -> None:
+def _check_installed(targets: Collection[str]) -> None:
     """Refuse before anything is solved what could not be shown afterwards.
 
     Raises:

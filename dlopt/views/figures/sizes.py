@@ -35,7 +35,7 @@ def write_figure(figure: Figure, path: Path, size: str = "paper") -> None:
 
         figure.set_size_inches(*SLIDE)
         for text in figure.findobj(Text):
-            text.set_fontsize(text.get_fontsize() * _LARGER)  # type: ignore[attr-defined]
+            text.set_fontsize(float(text.get_fontsize()) * _LARGER)  # type: ignore[attr-defined]
         for axes in figure.axes:
             axes.tick_params(labelsize=8 * _LARGER)
     with replacing(path) as temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def _policies(policies: pd.DataFrame) -> list[str]:
             continue
         pairs = {str(name): (float(row["initial_pct"]), float(row["rate_pct"])) for name, row in own.iterrows()}
         chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
-        drawn = _drawn(f"{title} by sector", lambda kind=kind: pictures.policies_by_sector(policies, kind), "h3")
+        drawn = _drawn(f"{title} by sector", partial(pictures.policies_by_sector, policies, kind), "h3")
         parts.append(section(title, chart + drawn))
     return parts
 
@@ -159,7 +160,7 @@ def _table(columns: Any, rows: Any, source: str, totals: tuple[str, ...] = ()) -
 def _rows(frame: pd.DataFrame, columns: Any, labels: pd.Series) -> list[tuple[str, list[tuple[str, object]]]]:
     rows = []
     for label, row in zip(labels, frame.to_dict("records"), strict=True):
-        values = []
+        values: list[tuple[str, object]] = []
         for name, _, form in columns:
             value = float(row[name])
             values.append(("", "") if pd.isna(value) else (f"{value:{form}}", value))
