@@ -94,7 +94,11 @@ class TradeConditions:
         multipliers: Tensor, objectives: ObjectivesAt,
     ) -> None:  # fmt: skip
         self.large, self.a, self.at, self.columns, self.anchor = large, a, at, columns, anchor
-        self.multipliers, self.objectives_at, self.objectives = multipliers, objectives, objectives.values
+        self.multipliers, self.objectives_at = multipliers, objectives
+        # What the residual F hides of an objective is mu'F to first order: rough equilibria rank as exact ones would.
+        off = torch.zeros_like(objectives.values)
+        off[columns.players] = multipliers.T @ at.residual
+        self.objectives = objectives.values - off
         self.residual = float(at.residual.abs().max())
 
     @cached_property
@@ -355,7 +359,7 @@ class LargeTradeGame:
             wage = near.at.wage
         elif isinstance(near, TradeConditions):
             wage = near.at.z[: self.world.n]
-        at = settle(self.world, wage, self.wedges(a)[0], max(EXACT, min(1e-4, 10 * accuracy)))
+        at = settle(self.world, wage, self.wedges(a)[0], max(EXACT, min(1e-4, 0.1 * accuracy)))
         return None if at is None else WageConditions(self, a, at, self.columns(player))
 
     def _settle(
