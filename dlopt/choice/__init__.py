@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlopt.choice.analysis import impulse_response, long_run, out_of_sample, validation
+    from dlopt.choice.box import Box, with_values
+    from dlopt.choice.box_value import at_values, errors_across
     from dlopt.choice.certificate import Certificate, certify
     from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
     from dlopt.choice.effort import Choosing, EffortCost, PowerCost
@@ -46,6 +48,7 @@ __all__ = [
     "PAPER",
     "PRESETS",
     "AnalysisOptions",
+    "Box",
     "BsdeResult",
     "Budget",
     "Certificate",
@@ -75,10 +78,12 @@ __all__ = [
     "Traits",
     "ValueFunction",
     "Watch",
+    "at_values",
     "build_value",
     "certify",
     "check_exact",
     "checked_states",
+    "errors_across",
     "evaluate_states",
     "exact_solution",
     "hjb_residual",
@@ -102,6 +107,7 @@ __all__ = [
     "train_along",
     "traits_of",
     "validation",
+    "with_values",
     "write_folder",
     "write_network",
 ]
@@ -109,6 +115,8 @@ __all__ = [
 _MODULES = (
     "exporter.traits",
     "production.traits",
+    "box",
+    "box_value",
     "analysis",
     "certificate",
     "checkpoint",

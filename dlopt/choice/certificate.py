@@ -63,7 +63,8 @@ def refine(value: ValueFunction, states: State, years: float, generator: torch.G
     """
     model, network = value.model, value.network
     value.unrefine()
-    size = len(network.refined) + 1
+    many = value.constants(states).shape[1]
+    size = len(network.refined) + many
     products = torch.zeros(size, size, dtype=torch.float64, device=states.x.device)
     against = torch.zeros(size, dtype=torch.float64, device=states.x.device)
     at = states
@@ -74,13 +75,17 @@ def refine(value: ValueFunction, states: State, years: float, generator: torch.G
         against -= units.T @ residual.double() / len(at)
         at = advance(model, at, evaluation.marginal, 1.0, generator)
     constant = against[-1] / products[-1, -1]
-    before = float(value.residual(states)[0].sub(constant * model.rho).abs().mean())
+    if many > 1:
+        block = torch.linalg.lstsq(products[-many:, -many:].cpu(), against[-many:].cpu(), driver="gelsd")
+        constant = block.solution.to(against)
+    ones = value.constants(states).double() @ constant.reshape(-1) if many > 1 else constant
+    before = float(value.residual(states)[0].sub(ones * model.rho).abs().mean())
     if weights:
         scaled = products.diag().abs().clamp_min(1e-30).rsqrt()
         system, right = (scaled[:, None] * products * scaled).cpu(), (scaled * against).cpu()
         fit = scaled * torch.linalg.lstsq(system, right, rcond=CUTOFF, driver="gelsd").solution.to(scaled)
-        network.refined.copy_(fit[:-1] / value.scale)
-        value.level.copy_(fit[-1])
+        network.refined.copy_(fit[:-many] / value.scale)
+        value.level.copy_(fit[-many:].view_as(value.level))
         if float(value.residual(states)[0].abs().mean()) <= WORST * before:
             return
     network.refined.zero_()

@@ -73,7 +73,7 @@ def read_process(
     for key in content:
         if key not in (*keys, *optional, *EFFORTS):
             faults.add(PROCESS_FILE, "this key is unknown", valid, value=key)
-    out = {}
+    out: dict[str, float] = {}
     for key in EFFORTS:
         if key in content:
             out |= _effort(key, content[key], faults)

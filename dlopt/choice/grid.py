@@ -7,6 +7,8 @@ does not come back to |z| <= 4 in time to matter; at the ends `f'' = 0`.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -21,8 +23,12 @@ def factor_grid(points: int) -> Array:
 
 
 def differences(z: Array) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """First and second derivative on an even grid; at its ends the second is 0."""
-    n, h = len(z), z[1] - z[0]
+    """First and second derivative on an even grid; at its ends the second is 0. Not to be written to."""
+    return _differences(len(z), float(z[1] - z[0]))
+
+
+@functools.lru_cache(maxsize=16)
+def _differences(n: int, h: float) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     first, second = sp.lil_matrix((n, n)), sp.lil_matrix((n, n))
     for k in range(2, n - 2):
         first[k, k - 2 : k + 3] = np.array([1, -8, 0, 8, -1]) / (12 * h)

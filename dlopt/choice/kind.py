@@ -142,6 +142,8 @@ class ChoiceKind(Kind):
             Key("budget.evaluations", "how often progress is measured"),
             Key("analysis", "sizes of the simulations afterwards (analysis.KEY)", options=analysis, free=True),
             Key("evaluate", states, None, str | None, free=True),
+            Key("parameters", "one training for a box of models, '{NAME: [LOW, HIGH], ...}': numbers of the model, or "
+                "NAME_scale for all entries of one of its arrays", None),
             RESUME,
             dataclasses.replace(
                 SEED, rule=Rule(lambda value: 0 <= value < 2**62, "a whole number from 0 to 2^62-1")
@@ -170,6 +172,8 @@ class ChoiceKind(Kind):
             from dlopt.choice.effort import Effort
 
             model = model.with_effort(Effort(**config["search"]), Effort(**config["keep"]))
+        if config["parameters"] is not None:
+            model = _box(model, config["parameters"])
         pick_device(config["device"])
         method = None if choices["method"] == "exact" else MethodOptions(**config["method"])
         if method is None:
@@ -261,7 +265,7 @@ class ChoiceProblem(Problem):
         self.kind, self.model, self.method, self.budget = kind, model, method, budget
         self.analysis, self.states, self.seed, self.device = analysis, states, seed, device
         self.identity = Identity(model.name, model.digest())
-        self.size = "" if kind.size is None else str(loaded(kind.size)(model))
+        self.size = "" if kind.size is None else str(loaded(kind.size)(getattr(model, "base", model)))
         self.recorded = method is not None
         self.dtype = "float64" if method is None else "float32"
 
@@ -270,7 +274,7 @@ class ChoiceProblem(Problem):
         from dlopt.choice import Ranks, solve_bsde, solve_exact
 
         if self.kind.write is not None:
-            loaded(self.kind.write)(self.model, session.folder / "model")
+            loaded(self.kind.write)(getattr(self.model, "base", self.model), session.folder / "model")
         watch = _Worded(session.watch)
         if self.method is None:
             return solve_exact(self.model, self.seed, self.analysis, self.states, watch)
@@ -308,6 +312,15 @@ class ChoiceProblem(Problem):
         from dlopt.choice import train_along
 
         train_along(self.model, ranks, self.method, self.budget, self.seed, self.device, _Worded(watch), resume)
+
+
+def _box(model: Any, bounds: Any) -> Any:
+    """All models between bounds of parameters."""
+    from dlopt.choice import Box
+
+    if not isinstance(bounds, Mapping):
+        raise KeyValueError("parameters", bounds, "a mapping such as '{lambda0: [0.2, 0.4]}'")
+    return Box.of(model, {str(name): pair for name, pair in bounds.items()})
 
 
 class _Worded(Watch):

@@ -155,6 +155,7 @@ class AnalysisOptions:
         validation: states compared with the exact solution, where there is one.
         shock: size of the cost shock of the impulse responses, in long-run standard deviations of the first factor.
         response_years, response_paths: length and number of paths of the impulse responses.
+        box: random points of a box of parameters at which errors against exact solutions are reported.
     """
 
     certificate_paths: int = 256
@@ -166,3 +167,4 @@ class AnalysisOptions:
     shock: float = 1.0
     response_years: float = 20.0
     response_paths: int = 512
+    box: int = 5

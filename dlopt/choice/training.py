@@ -247,8 +247,7 @@ class Trainer:
         """Measure on the pool, without touching the training's randomness."""
         residual, value = self._pool_residual()
         if self.options.loss == "hjb":
-            self.value.shift += residual.mean() / self.model.rho
-            residual = residual - residual.mean()
+            residual = self.value.take_out(self.pool, residual)
         scale = max(self.model.rho * float(value.abs().mean()), 1e-12)
         analytic, probabilistic = (losses.mean() for losses in self._pool_losses(slice(0, 64)))
         progress = Progress(

@@ -158,8 +158,8 @@ class ValueFunction(nn.Module):
         if self.conditional is not None:
             correction = correction.plus(self.conditional.evaluate(self.model, state))
         at = base.plus(correction, self.scale)
-        constant = self.shift + self.level
-        clock = None if at.clock is None else at.clock + constant
+        constant = self.constant(state)
+        clock = None if at.clock is None else at.clock + constant.reshape(-1, 1)
         return Evaluation(at.value + constant, at.marginal, at.generator, at.sensitivity, clock)
 
     def evaluate_value(self, state: State) -> Tensor:
@@ -169,7 +169,20 @@ class ValueFunction(nn.Module):
         correction = self.network(state)
         if self.conditional is not None:
             correction = correction + self.conditional.evaluate(self.model, state).value
-        return base + self.scale * correction + (self.shift + self.level)
+        return base + self.scale * correction + self.constant(state)
+
+    def constants(self, state: State) -> Tensor:
+        """What the constant in V is made of, `[B, C]`: ones."""
+        return state.x.new_ones(len(state), 1)
+
+    def constant(self, state: State) -> Tensor:
+        """The constant in V, of any shape that broadcasts to `[B]`."""
+        return self.shift + self.level
+
+    def take_out(self, state: State, residual: Tensor) -> Tensor:
+        """Residuals without their mean, of which the constant in V is set."""
+        self.shift += residual.mean() / self.model.rho
+        return residual - residual.mean()
 
     def unrefine(self) -> None:
         """Back to what training left."""
@@ -177,7 +190,7 @@ class ValueFunction(nn.Module):
         self.network.refined.zero_()
 
     def basis(self, state: State, at: Evaluation) -> tuple[Tensor, Tensor]:
-        """Last layer of the network and a constant, and what each adds to the residual, both `[B, hidden + 1]`."""
+        """Last layer of the network and the constant, and what each adds to the residual, both `[B, hidden + C]`."""
         with torch.no_grad():
             ends = range(0, len(state), PART)
             parts = [
@@ -185,7 +198,7 @@ class ValueFunction(nn.Module):
                 for k in ends
             ]
         units, change = (torch.cat([part[k] for part in parts]).double() for k in (0, 1))
-        one = units.new_ones(len(units), 1)
+        one = self.constants(state).to(units)
         return torch.cat([units, one], 1), torch.cat([change, -self.model.rho * one], 1)
 
     def at(self, state: State) -> Evaluation:

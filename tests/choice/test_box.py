@@ -1,0 +1,84 @@
+"""Parameters as states: a box of models trained at once, against the models in it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from dlopt.choice import AnalysisOptions, Box, Budget, ModelError, State, at_values, preset, solve_bsde, with_values
+from dlopt.choice.box_value import build_box_value
+from dlopt.choice.checkpoint import load_checkpoint
+from dlopt.choice.evaluation import hjb_residual
+from dlopt.choice.options import MethodOptions
+from dlopt.choice.result import load_solution
+
+BOUNDS = {"lambda0": [0.2, 0.4], "s_scale": [0.5, 1.5]}
+SMALL = AnalysisOptions(
+    certificate_paths=32, certificate_years=10, out_of_sample=20, paths=8, years=5, response_paths=4, response_years=2,
+    validation=128, box=3,
+)  # fmt: skip
+
+
+def test_parameters_are_numbers_or_scales():
+    model = preset("blocks", 4)
+    changed = with_values(model, {"lambda0": 0.4, "s_scale": 0.5, "theta_scale": 2.0})
+    assert (changed.lambda0, changed.theta) == (0.4, 2 * model.theta)
+    assert changed.s == pytest.approx(0.5 * model.s)
+    assert changed.zeta is not None
+    assert (changed.zeta == model.zeta).all()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "word"),
+    [
+        ({"lambda9": [0.1, 0.2]}, "no parameter 'lambda9'"),
+        ({"lambda0": [0.4, 0.2]}, "LOW, HIGH"),
+        ({"lambda0": [-0.1, 0.2]}, "lambda0"),
+        ({"rho": [0.04, 0.06]}, "same everywhere"),
+        ({"s_noise": [0.0, 0.1]}, "must be positive"),
+        ({}, "at least one"),
+    ],
+)
+def test_impossible_boxes_are_refused(bounds, word):
+    with pytest.raises(ModelError, match=word):
+        Box.of(preset("separable", 3), bounds)
+
+
+def test_at_a_point_a_box_is_its_model():
+    bounds = {**BOUNDS, "sigma_scale": [0.8, 1.2], "search_cost": [1.0, 4.0], "s_noise": [0.1, 0.3]}
+    base = dataclasses.replace(preset("separable", 3), search_cost=2.0, s_noise=0.2)
+    box = Box.of(base, bounds)
+    dynamics = box.on(dtype=torch.float64)
+    state = dynamics.draw(64, torch.Generator().manual_seed(0))
+    value = build_box_value(dynamics, MethodOptions(), torch.Generator().manual_seed(0))
+    at = value.at(state)
+    residual = hjb_residual(dynamics, state, at)
+    groups = dynamics.groups(state.x)
+    assert len(groups) == 4
+    for group in groups:
+        model = box.model_at(np.array(group.key))
+        own = model.on(dtype=torch.float64)
+        inner = State(state.y[group.rows], state.x[group.rows, :3])
+        alone = model.traits().build(own, MethodOptions(), torch.Generator().manual_seed(0)).at(inner)
+        assert torch.allclose(at.value[group.rows], alone.value)
+        assert torch.allclose(at.marginal[group.rows], alone.marginal)
+        assert torch.allclose(residual[group.rows], hjb_residual(own, inner, alone), atol=1e-12)
+        assert torch.equal(dynamics.rates(state)[0][group.rows], own.rates(inner)[0].expand(len(inner), 3))
+
+
+def test_one_training_covers_the_box(tmp_path):
+    box = Box.of(preset("blocks", 3), BOUNDS)
+    result = solve_bsde(box, budget=Budget(steps=400), analysis=SMALL, checkpoint=tmp_path / "model.pt")
+    errors = result.table("box")
+    assert len(errors) == 3
+    assert errors[["lambda0", "s_scale"]].nunique().eq(3).all()
+    assert errors["relative_error"].mean() < 2e-4
+    assert (errors["decision_accuracy"] > 0.99).all()
+    assert load_checkpoint(tmp_path / "model.pt").model.digest() == box.digest()
+    _, again = load_solution(tmp_path / "model.pt")
+    state = preset("blocks", 3).on().draw(8, torch.Generator().manual_seed(1))
+    point = {"lambda0": 0.33, "s_scale": 0.7}
+    assert torch.equal(at_values(again, point).at(state).value, at_values(result.solution, point).at(state).value)
