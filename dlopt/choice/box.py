@@ -237,11 +237,9 @@ class BoxDynamics:
         noise = state.x.new_zeros(len(state), 1)
         for rows, how in found:
             noise[rows] = torch.as_tensor(how.noise).to(noise)
-        costs = [
-            None if any(cost is None for _, cost in parts) else _Grouped([(rows, cost) for rows, cost in parts if cost])
-            for parts in ([(rows, how.search) for rows, how in found], [(rows, how.keep) for rows, how in found])
-        ]
-        return Choosing(*costs, noise=noise if bool((noise > 0).any()) else 0.0)
+        search = _grouped([(rows, how.search) for rows, how in found])
+        keep = _grouped([(rows, how.keep) for rows, how in found])
+        return Choosing(search, keep, noise if bool((noise > 0).any()) else 0.0)
 
     def diffuse(self, x: Tensor, years: float, noise: Tensor) -> Tensor:
         out = x.clone()
@@ -267,6 +265,12 @@ class BoxDynamics:
         """States of a model, or of the box, at a point."""
         there = state.x.new_tensor(np.asarray(point, dtype=float)).expand(len(state), -1)
         return State(state.y, torch.cat([state.x[:, : self.own], there], 1), state.z)
+
+
+def _grouped(parts: list[tuple[Tensor, EffortCost | None]]) -> EffortCost | None:
+    """The costs of groups of states as one; None where a group makes no effort, as then none does."""
+    given = [(rows, cost) for rows, cost in parts if cost is not None]
+    return _Grouped(given) if len(given) == len(parts) else None
 
 
 class _Grouped(EffortCost):

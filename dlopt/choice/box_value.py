@@ -141,8 +141,8 @@ def build_box_value(dynamics: BoxDynamics, options: MethodOptions, generator: to
             like: dict[str, Any] = {"device": weights.device, "dtype": weights.dtype}
             weights[own:] = 0.5 * torch.randn(count, weights.shape[1], generator=generator, **like)
     if parametrize.is_parametrized(middle.network, "switch_weight"):
-        sizes: Any = middle.network.parametrizations["switch_weight"]
-        parametrize.register_parametrization(made.network, "switch_weight", sizes[0])
+        sizes: Any = middle.network.parametrizations
+        parametrize.register_parametrization(made.network, "switch_weight", sizes["switch_weight"][0])
     return BoxValue(dynamics, made)
 
 

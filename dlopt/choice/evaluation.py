@@ -29,7 +29,7 @@ class Evaluation:
     sensitivity: Tensor
     clock: Tensor | None = None
 
-    def rows(self, index: slice) -> Evaluation:
+    def rows(self, index: slice | Tensor) -> Evaluation:
         """The evaluation of some of the states."""
         clock = None if self.clock is None else self.clock[index]
         return Evaluation(
