@@ -7,12 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from own_models import shops
+from test_effort import economy
 
-from dlopt.choice import AnalysisOptions, Box, Budget, ModelError, State, at_values, preset, solve_bsde, with_values
+from dlopt.choice import AnalysisOptions, Box, Budget, ModelError, at_values, preset, solve_bsde, with_values
 from dlopt.choice.box_value import build_box_value
 from dlopt.choice.checkpoint import load_checkpoint
 from dlopt.choice.evaluation import hjb_residual
-from dlopt.choice.options import MethodOptions
 from dlopt.choice.result import load_solution
 
 BOUNDS = {"lambda0": [0.2, 0.4], "s_scale": [0.5, 1.5]}
@@ -47,26 +48,34 @@ def test_impossible_boxes_are_refused(bounds, word):
         Box.of(preset("separable", 3), bounds)
 
 
-def test_at_a_point_a_box_is_its_model():
-    bounds = {**BOUNDS, "sigma_scale": [0.8, 1.2], "search_cost": [1.0, 4.0], "s_noise": [0.1, 0.3]}
-    base = dataclasses.replace(preset("separable", 3), search_cost=2.0, s_noise=0.2)
-    box = Box.of(base, bounds)
-    dynamics = box.on(dtype=torch.float64)
-    state = dynamics.draw(64, torch.Generator().manual_seed(0))
-    value = build_box_value(dynamics, MethodOptions(), torch.Generator().manual_seed(0))
+def exporter():
+    return dataclasses.replace(preset("separable", 3), search_cost=2.0, s_noise=0.2)
+
+
+@pytest.mark.parametrize(
+    ("base", "bounds"),
+    [
+        (exporter, {**BOUNDS, "sigma_scale": [0.8, 1.2], "search_cost": [1.0, 4.0], "s_noise": [0.1, 0.3]}),
+        (lambda: economy(search_cost=0.05), {"kappa": [0.8, 1.2], "search_cost": [0.02, 0.08]}),
+        (shops, {"a": [0.02, 0.08], "cost_scale": [0.5, 1.5]}),
+    ],
+)
+def test_at_a_point_a_box_is_its_model(base, bounds):
+    box = Box.of(base(), bounds)
+    dynamics, options = box.on(dtype=torch.float64), box.traits().method
+    state = dynamics.draw(48, torch.Generator().manual_seed(0))
+    value = build_box_value(dynamics, options, torch.Generator().manual_seed(0))
     at = value.at(state)
     residual = hjb_residual(dynamics, state, at)
     groups = dynamics.groups(state.x)
-    assert len(groups) == 4
+    assert len(groups) == 3
     for group in groups:
         model = box.model_at(np.array(group.key))
-        own = model.on(dtype=torch.float64)
-        inner = State(state.y[group.rows], state.x[group.rows, :3])
-        alone = model.traits().build(own, MethodOptions(), torch.Generator().manual_seed(0)).at(inner)
+        own, inner = model.on(dtype=torch.float64), dynamics.inner(state, group.rows)
+        alone = model.traits().build(own, options, torch.Generator().manual_seed(0)).at(inner)
         assert torch.allclose(at.value[group.rows], alone.value)
         assert torch.allclose(at.marginal[group.rows], alone.marginal)
         assert torch.allclose(residual[group.rows], hjb_residual(own, inner, alone), atol=1e-12)
-        assert torch.equal(dynamics.rates(state)[0][group.rows], own.rates(inner)[0].expand(len(inner), 3))
 
 
 def test_one_training_covers_the_box(tmp_path):
