@@ -399,10 +399,18 @@ class Kind(abc.ABC):
 
 def figures(certificate: Mapping[str, Any], title: str = "Certificate") -> Sheet:
     """A certificate as a table of its figures."""
-    rows = [(key.replace("_", " "), worded(value)) for key, value in certificate.items() if value is not None]
+    rows = [(key.replace("_", " "), worded(value)) for key, value in certificate.items() if _said(value)]
     return Sheet(title, ("", "value"), rows)
 
 
+def _said(value: Any) -> bool:
+    return value is not None and not (isinstance(value, Mapping | tuple | list) and not value)
+
+
 def worded(value: Any) -> str:
-    """A figure in words; empty for None."""
+    """A figure in words; empty for None. Counts by name are added up, names are listed."""
+    if isinstance(value, Mapping):
+        value = sum(value.values())
+    if isinstance(value, tuple | list):
+        return "; ".join(map(str, value))
     return "" if value is None else f"{value:.1e}" if isinstance(value, float) else f"{value}"

@@ -42,6 +42,11 @@ class Shown:
         """The kind of problem it answers, a name of `dlopt.registry`."""
         raise NotImplementedError
 
+    @property
+    def shown_by(self) -> Any:
+        """What lays it out, with `sheets(ended)` and `compare(runs)`: its kind."""
+        return importlib.import_module("dlopt.registry").load_kind(self.kind_name)
+
     def summary(self) -> str:
         """The answer, then what proves it, as plain text for 80 columns."""
         text: str = _views().summary(self)

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"errors"},
     "framework": {"errors"},
     "shown": {"errors"},
-    "models": {"errors", "store", "framework", "shown"},
+    "models": {"errors", "store", "framework", "kind", "shown"},
     "trade": {"errors", "store", "framework", "models", "shown"},
     "choice": {"errors", "store", "framework", "kind", "shown"},
     "choice.exporter": {"errors", "store", "framework", "choice"},

@@ -1,4 +1,4 @@
-"""docs/python.md: its snippets run as they stand, and print what it says."""
+"""docs/python.md: its snippets run as they stand, and print what it says. So do those of other pages."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def test_the_snippets_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(space["run"], dlopt.SolveResult)
     assert space["careful"].sha256 != space["world"].sha256
     assert isinstance(space["trained"], dlopt.BsdeResult)
+
+
+@pytest.mark.parametrize("page", ["calibrations", "policies", "uncertainty"])
+def test_the_snippets_of_other_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of docs/own_models.md are in tests/models; docs/own_choice_models.md trains for minutes."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    space: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for snippet in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S):
+            exec(compile(snippet, f"docs/{page}.md", "exec"), space)
+    assert isinstance(space["world"], dlopt.Calibration)
+    solved = [value for value in space.values() if hasattr(value, "status")]
+    assert [value.status for value in solved] == ["converged"] * len(solved)
+    assert len(solved) == {"calibrations": 0, "policies": 2, "uncertainty": 2}[page]
 
 
 def test_readme_s_example_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,6 @@ def beside(papers: Sequence[str], folder: Path, **limits: Sequence[str]) -> bool
     from ..data.lines import add_row, print_table, say, table_of
     from ..terminal.screen import console, shown
 
-    torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     place = folder / datetime.datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
     certified = True

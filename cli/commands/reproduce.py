@@ -90,7 +90,6 @@ def reproduce(
     variants = _variants(keys)
     name = keys.get("calibration") or _default_calibration()
     calibration = load_calibration(name)
-    torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     introduction = f"Calibration {calibration.name}: {calibration.source}"
     if "calibration" not in keys and name != _PREFERRED:

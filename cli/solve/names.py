@@ -47,6 +47,6 @@ def _folder(value: str) -> str:
     """The folder of a run called by name; what calls none stays, for the key itself to refuse."""
     try:
         found = str(find_run(value))
-    except DloptError:
+    except (DloptError, OSError):  # OSError: too long for a name
         return value
     return found if re.fullmatch(r"[\w./~-]+", found) else value

@@ -173,7 +173,7 @@ def by_number(world: Calibration, which: str, count: int, method: str = "smalles
         sizes = [float(size[g].sum()) for g in groups_of]
         rows = torch.stack([(profile[g] * size[g, None]).sum(0) / size[g].sum().clamp(min=1e-300) for g in groups_of])
         gap = torch.cdist(rows, rows, p=1) / 2
-        kinds = torch.tensor([float(kind[g].max()) for g in groups_of])
+        kinds = torch.tensor([float(kind[g].max()) for g in groups_of], dtype=torch.float64)
         gap = gap + 10 * (kinds[:, None] - kinds[None, :]).abs() + torch.diag(torch.full((len(groups_of),), torch.inf))
         if method == "smallest":
             a = min(range(len(groups_of)), key=sizes.__getitem__)
@@ -319,7 +319,7 @@ def _profiles(world: Calibration, which: str) -> tuple[Tensor, Tensor, Tensor]:
     trade = world.trade
     if which == "economies":
         size = trade.sum((0, 2))
-        return size, trade.permute(1, 0, 2).reshape(world.n_economies, -1) / size[:, None], torch.zeros(len(size))
+        return size, trade.permute(1, 0, 2).reshape(world.n_economies, -1) / size[:, None], torch.zeros_like(size)
     size = trade.sum((0, 1))
     inputs = accounts_of(world).inputs.sum(0)
     bought = inputs.T / inputs.sum(0).clamp(min=1e-300)[:, None]

@@ -21,6 +21,7 @@ from dlopt.calibrations.schema import (
 from dlopt.calibrations.tables import RawTable, cell_index, check_rule, read_table
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
+from dlopt.trade.rates import BY_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,10 +94,10 @@ def policy_frame(policy: Policy, calibration: Calibration) -> pd.DataFrame:
 
     frames = []
     economies, sectors = np.array(calibration.economies), np.array(calibration.sectors)
-    for name in INSTRUMENTS:
+    for name, kind in BY_NAME.items():
         new, old = getattr(policy, name).numpy(), getattr(calibration, name).numpy()
         places = np.nonzero(new != old)
-        destination = economies[places[1]] if name != "subsidy" else np.full(len(places[0]), "")
+        destination = economies[places[1]] if kind.pairs else np.full(len(places[0]), "")
         columns = (np.full(len(places[0]), name), economies[places[0]], destination, sectors[places[-1]], new[places])
         frames.append(pd.DataFrame(dict(zip(POLICY_COLUMNS, columns, strict=True))))
     return pd.concat(frames, ignore_index=True)
@@ -113,17 +114,17 @@ def _subset(raw: RawTable, chosen: np.ndarray) -> RawTable:  # type: ignore[type
 
 def _put(part: RawTable, name: str, target: torch.Tensor, axes: dict[str, tuple[str, ...]], faults: Faults) -> None:
     """Write the rates of one instrument into `target`."""
-    subsidy = name == "subsidy"
-    keys = ("origin", "sector") if subsidy else POLICY_TABLE.keys
+    kind = BY_NAME[name]
+    keys = POLICY_TABLE.keys if kind.pairs else ("origin", "sector")
     places, sound = cell_index(part, keys, axes, faults)
     for k, destination in enumerate(part.texts["destination"]):
-        if subsidy and destination not in ("", part.texts["origin"][k]):
-            rule = "a subsidy has no destination"
+        if not kind.pairs and destination not in ("", part.texts["origin"][k]):
+            rule = f"a {kind.label} has no destination"
             faults.add(part.file, rule, "leave it empty", part.rows[k], "destination", destination)
-        elif not subsidy and not destination:
+        elif kind.pairs and not destination:
             faults.add(part.file, "a label is missing", "fill it in", part.rows[k], "destination")
-        elif not subsidy and destination == part.texts["origin"][k] and part.numbers["rate"][k] != 0:
-            rule = f"no {name.replace('_', ' ')} is paid at home"
+        elif kind.pairs and destination == part.texts["origin"][k] and part.numbers["rate"][k] != 0:
+            rule = f"no {kind.label} is paid at home"
             faults.add(part.file, rule, "delete this row", part.rows[k], "rate", f"{part.numbers['rate'][k]:g}")
     where = tuple(torch.from_numpy(p[sound]) for p in places)
     target[where] = torch.from_numpy(part.numbers["rate"][sound])

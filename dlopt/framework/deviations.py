@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.game import Game, Point
+from dlopt.framework.precision import double_precision
 
 KINDS = ("corner", "family at a bound", "one instrument", "low-discrepancy", "random")
 """All instruments of the player at a bound; one family of them; one alone; a Sobol point of its box; a given start."""
@@ -98,10 +99,17 @@ def _singles(game: Game, own: Tensor, point: Point, seed: int) -> Iterator[Devia
 def _sobol(game: Game, own: Tensor, point: Point, seed: int) -> Iterator[Deviation]:
     """Over the whole box, endless; pseudo-random where there are more dimensions than Sobol's numbers have."""
     count = int(own.sum())
-    engine = torch.quasirandom.SobolEngine(count, scramble=True, seed=seed) if 0 < count <= _SOBOL_UP_TO else None
+    engine = None
+    if 0 < count <= _SOBOL_UP_TO:
+        with double_precision():
+            engine = torch.quasirandom.SobolEngine(count, scramble=True, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     while True:
-        draw = torch.rand(count, generator=generator) if engine is None else engine.draw(1)[0]
+        draw = (
+            torch.rand(count, generator=generator, dtype=point.a.dtype)
+            if engine is None
+            else engine.draw(1, dtype=point.a.dtype)[0]
+        )
         a = point.a.clone()
-        a[own] = game.lower[own] + draw.to(a.dtype) * (game.upper[own] - game.lower[own])
+        a[own] = game.lower[own] + draw * (game.upper[own] - game.lower[own])
         yield Deviation("low-discrepancy", a)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.framework.precision import double_precision
 
 if TYPE_CHECKING:
     from dlopt.models.derivatives import Derivatives
@@ -231,17 +231,6 @@ class EquilibriumModel:
                 f"Instrument {i.name!r} is set to {i.start:g}, outside its bounds [{i.lower:g}, {i.upper:g}]: widen "
                 "them, or give a value inside."
             )
-
-
-@contextlib.contextmanager
-def double_precision() -> Iterator[None]:
-    """Tensors made of numbers are float64 while the block runs."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def first_line(error: BaseException) -> str:

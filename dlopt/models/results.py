@@ -6,47 +6,19 @@ import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from dlopt.framework.proof import Proof
 from dlopt.models.model import EquilibriumModel
+from dlopt.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EQUILIBRIUM_TOLERANCE = 1e-10
-"""Largest absolute residual of the equilibrium."""
-FIRST_ORDER_TOLERANCE = 1e-8
-"""Largest projected own derivative, per unit of an instrument."""
-GAIN_TOLERANCE_PCT = 1e-6
-"""Largest gain of any player from re-optimising alone, per cent of its objective."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificate:
-    """Evidence for a result; None where it does not apply or was not tried.
-
-    Attributes:
-        equilibrium_residual: largest absolute residual of the equations.
-        first_order_residual: largest derivative of a player's objective in a direction open to it.
-        max_own_curvature: largest eigenvalue of any player's own Hessian on its free instruments.
-        curvature_scale: largest eigenvalue in absolute value.
-        flat_directions: directions whose curvature is below 1e-9 of the player's largest: not told from flat.
-        at_bound: number of instruments at a bound.
-        instruments: number of instruments that were chosen.
-        best_response_gain_pct: largest percentage gain a player finds by re-optimising alone from other starts.
-    """
-
-    equilibrium_residual: float
-    first_order_residual: float | None = None
-    max_own_curvature: float | None = None
-    curvature_scale: float | None = None
-    flat_directions: int | None = None
-    at_bound: int | None = None
-    instruments: int | None = None
-    best_response_gain_pct: float | None = None
+Certificate = Proof
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +72,7 @@ class Solution:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ModelResult:
+class ModelResult(Shown):
     """What every solver of a model returns.
 
     Attributes:
@@ -146,6 +118,25 @@ class ModelResult:
         return self.chosen & ((self.a <= self.model.lower) | (self.a >= self.model.upper))
 
     @property
+    def kind_name(self) -> str:
+        """The name of the model, which is that of its kind where a package brings it."""
+        return self.model.name
+
+    @property
+    def shown_by(self) -> Any:
+        """What lays out any model's result, whether a package brings the model or not."""
+        from dlopt.models import sheets
+
+        return sheets
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Names of its tables."""
+        from dlopt.models.tables import NAMES
+
+        return NAMES
+
+    @property
     def metadata(self) -> dict[str, str]:
         """Provenance for files."""
         return {"model": self.model.name}
@@ -165,15 +156,6 @@ class ModelResult:
         from dlopt.models.tables import table
 
         return table(self, name)
-
-    def summary(self) -> str:
-        """Status, objectives and policies, as text."""
-        parts = [f"{self.model.name}: {self.status}. {self.message}"]
-        for name in ("objectives", "policies", "outcomes"):
-            rows = self.table(name)
-            if len(rows):
-                parts += ["", name, rows.to_string(index=False)]
-        return "\n".join(parts)
 
     def to_parquet(self, folder: str | Path) -> None:
         """Write every table as Parquet into a folder."""

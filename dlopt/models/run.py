@@ -14,20 +14,12 @@ from dlopt.framework.game import Monitor, Progress
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.nash import NashResult, solve_nash
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, tried_in_words, verdict
 from dlopt.framework.tape import Tape
 from dlopt.models.check import check_model
 from dlopt.models.game import ModelGame, ModelPoint, NoEquilibriumError
 from dlopt.models.model import EquilibriumModel, ModelError
-from dlopt.models.results import (
-    EQUILIBRIUM_TOLERANCE,
-    FIRST_ORDER_TOLERANCE,
-    GAIN_TOLERANCE_PCT,
-    Certificate,
-    Iteration,
-    ModelResult,
-    Solution,
-    named,
-)
+from dlopt.models.results import Certificate, Iteration, ModelResult, Solution, named
 
 OnIteration = Callable[[Iteration], bool | None]
 """Called after every iteration; answering True stops the solver, which then returns what it has."""
@@ -115,15 +107,9 @@ class Run:
     def _result(self, found: list[NashResult]) -> ModelResult:
         point = found[0].point
         assert isinstance(point, ModelPoint)
-        certificate = _certificate(found[0], len(self.chosen))
-        if found[0].outcome is Outcome.INTERRUPTED:
-            status, message = "interrupted", Outcome.INTERRUPTED.remedy
-        elif _certified(found[0]):
-            best = "no better choices were found" if len(self.labels) == 1 else "no player gains by deviating alone"
-            status, message = "converged", f"Certified: {best}, from {self.starts} random start(s)."
-        else:
-            outcome = found[0].outcome if found[0].outcome is not Outcome.CONVERGED else Outcome.STALLED
-            status, message = "not_converged", f"{_failing(certificate)} {outcome.remedy}"
+        proof = Certificate(**figures_of(found[0], self.labels, len(self.chosen)))
+        best = "no better choices were found" if len(self.labels) == 1 else "no player gains by deviating alone"
+        status, message = verdict(found[0], proof, lambda: f"{best}. {tried_in_words(proof)}")
         solutions = _distinct(found)
         count = sum(solution.certified for solution in solutions)
         if status == "converged" and count > 1:
@@ -131,35 +117,9 @@ class Run:
         moved = torch.zeros(len(self.model.instruments), dtype=torch.bool)
         moved[self.chosen] = True
         return ModelResult(
-            status, message, certificate, self.model, point.u, point.instruments, self.initial, moved,
+            status, message, proof, self.model, point.u, point.instruments, self.initial, moved,
             tuple(self.iterations), tuple(solutions),
         )  # fmt: skip
-
-
-def _certificate(found: NashResult, instruments: int) -> Certificate:
-    evidence = found.optimality
-    if evidence is None:
-        return Certificate(found.point.residual, instruments=instruments)
-    worst = max(range(len(evidence.curvature)), key=lambda player: evidence.curvature[player])
-    return Certificate(
-        equilibrium_residual=found.point.residual,
-        first_order_residual=evidence.first_order_residual,
-        max_own_curvature=evidence.curvature[worst],
-        curvature_scale=evidence.curvature_scale[worst],
-        flat_directions=evidence.flat_directions,
-        at_bound=evidence.at_bound,
-        instruments=instruments,
-        best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
-    )
-
-
-def _certified(found: NashResult) -> bool:
-    evidence = found.optimality
-    return (
-        evidence is not None
-        and found.point.residual <= EQUILIBRIUM_TOLERANCE
-        and evidence.proven(FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT / 100)
-    )
 
 
 def _distinct(found: list[NashResult]) -> list[Solution]:
@@ -175,24 +135,7 @@ def _distinct(found: list[NashResult]) -> list[Solution]:
             out.append(
                 Solution(
                     point.values, point.instruments, point.residual, result.optimality.first_order_residual,
-                    _certified(result),
+                    certified(result),
                 )
             )  # fmt: skip
     return out
-
-
-def _failing(certificate: Certificate) -> str:
-    """Which test a result did not pass."""
-    c = certificate
-    failed = []
-    if not c.equilibrium_residual <= EQUILIBRIUM_TOLERANCE:
-        failed.append(f"equilibrium residual {c.equilibrium_residual:.1e} > {EQUILIBRIUM_TOLERANCE:g}")
-    if c.first_order_residual is not None and not c.first_order_residual <= FIRST_ORDER_TOLERANCE:
-        failed.append(f"first-order residual {c.first_order_residual:.1e} > {FIRST_ORDER_TOLERANCE:g}")
-    if c.max_own_curvature is not None and c.max_own_curvature > 1e-9 * (c.curvature_scale or 0.0):
-        failed.append(f"own curvature {c.max_own_curvature:.1e} is positive")
-    if c.best_response_gain_pct is None:
-        failed.append("deviations were not tried (no random start had an equilibrium, or starts=0)")
-    elif c.best_response_gain_pct > GAIN_TOLERANCE_PCT:
-        failed.append(f"a player gains {c.best_response_gain_pct:.1e} % by deviating")
-    return f"Not certified: {'; '.join(failed)}."

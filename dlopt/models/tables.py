@@ -109,6 +109,8 @@ _TABLES: dict[str, Callable[[ModelResult], pd.DataFrame]] = {
     "objectives": objective_table, "policies": policy_table, "outcomes": outcome_table, "unknowns": unknown_table,
     "iterations": iteration_table, "equilibria": equilibria_table,
 }  # fmt: skip
+NAMES = tuple(_TABLES)
+"""Of all tables."""
 
 
 def _change(before: Tensor, after: Tensor) -> dict[str, object]:

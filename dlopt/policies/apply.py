@@ -13,6 +13,7 @@ from dlopt.policies.places import economies_of, sectors_of
 from dlopt.policies.rules import PolicyWordsError, Rule
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
+from dlopt.trade.rates import BY_NAME, KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ def apply_rules(
     """
     begun = policy or Policy.of(calibration)
     before = (since or begun).tariff
-    rates = {name: getattr(begun, name).clone() for name in ("tariff", "export_tax", "subsidy")}
+    rates = {name: getattr(begun, name).clone() for name in KINDS}
     notes: list[str] = []
     for rule in rules:
         if rule.change != "reciprocal":
@@ -90,12 +91,12 @@ def effective_rates(calibration: Calibration, policy: Policy) -> pd.DataFrame:
 def _charge(rule: Rule, calibration: Calibration, rates: dict[str, Tensor], notes: list[str]) -> None:
     sectors = sectors_of(rule.sectors, calibration, notes)
     partners = [k for word in rule.partners or ("all",) for k in economies_of(word, calibration)]
-    target = rates[rule.instrument]
+    target, kind = rates[rule.instrument], BY_NAME[rule.instrument]
     for actor in economies_of(rule.actor, calibration):
         cells: list[tuple[int, ...]]
-        if rule.instrument == "subsidy":
+        if not kind.pairs:
             cells = [(actor, j) for j in sectors]
-        elif rule.instrument == "tariff":
+        elif kind.setter == "destination":
             cells = [(i, actor, j) for i in dict.fromkeys(partners) if i != actor for j in sectors]
         else:
             cells = [(actor, n, j) for n in dict.fromkeys(partners) if n != actor for j in sectors]
@@ -106,9 +107,9 @@ def _charge(rule: Rule, calibration: Calibration, rates: dict[str, Tensor], note
 
 
 def _check(rate: float, rule: Rule) -> None:
-    possible = rate < 1 if rule.instrument == "subsidy" else rate > -1
-    if not possible:
-        limit = "below 100 %" if rule.instrument == "subsidy" else "above -100 %"
+    kind = BY_NAME[rule.instrument]
+    if not kind.possible(rate):
+        limit = "above -100 %" if kind.tax else "below 100 %"
         raise PolicyWordsError(f"{rule.where or rule.actor}: a rate of {100 * rate:g} % is not possible; stay {limit}.")
 
 

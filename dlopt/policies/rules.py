@@ -6,9 +6,9 @@ import dataclasses
 from typing import Literal
 
 from dlopt.errors import DloptError
+from dlopt.trade.rates import TARIFF
 
 Change = Literal["set", "add", "reciprocal"]
-Instrument = Literal["tariff", "export_tax", "subsidy"]
 
 
 class PolicyWordsError(DloptError):
@@ -37,7 +37,7 @@ class Rule:
     rate: float = 0.0
     partners: tuple[str, ...] = ()
     sectors: tuple[str, ...] = ()
-    instrument: Instrument = "tariff"
+    instrument: str = TARIFF.name
     date: str = ""
     authority: str = ""
     where: str = ""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
-from dlopt.policies.rules import Change, Instrument, PolicyWordsError, Rule
+from dlopt.policies.rules import Change, PolicyWordsError, Rule
+from dlopt.trade.rates import INSTRUMENTS, TARIFF
 
 FORM = "WHO: RATE% on SECTORS from WHOM, such as 'USA: 25% on steel,motor vehicles from all; CHN: reciprocal'"
 
-_INSTRUMENTS: dict[str, Instrument] = {"tariff": "tariff", "export tax": "export_tax", "subsidy": "subsidy"}
+_WORDS = {word: kind for kind in INSTRUMENTS for word in (kind.plural, kind.label)}
+_SPELT = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in _WORDS)
 _RECIPROCAL = re.compile(r"reciprocal(?:\s+to\s+(?P<partners>.+))?", re.IGNORECASE)
 _BODY = re.compile(
-    r"(?:(?P<instrument>tariffs?|export\s+tax(?:es)?|subsid(?:y|ies))\s+)?"
+    rf"(?:(?P<instrument>{_SPELT})\s+)?"
     r"(?P<set>set\s+)?(?P<sign>[+-]?)\s*(?P<number>\d+(?:\.\d*)?|\.\d+|free)\s*(?P<unit>%|pp|percentage points)?"
     r"(?:\s+on\s+(?P<sectors>.+?))?(?:\s+(?P<side>from|to)\s+(?P<partners>.+?))?",
     re.IGNORECASE,
@@ -55,18 +57,19 @@ def _sentence(sentence: str) -> list[Rule]:
     found = _BODY.fullmatch(what)
     if found is None:
         raise PolicyWordsError(f"{what!r} in {sentence!r} cannot be understood. Write {FORM}.")
-    instrument = _instrument(found["instrument"])
+    kind = TARIFF if found["instrument"] is None else _WORDS[re.sub(r"\s+", " ", found["instrument"].lower())]
     rate = _rate(found, sentence)
-    if found["side"] and (found["side"].lower() == "to") != (instrument == "export_tax"):
-        right = "to" if instrument == "export_tax" else "from"
+    if found["side"] and not kind.side:
         raise PolicyWordsError(
-            f"{sentence!r}: say whose goods with '{right}', as in '... {right} {found['partners']}'."
+            f"{sentence!r}: a {kind.label} is paid on all output of a sector; leave the partners out."
         )
-    if found["side"] and instrument == "subsidy":
-        raise PolicyWordsError(f"{sentence!r}: a subsidy is paid on all output of a sector; leave the partners out.")
+    if found["side"] and found["side"].lower() != kind.side:
+        raise PolicyWordsError(
+            f"{sentence!r}: say whose goods with '{kind.side}', as in '... {kind.side} {found['partners']}'."
+        )
     change: Change = "add" if found["sign"] and not found["set"] else "set"
     return [
-        Rule(actor, change, rate, listed(found["partners"]), listed(found["sectors"]), instrument, where=repr(sentence))
+        Rule(actor, change, rate, listed(found["partners"]), listed(found["sectors"]), kind.name, where=repr(sentence))
         for actor in listed(who)
     ]
 
@@ -78,11 +81,6 @@ def _rate(found: re.Match[str], sentence: str) -> float:
         number = found["number"]
         raise PolicyWordsError(f"{sentence!r}: is {number} a fraction or per cent? Write {number}%, with the sign.")
     return float(f"{found['sign'] or ''}{found['number']}") / 100
-
-
-def _instrument(word: str | None) -> Instrument:
-    text = re.sub(r"\s+", " ", (word or "tariff").lower())
-    return next(name for key, name in _INSTRUMENTS.items() if text.startswith(key[:6]))
 
 
 def listed(text: str | None) -> tuple[str, ...]:

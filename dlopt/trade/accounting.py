@@ -78,7 +78,7 @@ class Side:
 
     def __init__(self, terms: dict[tuple[int, int, int], Tensor]) -> None:
         self._terms = terms
-        self.value = sum(terms.values(), torch.zeros(()))
+        self.value = sum(terms.values(), torch.zeros((), dtype=torch.float64))
 
     def slope(self, wedge: int) -> Tensor:
         """Derivative with respect to wedge 0 (tau), 1 (epsilon) or 2 (sigma)."""
@@ -128,7 +128,7 @@ def _dot(powers: tuple[int, int, int], wedges: Wedges) -> Tensor:
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:
-    return sum(terms, torch.zeros(()))
+    return sum(terms, torch.zeros((), dtype=torch.float64))
 
 
 def importer_share(accounting: Accounting, tau: Tensor, epsilon: Tensor, sigma: Tensor) -> Tensor:

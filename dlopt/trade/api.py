@@ -160,7 +160,7 @@ def solve_equilibrium(
     wedges = (policy or Policy.of(calibration)).log_wedges()
     options = RootOptions(tolerance=tolerance if tolerance is not None else RootOptions.tolerance)
     found = find_equilibrium(model, wedges, options=options)
-    certificate = Certificate(found.residual, model.walras_residual(found.u))
+    certificate = Certificate(equilibrium_residual=found.residual, walras_residual=model.walras_residual(found.u))
     converged = found.outcome is Outcome.CONVERGED and found.residual <= EQUILIBRIUM_TOLERANCE
     step = iteration(model, 1, "newton", time.perf_counter() - started, None, None, model.log_welfare(found.u))
     stop = bool(on_iteration and on_iteration(step)) and not converged

@@ -62,6 +62,20 @@ class InstrumentKind:
         return "> -1" if self.tax else "< 1"
 
     @property
+    def limit(self) -> str:
+        """The same with its reason."""
+        return (
+            "above -1: a rate of -1 would make goods free"
+            if self.tax
+            else f"below 1: a {self.label} of 1 would pay the whole price"
+        )
+
+    @property
+    def side(self) -> str:
+        """The word before its partners, whose goods (`from`) or to whom (`to`); empty where it has none."""
+        return "" if not self.pairs else "from" if self.setter == "destination" else "to"
+
+    @property
     def bounds_rule(self) -> str:
         """What two bounds must satisfy."""
         return "-1 < low <= high" if self.tax else "low <= high < 1"
@@ -99,3 +113,4 @@ INSTRUMENTS = (TARIFF, EXPORT_TAX, SUBSIDY)
 """In the order of wedges, tables and `Instruments.kind`."""
 KINDS = tuple(kind.name for kind in INSTRUMENTS)
 """Their names."""
+BY_NAME = {kind.name: kind for kind in INSTRUMENTS}

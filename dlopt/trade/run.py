@@ -17,16 +17,9 @@ from dlopt.framework.game import Interrupted, Monitor, Progress
 from dlopt.framework.nash import JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, verdict
 from dlopt.framework.tape import Tape
-from dlopt.framework.verification import Found
-from dlopt.trade.certificate import (
-    EQUILIBRIUM_TOLERANCE,
-    FIRST_ORDER_TOLERANCE,
-    GAIN_TOLERANCE_PCT,
-    Certificate,
-    failing,
-    tried_in_words,
-)
+from dlopt.trade.certificate import Certificate, tried_in_words
 from dlopt.trade.distance import compared
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.game import Objective, TradeGame, TradePoint
@@ -198,47 +191,17 @@ def _result(
     first = found[0]
     point = first.point
     assert isinstance(point, TradePoint)
-    evidence = first.optimality
+    alone = int(instruments.owner.max()) == 0
+    players = instruments.players[:1] if alone else instruments.players
     certificate = Certificate(
-        equilibrium_residual=point.residual,
-        walras_residual=model.walras_residual(point.equilibrium.u),
-        instruments=instruments.count,
+        walras_residual=model.walras_residual(point.equilibrium.u), **figures_of(first, players, instruments.count)
     )
-    if evidence is not None:
-        worst = max(range(len(evidence.curvature)), key=lambda p: evidence.curvature[p])
-        certificate = dataclasses.replace(
-            certificate,
-            first_order_residual=evidence.first_order_residual,
-            max_own_curvature=evidence.curvature[worst],
-            curvature_scale=evidence.curvature_scale[worst],
-            flat_directions=evidence.flat_directions,
-            at_bound=evidence.at_bound,
-            best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
-            curvature_residual=evidence.ritz_residual,
-            curvature_missed=evidence.missed,
-            players_verified=evidence.verified,
-            untested=tuple(instruments.players[player] for player in evidence.search.untested),
-            deviations=dict(evidence.search.screened),
-            best_responses=dict(evidence.search.followed),
-            agree=evidence.search.agree,
-            improved=tuple(_improvement(instruments, found) for found in evidence.search.found),
-        )
-    certified = _certified(first)
-    if certified:
+    if certified(first):
         again = _found_again(model, point)
         steep = bool((model.theta * model.psi > 1).any())
         certificate = dataclasses.replace(certificate, found_again=again, local=steep or not again)
-    if first.outcome is Outcome.INTERRUPTED:
-        status, message = "interrupted", Outcome.INTERRUPTED.remedy
-    elif certified:
-        alone = int(instruments.owner.max()) == 0
-        best = "no better policies were found from other starts" if alone else "no player gains by deviating alone"
-        status, message = "converged", f"Certified: {best}. {tried_in_words(certificate)}"
-    else:
-        outcome = first.outcome if first.outcome is not Outcome.CONVERGED else Outcome.STALLED
-        status, message = "not_converged", f"{failing(certificate)} {outcome.remedy}"
-    if first.note and status != "interrupted":
-        message = f"{message} {first.note}"
+    best = "no better policies were found from other starts" if alone else "no player gains by deviating alone"
+    status, message = verdict(first, certificate, lambda: f"{best}. {tried_in_words(certificate)}")
     solutions: list[Solution] = []
     for result in found:
         if result.optimality is None:
@@ -246,7 +209,7 @@ def _result(
         assert isinstance(result.point, TradePoint)
         solution = Solution(
             100 * result.point.log_welfare.expm1(), result.point.residual,
-            result.optimality.first_order_residual, _certified(result),
+            result.optimality.first_order_residual, certified(result),
         )  # fmt: skip
         if all(float((solution.welfare - other.welfare).abs().max()) > GAIN_TOLERANCE_PCT for other in solutions):
             solutions.append(solution)
@@ -276,22 +239,6 @@ def _found_again(model: TradeModel, point: TradePoint) -> bool:
     again = find_equilibrium(model, point.equilibrium.wedges)
     difference = model.log_welfare(again.u) - point.log_welfare
     return again.outcome is Outcome.CONVERGED and float(difference.abs().max()) <= GAIN_TOLERANCE_PCT / 100
-
-
-def _certified(result: NashResult) -> bool:
-    evidence = result.optimality
-    return (
-        evidence is not None
-        and result.point.residual <= EQUILIBRIUM_TOLERANCE
-        and evidence.proven(FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT / 100)
-    )
-
-
-def _improvement(instruments: Instruments, found: Found) -> str:
-    """A deviation that sent the solver on."""
-    alone = int(instruments.owner.max()) == 0
-    who = "the search" if alone else instruments.players[found.player]
-    return f"{who} found {100 * found.gain:.2g} % more from another start ({found.kind}), and play went on from there"
 
 
 def trouble(model: TradeModel, u: Tensor) -> str:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.kind import Ended, Sheet, Status, figures
-from dlopt.registry import load_kind
+from dlopt.kind import Ended, Sheet, Status
 from dlopt.runs import RunFolder, read_run
 from dlopt.runs.record import FILE, WRITTEN
 from dlopt.trade.words import STYLISED, stylised
@@ -53,7 +52,7 @@ def compare(results: Sequence[Any]) -> tuple[Sheet, ...]:
     kinds = [getattr(result, "kind_name", type(result).__name__) for result in results]
     if len(set(kinds)) > 1:
         raise CompareError(f"Results of different kinds cannot be compared: {', '.join(kinds)}.")
-    return tuple(load_kind(kinds[0]).compare([_ended(result) for result in results]))
+    return tuple(results[0].shown_by.compare([_ended(result) for result in results]))
 
 
 def save(result: Any, folder: Path) -> None:
@@ -104,11 +103,8 @@ def _how_it_ended(result: Any) -> str:
 
 
 def _sheets(result: Any) -> list[Sheet]:
-    try:
-        kind = load_kind(result.kind_name)
-    except UnknownNameError:  # a model of one's own that no package brings
-        return [figures(_certificate(result))] if result.certificate is not None else []
-    return kind.sheets(_ended(result))
+    found: list[Sheet] = result.shown_by.sheets(_ended(result))
+    return found
 
 
 def _ended(result: Any) -> Ended:

@@ -16,7 +16,11 @@ _context.set_forkserver_preload(["forked_preload"])
 def start(
     words: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path, errors: Path
 ) -> ForkServerProcess:
-    """Run `dlopt WORDS` in `folder`; with $FAKE set, a scripted solver stands behind `dlopt solve nash`."""
+    """Run `dlopt WORDS` in `folder`.
+
+    With $FAKE set, a scripted solver stands behind `dlopt solve nash`; with $SIGNAL, a number, the command gets this
+    signal as soon as it has written its first checkpoint.
+    """
     process = _context.Process(target=_run, args=(list(words), folder, dict(environment), output, errors))
     process.start()
     return process
@@ -34,5 +38,20 @@ def _run(words: list[str], folder: Path, environment: dict[str, str], output: Pa
 
     if environment.get("FAKE"):
         fake_solver.install()
+    if environment.get("SIGNAL"):
+        _signal_at_the_first_checkpoint(int(environment["SIGNAL"]))
     main()
     sys.exit(0)
+
+
+def _signal_at_the_first_checkpoint(number: int) -> None:
+    replace = Path.replace
+
+    def replaced(self: Path, target: Path) -> Path:
+        done = replace(self, target)
+        if Path(target).name in ("checkpoint.pt", "model.pt"):
+            Path.replace = replace  # type: ignore[method-assign]
+            os.kill(os.getpid(), number)
+        return done
+
+    Path.replace = replaced  # type: ignore[method-assign,assignment]

@@ -16,6 +16,7 @@ from torch import Tensor
 from dlopt import Bounds, InstrumentChoice
 from dlopt import solve_cooperative as solve_trade_planner
 from dlopt import solve_nash as solve_trade_nash
+from dlopt.errors import UnknownNameError
 from dlopt.framework.best_response import BestResponse
 from dlopt.framework.tape import Tape
 from dlopt.models import (
@@ -81,7 +82,19 @@ def test_tables() -> None:
     assert list(tables["outcomes"]["label"]) == ["", "L", "R"]
     assert tables["unknowns"]["value"].tolist() == pytest.approx([1 / 3], abs=1e-9)
     assert tables["iterations"]["iteration"].tolist() == list(range(1, len(tables["iterations"]) + 1))
-    assert "converged" in result.summary()
+
+
+def test_a_result_is_looked_at_like_one_of_the_trade_model() -> None:
+    result = solve_nash(duopoly())
+    assert result.summary().startswith("Converged. Certified: no player gains by deviating alone.")
+    assert "best responses" in result.summary()
+    assert result._repr_html_().count("<table>") == 4
+    side_by_side = repr(result.compare(solve_equilibrium(duopoly(), {"left": 0.4})))
+    assert [line.split()[1:] for line in side_by_side.splitlines() if line.startswith("left")] == [["0.333333", "0.4"]]
+    with pytest.raises(UnknownNameError, match="Valid: objectives, instruments, outcomes, iterations"):
+        result.plot("tariff")
+    dots = result.plot("instruments").axes[0].lines
+    assert dots[1].get_xdata().tolist() == pytest.approx([1 / 3, 1 / 3], abs=1e-9)
 
 
 def test_bounds_hold_and_are_told() -> None:

@@ -88,13 +88,13 @@ class EquilibriumKind(Kind):
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """Objectives, what was chosen, further quantities, the certificate."""
-        from dlopt.models.kind.sheets import sheets
+        from dlopt.models.sheets import sheets
 
         return sheets(ended)
 
     def compare(self, runs: Sequence[Ended]) -> list[Sheet]:
         """Objectives and instruments, runs across."""
-        from dlopt.models.kind.sheets import compare
+        from dlopt.models.sheets import compare
 
         return compare(runs)
 

@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.framework.precision import double_precision
 from dlopt.kind import Identity, KeyValueError, Problem, Session, Step, loaded
 from dlopt.models import solve
 from dlopt.models.check import check_model
 from dlopt.models.game import equilibrium
 from dlopt.models.kind import KEYS, EquilibriumKind
-from dlopt.models.model import EquilibriumModel, ModelError, double_precision, first_line
+from dlopt.models.model import EquilibriumModel, ModelError, first_line
 from dlopt.models.results import Certificate, Iteration, ModelResult
 from dlopt.runs import RunReadError, read_run
 from dlopt.runs.tables import read_table, saved_config

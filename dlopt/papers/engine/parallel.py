@@ -80,7 +80,6 @@ def _work(given: bytes, taken: Any, reports: Any, ended: Any, number: int) -> No
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
     parent = os.getppid()
 
     def over() -> bool:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
-
-import torch
 
 from dlopt.choice import (
     PAPER,
@@ -75,11 +73,10 @@ class Training:
         model = model_of(self)
 
         def make() -> Made:
-            with _single_precision():
-                result = solve_bsde(
-                    model, self.method, self.budget, analysis=self.analysis, device="cpu",
-                    watch=_Watch(on_iteration, self.budget.steps),
-                )  # fmt: skip
+            result = solve_bsde(
+                model, self.method, self.budget, analysis=self.analysis, device="cpu",
+                watch=_Watch(on_iteration, self.budget.steps),
+            )  # fmt: skip
             certificate = dataclasses.asdict(result.certificate) if result.certificate else {}
             return result.status, result.message, certificate, result.tables()
 
@@ -154,13 +151,3 @@ class _Watch(Watch):
     def _tell(self, phase: str, iteration: str) -> bool:
         info = SimpleNamespace(phase=phase, iteration=iteration, player=None, first_order_residual=None, welfare=None)
         return bool(self.on_iteration and self.on_iteration(info))
-
-
-@contextlib.contextmanager
-def _single_precision() -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)

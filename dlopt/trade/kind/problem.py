@@ -23,7 +23,7 @@ from dlopt.trade.instruments import Bounds, InstrumentChoice
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.sheets import describe
 from dlopt.trade.policy import Policy
-from dlopt.trade.rates import KINDS
+from dlopt.trade.rates import INSTRUMENTS, KINDS
 from dlopt.trade.results import SolveResult
 from dlopt.trade.shocks import Shock
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
@@ -76,7 +76,6 @@ class TradeProblem(Problem):
 
     def solve(self, session: Session) -> SolveResult:
         """Run the solver; its steps go on the tape."""
-        torch.set_default_dtype(torch.float64)
         torch.manual_seed(self.seed)
 
         def on_iteration(info: Any) -> bool:
@@ -176,8 +175,8 @@ def _digest(init: Any) -> dict[str, str]:
     if not isinstance(init, Policy):
         return {}
     sha = hashlib.sha256()
-    for rates in (init.tariff, init.export_tax, init.subsidy):
-        sha.update(rates.contiguous().numpy().tobytes())
+    for name in KINDS:
+        sha.update(getattr(init, name).contiguous().numpy().tobytes())
     return {"init.sha256": sha.hexdigest()}
 
 
@@ -296,7 +295,8 @@ def by_player(config: Mapping[str, Any], section: str, calibration: Calibration)
 def _instruments(node: Mapping[str, Any], calibration: Calibration) -> InstrumentChoice:
     chosen: dict[str, Any] = {name: str(node[name]).lower() for name in KINDS}
     if set(chosen.values()) == {"false"}:
-        raise DloptError("No instrument is chosen: set instruments.tariff, .export_tax or .subsidy to by_sector.")
+        keys = ", ".join(f"instruments.{name}" for name in KINDS)
+        raise DloptError(f"No instrument is chosen: set one of {keys} to by_sector.")
     sectors = node["sectors"]
     if sectors in ("tradable", "all"):
         return InstrumentChoice(**chosen, sectors=sectors)
@@ -334,18 +334,16 @@ def _known_sector(label: str, calibration: Calibration) -> bool:
 
 def _bounds(node: Mapping[str, Any]) -> Bounds:
     values = {}
-    for name in KINDS:
-        pair = list(node[name])
-        key, shown = f"bounds.{name}", f"[{','.join(str(v) for v in pair)}]"
+    for kind in INSTRUMENTS:
+        pair = list(node[kind.name])
+        key, shown = f"bounds.{kind.name}", f"[{','.join(str(v) for v in pair)}]"
         if len(pair) != 2 or not all(_is_number(v) for v in pair):
             raise KeyValueError(key, shown, "two finite numbers, the lowest and the highest rate")
         if pair[0] > pair[1]:
             raise KeyValueError(key, shown, f"[lowest,highest], that is [{pair[1]:g},{pair[0]:g}]")
-        if name == "subsidy" and pair[1] >= 1:
-            raise KeyValueError(key, shown, "below 1: a subsidy of 1 would pay the whole price")
-        if name != "subsidy" and pair[0] <= -1:
-            raise KeyValueError(key, shown, "above -1: a rate of -1 would make goods free")
-        values[name] = (float(pair[0]), float(pair[1]))
+        if not all(map(kind.possible, pair)):
+            raise KeyValueError(key, shown, kind.limit)
+        values[kind.name] = (float(pair[0]), float(pair[1]))
     return Bounds(**values)
 
 

@@ -31,9 +31,15 @@ def of_run(names: Sequence[str], read: Callable[[str], pd.DataFrame]) -> dict[st
 
 def of_table(name: str, read: Read) -> dict[str, Callable[[], Figure]]:
     """Names of the pictures that one table has, and how to draw each; the table is read when it is drawn."""
+    if name == "objectives":
+        return {"objectives": lambda: before_and_after(read(), "player", "objective")}
+    if name == "outcomes":
+        return {"outcomes": lambda: before_and_after(_labelled(read()), "outcome", "outcome")}
     if name == "welfare":
         return {"welfare": lambda: changes(read()), "map": lambda: world(read())}
     if name == "policies":
+        if "chosen" in read():  # of a model of one's own
+            return {"instruments": lambda: before_and_after(_moved(read()), "instrument", "instrument")}
         present = set(read()["instrument"])
         return {kind: partial(_policies, read, kind) for kind in KINDS if kind in present}
     if name == "iterations":
@@ -63,6 +69,29 @@ def changes(welfare: pd.DataFrame) -> Figure:
     return figure
 
 
+def before_and_after(table: pd.DataFrame, names: str, what: str) -> Figure:
+    """A quantity at the start and at the solution, a dot each, by name.
+
+    Args:
+        table: with columns `names`, `initial` and `value`.
+        names: the column of names.
+        what: the label of the axis.
+
+    Raises:
+        MissingPlotError: matplotlib is not installed.
+    """
+    figure, (axes,) = panels(1, 1, 1.0 + 0.25 * max(len(table), 1))
+    rows = range(len(table))
+    axes.hlines(rows, table["initial"], table["value"], color="#bbb")
+    axes.plot(table["initial"], rows, "o", color="#888", markersize=4, label="start")
+    axes.plot(table["value"], rows, "o", color="#1f4e79", markersize=4, label="solution")
+    axes.set_yticks(rows, table[names])
+    axes.invert_yaxis()
+    axes.set_xlabel(what, fontsize=8)
+    axes.legend(fontsize=7, frameon=False)
+    return figure
+
+
 def training(losses: pd.DataFrame) -> Figure:
     """The residual of the equation while a value function is trained, as a share of V.
 
@@ -81,3 +110,14 @@ def training(losses: pd.DataFrame) -> Figure:
 
 def _policies(read: Read, kind: str) -> Figure:
     return policies_by_sector(read(), kind)
+
+
+def _moved(policies: pd.DataFrame) -> pd.DataFrame:
+    """Instruments that somebody chose or that were set; all where nothing moved."""
+    moved = policies[policies["chosen"] | (policies["initial"] != policies["value"])]
+    return moved if len(moved) else policies
+
+
+def _labelled(outcomes: pd.DataFrame) -> pd.DataFrame:
+    labels = outcomes["label"].map(lambda label: f" {label}" if label else "")
+    return outcomes.assign(outcome=outcomes["outcome"] + labels)
