@@ -14,6 +14,9 @@ from dlopt.policies.words import FORM, is_policy_text, parse_policy
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
+JOINT = " + "
+"""Between schedules that add up."""
+
 
 def policy_from(
     text: str,
@@ -25,7 +28,8 @@ def policy_from(
 
     Args:
         text: sentences as `parse_policy` reads them; or the name of a schedule (`schedules()`), or a CSV file of the
-            same form (`read_schedule`).
+            same form (`read_schedule`); or several of these names, with ` + ` between them: each changes what those
+            before it have left.
         calibration: gives labels, and the rates in force.
         begin: what is changed; by default the baseline's own rates.
         weights: imports by ISO code of the origin, for the mean rate of economies that are groups.
@@ -35,6 +39,13 @@ def policy_from(
     """
     if is_policy_text(text):
         return apply_rules(parse_policy(text), calibration, begin)
+    first, *others = text.split(JOINT)
+    if others:
+        applied = policy_from(first.strip(), calibration, begin, weights)
+        for other in others:
+            after = policy_from(other.strip(), calibration, applied.policy, weights)
+            applied = Applied(after.policy, (*applied.notes, *after.notes))
+        return applied
     notes: list[str] = []
     path = Path(text).expanduser()
     if is_schedule(path):

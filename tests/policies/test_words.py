@@ -170,3 +170,12 @@ def test_a_schedule_with_a_fault_names_the_row(content: str, said: str, tmp_path
     path.write_text(content)
     with pytest.raises(PolicyWordsError, match=said):
         read_schedule(path)
+
+
+def test_schedules_joined_by_a_plus_add_up(world: Calibration) -> None:
+    both = policy_from("us_2025_08_07 + us_2025_section_232_june", world)
+    first = policy_from("us_2025_08_07", world)
+    after = policy_from("us_2025_section_232_june", world, first.policy)
+    assert torch.equal(both.policy.tariff, after.policy.tariff)
+    assert both.notes == (*first.notes, *after.notes)
+    assert not torch.equal(both.policy.tariff, first.policy.tariff)

@@ -369,12 +369,19 @@ def _policy(name: str | None, where: str, calibration: Calibration, notes: list[
         return None
     from dlopt.calibrations import find_calibration, named_policies, read_policy
     from dlopt.policies import is_schedule, policy_from, schedules
+    from dlopt.policies.reading import JOINT
     from dlopt.policies.words import is_policy_text
 
     named = named_policies(find_calibration(where))
     path = named.get(name, Path(name).expanduser())
     known = [schedule.name for schedule in schedules()]
-    if "%" in name or is_policy_text(name) or (name in known and name not in named) or is_schedule(path):
+    if (
+        "%" in name
+        or JOINT in name
+        or is_policy_text(name)
+        or (name in known and name not in named)
+        or is_schedule(path)
+    ):
         applied = policy_from(name, calibration)
         notes += applied.notes
         return applied.policy
