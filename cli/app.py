@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import MutableMapping
 from typing import Annotated, Any
 
 import typer
@@ -39,13 +40,13 @@ def _later(module: str) -> type[TyperGroup]:
     """A group of commands whose module, with an `app` of its own, is imported when one of them is asked for."""
 
     @functools.cache
-    def own() -> dict[str, Any]:
-        commands: dict[str, Any] = get_group(importlib.import_module(f"dlopt.cli.{module}").app).commands
+    def own() -> MutableMapping[str, Any]:
+        commands: MutableMapping[str, Any] = get_group(importlib.import_module(f"dlopt.cli.{module}").app).commands
         return commands
 
     class Later(TyperGroup):
         @property
-        def commands(self) -> dict[str, Any]:
+        def commands(self) -> MutableMapping[str, Any]:
             return own()
 
         @commands.setter

@@ -297,7 +297,7 @@ def _floats(column: Any) -> Array:
     import pyarrow as pa
 
     values = column if pa.types.is_float64(column.type) else column.cast(pa.float64(), safe=False)
-    return np.array(values.to_pylist(), dtype=float) if values.null_count else np.from_dlpack(values)
+    return np.array(values.to_pylist(), dtype=float) if values.null_count else np.asarray(np.from_dlpack(values), float)
 
 
 def _types_ok(schema: Any, file: str, table: Table, faults: Faults) -> bool:
