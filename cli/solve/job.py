@@ -143,7 +143,7 @@ def job_of(own: DictConfig, chosen: Mapping[str, str]) -> Job:
         if not isinstance(own[name], DictConfig):
             raise CommandError(f"{name}={own[name]} is not possible: set its keys one by one, as {name}.KEY=VALUE.")
     content: Any = OmegaConf.to_container(own, resolve=True)
-    _check_values(kind, content)
+    _check_values(kind, verb, content)
     problem = kind.problem(verb, content, choices)
     settings = {**flat(content), **problem.extra}
     return Job(kind, kind.verb(verb), scenario, problem, content, choices, settings)
@@ -167,14 +167,14 @@ def _dotted(content: Any, opaque: set[str], prefix: str = "") -> list[str]:
     return keys
 
 
-def _check_values(kind: Kind, content: Mapping[str, Any]) -> None:
+def _check_values(kind: Kind, verb: str, content: Mapping[str, Any]) -> None:
     """Every value is one that its key can have: finite, one of its words, within its rule."""
     values = flat(dict(content))
     for name, value in values.items():
         numbers = value if isinstance(value, list) else [value]
         if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
             raise CommandError(f"{name}={value} is not possible: it must be a finite number.")
-    for name, key in keys_of(kind).items():
+    for name, key in {**keys_of(kind), **keys_of(kind, verb)}.items():
         if name not in values:
             continue
         value = values[name]

@@ -93,7 +93,7 @@ def _schema(kind: Kind) -> Any:
     fields.append(("scenario", ScenarioSchema, dataclasses.field(default_factory=ScenarioSchema)))
     defaults: list[Any] = []
     for key in kind.keys:
-        if "." in key.name:
+        if "." in key.name or key.name in {name for name, *_ in fields}:  # two verbs may mean two things by one name
             continue
         if key.choices is not None:
             defaults.append({f"/{key.name}": key.default})

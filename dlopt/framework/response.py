@@ -15,7 +15,7 @@ from torch import Tensor
 from dlopt.framework.game import Game, Point, free_instruments, own_gradient
 
 _FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral, as to the solver
-_STRICT = 1e-9  # an instrument at a bound with a smaller push than this may leave it when data move
+STRICT = 1e-9  # an instrument at a bound with a smaller push than this may leave it when data move
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def responses(game: Game, point: Point) -> Responses:
     """Differentiate all players' first-order conditions at a solved point."""
     gradient = own_gradient(game, point)
     free = free_instruments(point.a, gradient, game.lower, game.upper)
-    loose = int((~free & (gradient.abs() <= _STRICT)).sum())
+    loose = int((~free & (gradient.abs() <= STRICT)).sum())
     size = len(point.a)
     matrix = point.a.new_zeros((size, size))
     for player in range(game.players):

@@ -17,10 +17,12 @@ from dlopt.trade.conditions import LargeTradeGame
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
+from dlopt.trade.first_order import FirstOrder
 from dlopt.trade.forms import Forms
 from dlopt.trade.inner import by_inner_loop
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, TradeModel
+from dlopt.trade.sectors import SectorPoint
 from dlopt.trade.wedges import WedgeJacobian
 
 Objective = Callable[[Tensor], Tensor]
@@ -177,6 +179,17 @@ class TradePoint:
         """How the unknowns follow changes of the instruments, `[instrument, column] -> [unknown, column]`."""
         shifts = torch.stack([self._wedge_jacobian.times(change) for change in changes.T], 1)
         return -self.factorisation.solve(shifts)
+
+    def own_sizes(self) -> tuple[Tensor, Tensor]:
+        """Own derivatives, and sizes of the own curvature where the tariff formula gives them, else 0, `[instrument]`.
+
+        (`dlopt.trade.conditions.formula_steps`; the multipliers are those of the dense factors.)
+        """
+        large = self.game.large
+        at = SectorPoint(large.world, large.world.reduced(self.equilibrium.u), large.wedges(self.a))
+        multipliers = torch.stack([large.world.reduced(column) for column in self.multipliers.T], 1)
+        gradient, q = FirstOrder(at, large.columns(None), multipliers).gradient()
+        return gradient, torch.where(large.has_formula, q.abs(), 0.0)
 
     def gradient(self) -> Tensor:
         """Total derivative of every objective, `[player, instrument]`."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dlopt.trade.draws import Draws
+    from dlopt.trade.intervals import Intervals
+    from dlopt.trade.prior import Prior
+    from dlopt.trade.robust import RobustPolicy
     from dlopt.trade.sensitivity import Sensitivities
 
 
@@ -93,6 +96,8 @@ class SolveResult(Shown):
         draws: welfare when one economy's subsidies are drawn at random.
         reference: the equilibrium that the iterations are measured against; None if that was not asked for.
         goal: what the players maximise.
+        uncertainty: intervals around it, where they were asked for.
+        robust: what the policy brings in all worlds it is for, where it is for several.
     """
 
     status: str
@@ -108,6 +113,8 @@ class SolveResult(Shown):
     draws: Draws | None = None
     reference: SolveResult | None = None
     goal: Goal = dataclasses.field(default_factory=Goal)
+    uncertainty: Intervals | None = None
+    robust: RobustPolicy | None = None
 
     def __repr__(self) -> str:
         gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]
@@ -162,6 +169,14 @@ class SolveResult(Shown):
         from dlopt.trade.sensitivity import sensitivities
 
         return sensitivities(self, parameters_of_result(self, (to,) if isinstance(to, str) else tuple(to)))
+
+    def intervals(
+        self, prior: Prior | None = None, *, draws: int = 0, seed: int = 0, level: float = 0.9, processes: int = 0
+    ) -> Intervals:
+        """How far real incomes and chosen rates move with uncertain parameters (`dlopt.trade.intervals.intervals`)."""
+        from dlopt.trade.intervals import intervals
+
+        return intervals(self, prior, draws, seed, level, processes)
 
     @property
     def metadata(self) -> dict[str, str]:

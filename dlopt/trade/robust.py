@@ -6,7 +6,7 @@ Each candidate set of numbers makes a world. One policy must serve all of them, 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 import torch
@@ -14,18 +14,21 @@ from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.framework.combined import Combine, CombinedGame, CombinedPoint, mean_of, smooth_minimum
-from dlopt.framework.game import Monitor
+from dlopt.framework.game import Monitor, Progress
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.nash import NashResult, solve_nash
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.tape import Tape
 from dlopt.trade.api import Extensions, build_model
 from dlopt.trade.calibration import Calibration
-from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
+from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
 from dlopt.trade.closure import DeficitsWord
-from dlopt.trade.game import TradeGame
-from dlopt.trade.instruments import Bounds, InstrumentChoice, Instruments, build_instruments
+from dlopt.trade.game import TradeGame, TradePoint
+from dlopt.trade.instruments import Bounds, InstrumentChoice, Instruments, Partners, build_instruments
 from dlopt.trade.model import TradeModel
+from dlopt.trade.planner import Goal
 from dlopt.trade.policy import Policy
+from dlopt.trade.results import SolveResult
 from dlopt.trade.run import random_instruments
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class RobustPolicy:
         point_policy: what it would choose in the reference world, the first.
         point_gains: what that policy brings it in every world, per cent, `[world]`.
         probabilities: of the worlds.
+        result: the first world under the policy, with the certificate of the optimum in all worlds together.
     """
 
     status: str
@@ -66,6 +70,7 @@ class RobustPolicy:
     point_policy: Policy
     point_gains: Tensor
     probabilities: Tensor
+    result: SolveResult
 
     @property
     def loss_from_the_point_estimate(self) -> float:
@@ -78,11 +83,16 @@ class RobustPolicy:
         return float(self.probabilities @ (self.best - self.gains))
 
     def table(self) -> pd.DataFrame:
-        """A row for every world: `world`, `probability`, `gain_pct`, `best_pct`, `point_gain_pct`, `regret_pct`."""
+        """A row for every world.
+
+        Returns:
+            Columns `world`, `criterion`, `probability`, `gain_pct`, `best_pct`, `point_gain_pct`, `regret_pct`.
+        """
         import pandas as pd
 
         columns = {
             "world": range(len(self.gains)),
+            "criterion": self.criterion,
             "probability": self.probabilities.numpy(),
             "gain_pct": self.gains.numpy(),
             "best_pct": self.best.numpy(),
@@ -101,7 +111,9 @@ def solve_robust(
     worlds: Sequence[Calibration], player: str, *, instruments: InstrumentChoice, criterion: Criterion = "expected",
     probabilities: Sequence[float] | None = None, bounds: Bounds = Bounds(),
     accounting: Literal["standard", "paper"] = "standard", deficits: DeficitsWord = "none",
-    psi_scale: float = 1.0, starts: int = 1, seed: int = 0, **extensions: Unpack[Extensions],
+    psi_scale: float = 1.0, starts: int = 1, seed: int = 0, partners: Partners = "all",
+    on_progress: Callable[[Progress], bool | None] | None = None, tape: Tape | None = None,
+    **extensions: Unpack[Extensions],
 ) -> RobustPolicy:  # fmt: skip
     """The best policy of one economy when the world is one of several.
 
@@ -112,7 +124,8 @@ def solve_robust(
         criterion: `expected`: mean real income; `minimax`: real income in the worst world; `regret`: the smallest
             loss, in the worst world, against what would have been best there.
         probabilities: of the worlds; equal by default. They matter for `expected` only.
-        bounds, accounting, deficits, psi_scale, starts, seed, extensions: as in `solve_nash`.
+        bounds, accounting, deficits, psi_scale, starts, seed, partners, tape, extensions: as in `solve_nash`.
+        on_progress: told about every iteration; answering True stops.
 
     Raises:
         RobustError: worlds of different economies, sectors or instruments, or probabilities that are none.
@@ -122,9 +135,9 @@ def solve_robust(
         raise UnknownNameError("value of criterion", criterion, get_args(Criterion))
     weight = _probabilities(worlds, probabilities)
     models = [build_model(world, accounting, deficits, psi_scale, **extensions) for world in worlds]
-    chosen = _shared_instruments(models, instruments, bounds, player)
+    chosen = _shared_instruments(models, instruments, bounds, player, partners)
     games = [TradeGame(model, chosen) for model in models]
-    search = _Search(chosen, starts, seed)
+    search = _Search(chosen, starts, seed, Monitor(on_progress, tape))
     alone = [search.solve(CombinedGame([game], mean_of(torch.ones(1, dtype=weight.dtype)))) for game in games]
     best = torch.stack([result.point.objectives[0] for result in alone])
     together = _together(games, criterion, weight, best, search)
@@ -140,10 +153,21 @@ def solve_robust(
     if not certified:
         where = f"alone in world {failed[0]}" if failed else "in all worlds together"
         message = f"Not certified {where}: {together.outcome.remedy}"
+    status = "converged" if certified else "not_converged"
+    if together.outcome is Outcome.INTERRUPTED:
+        status, message = "interrupted", Outcome.INTERRUPTED.remedy
+    first = together.point.points[0]
+    assert isinstance(first, TradePoint)
+    equilibrium = first.equilibrium
+    result = SolveResult(
+        status, message, _certificate(together, models[0], equilibrium.u, chosen.count), models[0], equilibrium.u,
+        equilibrium.wedges, chosen, goal=Goal("other"),
+    )  # fmt: skip
     return RobustPolicy(
-        "converged" if certified else "not_converged", message, player, criterion,
+        status, message, player, criterion,
         _policy(chosen, games[0], together.point.a), 100 * (together.point.worlds[:, 0] - 1), 100 * (best - 1),
         _policy(chosen, games[0], alone[0].point.a), 100 * (at_point.worlds[:, 0] - 1), weight,
+        result,
     )  # fmt: skip
 
 
@@ -152,6 +176,7 @@ class _Search:
     instruments: Instruments
     starts: int
     seed: int
+    monitor: Monitor
 
     def solve(self, game: CombinedGame, near: Tensor | None = None) -> NashResult:
         """One optimum, verified from random starts."""
@@ -162,7 +187,7 @@ class _Search:
         start = game.point(self.instruments.average(first.fixed) if near is None else near)
         if start is None:
             raise RobustError("A world has no equilibrium at the baseline policies. Check its calibration.")
-        return solve_nash(game, start, JointNewton(), others, Monitor())
+        return solve_nash(game, start, JointNewton(), others, self.monitor)
 
 
 def _together(
@@ -188,15 +213,31 @@ def _certified(result: NashResult) -> bool:
     )
 
 
+def _certificate(together: NashResult, model: TradeModel, u: Tensor, count: int) -> Certificate:
+    """Of the optimum in all worlds together."""
+    certificate = Certificate(together.point.residual, model.walras_residual(u), instruments=count)
+    evidence = together.optimality
+    if evidence is None:
+        return certificate
+    return dataclasses.replace(
+        certificate, first_order_residual=evidence.first_order_residual, max_own_curvature=evidence.curvature[0],
+        curvature_scale=evidence.curvature_scale[0], flat_directions=evidence.flat_directions,
+        at_bound=evidence.at_bound, players_verified=evidence.verified,
+        best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
+        deviations=dict(evidence.search.screened), best_responses=dict(evidence.search.followed),
+        agree=evidence.search.agree,
+    )  # fmt: skip
+
+
 def _policy(instruments: Instruments, game: TradeGame, a: Tensor) -> Policy:
     tau, epsilon, sigma = instruments.apply(a, game.fixed)
     return Policy(tau.expm1(), epsilon.expm1(), -(-sigma).expm1())
 
 
 def _shared_instruments(
-    models: Sequence[TradeModel], choice: InstrumentChoice, bounds: Bounds, player: str
+    models: Sequence[TradeModel], choice: InstrumentChoice, bounds: Bounds, player: str, partners: Partners
 ) -> Instruments:
-    first, *rest = (build_instruments(model, choice, bounds, (player,)) for model in models)
+    first, *rest = (build_instruments(model, choice, bounds, (player,), partners) for model in models)
     for k, other in enumerate(rest, 1):
         same = all(torch.equal(getattr(first, cell), getattr(other, cell)) for cell in ("tau", "epsilon", "sigma"))
         if models[k].calibration.economies != models[0].calibration.economies or not same:

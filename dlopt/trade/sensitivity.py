@@ -17,7 +17,8 @@ from torch import Tensor
 
 from dlopt.framework.game import own_gradient
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.response import Responses, responses
+from dlopt.framework.response import Responses
+from dlopt.framework.response_by_products import ResponsesByProducts, responses_of
 from dlopt.trade.equilibrium import Equilibrium
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.model import LogWedges, State, TradeModel
@@ -171,7 +172,7 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Ne
     flat, loose = 0, 0
     if players is not None and count:
         point = players.point(result.model, here)
-        answer = responses(point.game, point)
+        answer = responses_of(point.game, point)
         slopes = answer.to(torch.stack(pushes, 1), players.held(answer, parameters))
         flat, loose = answer.flat, answer.loose
         tangents = point.responses_along(slopes)
@@ -240,7 +241,7 @@ class Players:
         point = TradePoint(self.game(model, changes), self.a, equilibrium)
         return own_gradient(point.game, point)
 
-    def held(self, answer: Responses, parameters: Sequence[Parameter]) -> Tensor:
+    def held(self, answer: Responses | ResponsesByProducts, parameters: Sequence[Parameter]) -> Tensor:
         """How instruments at a bound move with it, `[instrument, parameter]`."""
         moves = torch.zeros((len(self.a), len(parameters)), dtype=self.a.dtype)
         for k, parameter in enumerate(parameters):

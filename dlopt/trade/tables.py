@@ -45,6 +45,13 @@ def makers(result: SolveResult) -> dict[str, Callable[[], pd.DataFrame]]:
     out = {name: partial(make, result) for name, make in made.items()}
     if result.draws is not None:
         out |= {"draws": result.draws.table, "draws_summary": result.draws.summary}  # type: ignore[dict-item]
+    if result.robust is not None:
+        out["worlds"] = result.robust.table  # type: ignore[assignment]
+    if result.uncertainty is not None:
+        found = result.uncertainty
+        out |= {"intervals": found.table, "interval_policies": found.policies, "evidence": found.evidence}  # type: ignore[dict-item]
+        if found.sobol is not None:
+            out["sobol"] = found.sobol.table  # type: ignore[assignment]
     return out  # type: ignore[return-value]
 
 

@@ -27,13 +27,15 @@ from dlopt.framework.ascent import AscentOptions, maximise
 from dlopt.framework.game import Monitor
 from dlopt.framework.joint import JointNewton, joint_newton
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.response import responses
+from dlopt.framework.response_by_products import responses_by_products
 from dlopt.trade.api import build_model
-from dlopt.trade.equilibrium import find_equilibrium
+from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.model import State
 from dlopt.trade.parameters import KINDS_OF_PARAMETERS, Parameter, moved, parameters_of, parameters_of_result, shaken
 from dlopt.trade.rates import INSTRUMENTS
-from dlopt.trade.sensitivity import OUTCOMES, SensitivityError, sensitivities
+from dlopt.trade.sensitivity import OUTCOMES, Players, SensitivityError, sensitivities
 from dlopt.trade.shocks import Shock, shocked
 
 TARIFFS = InstrumentChoice(tariff="by_sector")
@@ -252,3 +254,21 @@ def test_only_converged_results_of_one_objective_each_have_derivatives() -> None
     )
     with pytest.raises(SensitivityError, match="without losers"):
         guarded.sensitivity()
+
+
+@pytest.mark.parametrize("verb", ["trade_war", "dual", "planner"])
+def test_responses_by_products_equal_those_by_factors(verb: str) -> None:
+    """Also where instruments are held, and move with their bound."""
+    result = solved(verb, "standard")
+    players = Players(result)
+    here = Equilibrium(Outcome.CONVERGED, result.u, result.wedges, 0.0, 0, None)
+    point = players.point(result.model, here)
+    by_factors = responses(point.game, point)
+    by_products = responses_by_products(point.game.large, point.game.large.of(point))
+    assert torch.equal(by_factors.free, by_products.free)
+    slopes = torch.randn((len(point.a), 3), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    bounds = parameters_of_result(result, ["bound", "bound", "bound"])[:3]
+    held = players.held(by_factors, bounds)
+    for move in (None, held):
+        wanted = by_factors.to(slopes, move)
+        assert by_products.to(slopes, move) == pytest.approx(wanted.numpy(), abs=1e-6 * float(wanted.abs().max()))

@@ -14,18 +14,24 @@ import torch
 from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
+from dlopt.framework.tape import Tape
 from dlopt.kind import Identity, KeyValueError, Problem, Session, Step, loaded
 from dlopt.runs import read_run
 from dlopt.trade import api
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
 from dlopt.trade.instruments import Bounds, InstrumentChoice
+from dlopt.trade.intervals import intervals as compute
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.sheets import describe
+from dlopt.trade.kind.uncertain import Uncertain, uncertain
+from dlopt.trade.nearby import SensitivityError
 from dlopt.trade.policy import Policy
 from dlopt.trade.rates import INSTRUMENTS, KINDS
+from dlopt.trade.redraw import RedrawInterrupted
 from dlopt.trade.results import SolveResult
 from dlopt.trade.shocks import Shock
+from dlopt.trade.sobol import sobol
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
 from dlopt.trade.words import STYLISED, stylised
 
@@ -48,6 +54,7 @@ class TradeProblem(Problem):
         draws: whose subsidies are drawn afterwards, and how; None for nobody's.
         answer: how others answer the policy, and who; None where nobody does.
         notes: what a reader should know about how the policy was taken.
+        prior: how uncertain parameters are, where intervals are asked for.
     """
 
     def __init__(
@@ -59,7 +66,9 @@ class TradeProblem(Problem):
         draws: tuple[str, DrawOptions] | None = None,
         answer: tuple[Any, tuple[str, ...]] | None = None,
         notes: Sequence[str] = (),
+        prior: Uncertain | None = None,
     ) -> None:
+        self.prior = prior
         self.answer, self.notes = answer, tuple(notes)
         self.verb, self.calibration, self.arguments, self.seed, self.draws = verb, calibration, arguments, seed, draws
         note = STYLISED if stylised(calibration.source) else ""
@@ -83,20 +92,41 @@ class TradeProblem(Problem):
             return session.watch.stop()
 
         if self.answer is not None:
-            return self._noted(self._answered(on_iteration))
+            return self._noted(self._with_intervals(self._answered(on_iteration), session))
         name = "moves" if "moves" in self.arguments else self.verb
         recorded = {"tape": session.tape} if self.recorded else {}
         result: SolveResult = getattr(api, f"solve_{name}")(
             self.calibration, on_iteration=on_iteration, **recorded, **self.arguments
         )
-        if self.draws is None or result.status == "interrupted":
-            return self._noted(result)
-        player, options = self.draws
+        if self.draws is not None and result.status != "interrupted":
+            player, options = self.draws
+            try:
+                draws = draw_subsidies(result, player, options, self.seed, session.tape)
+            except DrawsInterrupted:
+                return _stopped(result)
+            result = dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
+        return self._noted(self._with_intervals(result, session))
+
+    def _with_intervals(self, result: SolveResult, session: Session) -> SolveResult:
+        """The result with how far it moves with uncertain parameters, where that was asked for and it converged."""
+        if self.prior is None or result.status != "converged":
+            return result
+        seed, asked = self.seed, self.prior
+        tape = session.tape if self.recorded else Tape(stop=session.tape.stop)
+
+        def on_batch(done: int) -> None:
+            session.watch.progress(Step("draws", f"draws {done} of {asked.draws}"))
+
         try:
-            draws = draw_subsidies(result, player, options, self.seed, session.tape)
-        except DrawsInterrupted:
-            return dataclasses.replace(result, status="interrupted", message="Stopped before all draws were solved.")
-        return self._noted(dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}"))
+            found = compute(result, asked.prior, asked.draws, seed, asked.level, asked.processes, tape, on_batch)
+            if asked.sobol:
+                indices = sobol(result, asked.prior, asked.sobol, None, seed, asked.processes, tape)
+                found = dataclasses.replace(found, sobol=indices)
+        except RedrawInterrupted:
+            return _stopped(result)
+        except SensitivityError as error:
+            return dataclasses.replace(result, message=f"{result.message} No intervals: {error}")
+        return dataclasses.replace(result, uncertainty=found, message=f"{result.message} {found.message}")
 
     def _answered(self, on_iteration: Callable[[Any], bool]) -> SolveResult:
         """The policy, and the answer to it."""
@@ -110,6 +140,10 @@ class TradeProblem(Problem):
     def _noted(self, result: SolveResult) -> SolveResult:
         message = " ".join((result.message, *self.notes))
         return dataclasses.replace(result, message=message) if self.notes else result
+
+
+def _stopped(result: SolveResult) -> SolveResult:
+    return dataclasses.replace(result, status="interrupted", message="Stopped before all draws were solved.")
 
 
 def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> TradeProblem:
@@ -158,16 +192,27 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     if "init" in arguments:
         arguments["seed"] = config["seed"]
     draws = _draws(config["draws"], arguments, calibration) if "draws" in own else None
+    prior = uncertain(config["prior"], calibration, config["calibration"]) if config["intervals"] else None
     notes += unusual_rates(calibration)
     notes += unusual_bounds(_bounds(config["bounds"])) if "bounds" in own else []
     notes += unusual_rates(calibration, arguments["policy"]) if arguments.get("policy") is not None else []
+    if verb == "unilateral" and arguments["objective"] in ("expected", "minimax", "regret"):
+        from dlopt.trade.kind.robust import robust_problem  # which is made of this module's
+
+        return robust_problem(config, calibration, {**common, **arguments}, config["seed"], notes)
+    if verb in ("unilateral", "cooperative"):
+        allowed = ("welfare", "bargain") if verb == "cooperative" else ("welfare", "expected", "minimax", "regret")
+        if arguments["objective"] not in allowed:
+            raise KeyValueError("objective", arguments["objective"], f"{', '.join(allowed)} with solve {verb}")
+    if verb == "unilateral":
+        del arguments["objective"]
     if verb == "equilibrium":
         answer = None if config["retaliation"] == "none" else (config["retaliation"], arguments["retaliators"])
         del arguments["retaliators"]
         if answer is not None:
             _check_answer(answer, arguments["policy"], calibration)
-        return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes)
-    return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes)
+        return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes, prior)
+    return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes, prior=prior)
 
 
 def _digest(init: Any) -> dict[str, str]:

@@ -72,7 +72,11 @@ def restore(folder: Path) -> SolveResult:
 
 def goal_of(verb: str, arguments: Mapping[str, Any]) -> Goal:
     """What the players of a run maximised, from the arguments of its solver."""
-    if "moves" in arguments or arguments.get("no_losers"):
+    if (
+        "moves" in arguments
+        or arguments.get("no_losers")
+        or arguments.get("objective") in ("expected", "minimax", "regret")
+    ):
         return Goal("other")
     return Goal(arguments["objective"], arguments["weights"]) if verb == "cooperative" else Goal()
 
@@ -90,7 +94,7 @@ def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
         RebuildError: its calibration has changed.
     """
     config, origin = saved_config(folder)
-    config = {**_NEUTRAL, **config}
+    config = {**_NEUTRAL, "prior": None, **config, "intervals": False}
     if not {key.name for key in TRADE.keys if "." not in key.name} <= config.keys():
         raise RunReadError(f"The config of {folder} cannot be read: keys are missing. Run it again.")
     config |= {"init": "baseline", "policy": None, "draws": {**config["draws"], "player": None}}

@@ -42,6 +42,14 @@ def sheets(ended: Ended) -> list[Sheet]:
         found.append(moves_sheet(moves))
     if draws is not None and summary is not None:
         found.append(draws_sheet(summary, draws["draw"].nunique()))
+    worlds = ended.table("worlds")
+    if worlds is not None:
+        found.append(worlds_sheet(worlds))
+    intervals, evidence = ended.table("intervals"), ended.table("evidence")
+    if intervals is not None:
+        found.append(interval_sheet(intervals))
+    if evidence is not None and len(evidence):
+        found.append(evidence_sheet(evidence))
     if ended.certificate:
         found.append(certificate_sheet(ended.certificate))
     return found
@@ -98,6 +106,41 @@ def draws_sheet(summary: pd.DataFrame, count: int) -> Sheet:
         rows.append((str(row["economy"]), *figures, f"{100 * row['share_of_losses']:.1f}"))
     columns = ("economy", "optimum", "mean", "std", "p5", "p50", "p95", "losses, %")
     return Sheet(f"Real income over {count} draws of subsidies, %", columns, rows)
+
+
+def worlds_sheet(worlds: pd.DataFrame) -> Sheet:
+    """Real income of who chose over all worlds: its policy, the best at the point estimate, and with foresight."""
+    rows = []
+    for name, words in (
+        ("gain_pct", "this policy"), ("point_gain_pct", "best at the point estimate"), ("best_pct", "knowing the world")
+    ):  # fmt: skip
+        gains, weight = worlds[name], worlds["probability"]
+        regret = (worlds["best_pct"] - gains).max()
+        rows.append((words, f"{(gains * weight).sum():+.4f}", f"{gains.min():+.4f}", f"{regret:.4f}"))
+    title = f"Real income over {len(worlds)} worlds, % (chosen by: {worlds['criterion'].iloc[0]})"
+    return Sheet(title, ("", "mean", "worst", "largest regret"), rows)
+
+
+def interval_sheet(intervals: pd.DataFrame) -> Sheet:
+    """Real incomes with what uncertain parameters make of them."""
+    rows = []
+    for row in intervals.to_dict("records"):
+        answer, low, high = (f"{row[name]:+.3f}" for name in ("real_income_change_pct", "low", "high"))
+        rows.append((str(row["economy"]), str(row["method"]), answer, f"{row['standard_error']:.3f}", low, high))
+    columns = ("economy", "method", "real income", "standard error", "low", "high")
+    return Sheet("Real income with uncertain parameters, %", columns, rows, left=2)
+
+
+def evidence_sheet(evidence: pd.DataFrame, count: int = 5) -> Sheet:
+    """The parameters which it would help most to know, and the economy that each helps most."""
+    rows = []
+    for name in evidence["parameter"].drop_duplicates().head(count):
+        own = evidence[evidence["parameter"] == name]
+        best = own.loc[own["narrower_pct"].idxmax()]
+        average, most = f"{best['average_pct']:.1f}", f"{best['narrower_pct']:.1f}"
+        rows.append((str(name), average, str(best["economy"]), most))
+    columns = ("knowing", "narrows intervals by, % on average", "most for", "there by, %")
+    return Sheet("Which evidence would matter", columns, rows)
 
 
 def certificate_sheet(certificate: Mapping[str, Any]) -> Sheet:

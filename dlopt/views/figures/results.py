@@ -11,6 +11,7 @@ import pandas as pd
 from dlopt.trade.rates import KINDS
 from dlopt.views.figures.canvas import panels
 from dlopt.views.figures.network import link_map
+from dlopt.views.figures.sensitivity import intervals
 from dlopt.views.figures.worldmap import world
 from dlopt.views.report.pictures import policies_by_sector, way_of_the_solver
 
@@ -44,6 +45,8 @@ def of_table(name: str, read: Read) -> dict[str, Callable[[], Figure]]:
         return {kind: partial(_policies, read, kind) for kind in KINDS if kind in present}
     if name == "iterations":
         return {"iterations": lambda: way_of_the_solver(read())}
+    if name == "intervals":
+        return {"intervals": lambda: intervals(read())}
     if name == "losses":
         return {"losses": lambda: training(read())}
     if name == "marginal_values":

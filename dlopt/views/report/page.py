@@ -15,7 +15,7 @@ from dlopt.registry import load_kind
 from dlopt.runs.naming import name_of
 from dlopt.runs.record import RunRecord, read_run
 from dlopt.runs.tables import read_table
-from dlopt.views.report import trade
+from dlopt.views.report import sure, trade
 from dlopt.views.report.charts import dots
 from dlopt.views.report.html import SCRIPT, document, picture, scrolling, section, table
 from dlopt.views.sheets import html as as_html
@@ -52,7 +52,7 @@ def _run(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
     parts = [_head(folder, record, number, alone=alone)]
     is_trade = (folder / "welfare.parquet").is_file()
     if is_trade:
-        parts += [trade.answer(folder), *trade.details(folder)]
+        parts += [trade.answer(folder), *trade.details(folder), *sure.chapter(folder)]
     else:
         parts += _other_tables(folder)
     found = [path for path in sorted(folder.rglob("*.png")) if not path.is_symlink()]

@@ -1,0 +1,89 @@
+"""Intervals from the shell: tables, screen, report, and sections that cannot be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Dlopt
+
+
+def test_intervals_are_in_tables_on_screen_and_in_words_in_the_report(dlopt: Dlopt) -> None:
+    labels = "theta[1],theta[2]"
+    (dlopt.folder / "estimated.csv").write_text(f"{labels}\n0.01,0.005\n0.005,0.01\n", encoding="utf-8")
+    words = ["player=E1", "scenario=trade_war", "hydra.run.dir=sure", "intervals=true", "prior.draws=20"]
+    words += ["prior.processes=1", "prior.covariance=estimated.csv"]
+    screen = dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
+    assert "Which evidence would matter" in screen.stdout
+    table = pd.read_parquet(dlopt.folder / "sure" / "intervals.parquet")
+    assert set(table["method"]) == {"delta", "draws"}
+    assert bool((table["low"] < table["real_income_change_pct"]).all())
+    assert bool((table["high"] > table["real_income_change_pct"]).all())
+    assert set(pd.read_parquet(dlopt.folder / "sure" / "evidence.parquet")["parameter"]) == {"theta[1]", "theta[2]"}
+    assert len(pd.read_parquet(dlopt.folder / "sure" / "interval_policies.parquet"))
+    dlopt("report", "sure")
+    page = (dlopt.folder / "sure" / "report.html").read_text(encoding="utf-8")
+    assert "exactly would narrow intervals of real income by" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("prior.level=90",), "between 0 and 1"),
+        (("prior.of=[thetas]",), "theta"),
+        (("prior.draws=-1",), "0 or more"),
+        (("prior.sobol=3",), "power of two"),
+        (("prior.covariance=nowhere.csv",), "nowhere.csv"),
+        (("prior.sets=[one]",), "two sets"),
+        (("prior.errors=a", "prior.sets=[b,c]"), "give one"),
+    ],
+)
+def test_priors_that_cannot_be_are_refused_before_anything_is_solved(
+    dlopt: Dlopt, words: tuple[str, ...], said: str
+) -> None:
+    screen = dlopt("solve", "equilibrium", f"calibration={dlopt.world}", "intervals=true", *words, code=1)
+    assert said in screen.stderr
+    assert not dlopt.runs()
+
+
+def test_branches_of_a_run_are_traced_and_drawn(dlopt: Dlopt) -> None:
+    words = ["policy=E1: +25% on all", "hydra.run.dir=given"]
+    dlopt("solve", "equilibrium", f"calibration={dlopt.world}", *words)
+    screen = dlopt("branches", "given", "--starts", "2", "--low", "0.8", "--high", "1.2")
+    assert "1 equilibrium found" in screen.stdout
+    folder = dlopt.folder / "given" / "branches"
+    assert len(pd.read_parquet(folder / "equilibria.parquet")) == 1
+    assert (folder / "branches.png").is_file()
+    table = pd.read_parquet(folder / "branches.parquet")
+    assert table["factor"].min() == pytest.approx(0.8)
+    assert table["factor"].max() == pytest.approx(1.2)
+
+
+def test_a_government_that_does_not_know_is_solved_and_certified_from_the_shell(dlopt: Dlopt) -> None:
+    words = ["player=E1", "scenario=trade_war", "hydra.run.dir=robust", "objective=expected", "prior.draws=2"]
+    screen = dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
+    assert "knowing the world" in screen.stdout
+    record = dlopt.record()
+    assert record["status"] == "converged"
+    assert record["certificate"]["best_response_gain_pct"] <= 1e-6
+    worlds = pd.read_parquet(dlopt.folder / "robust" / "worlds.parquet")
+    assert len(worlds) == 3
+    assert bool((worlds["best_pct"] >= worlds["gain_pct"] - 1e-6).all())
+    assert worlds["gain_pct"].mean() >= worlds["point_gain_pct"].mean() - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "said"),
+    [
+        ("unilateral", ("objective=expected", "player=E1"), "prior.draws=20"),
+        ("unilateral", ("objective=bargain", "player=E1"), "expected"),
+        ("cooperative", ("objective=minimax",), "bargain"),
+    ],
+)
+def test_objectives_that_cannot_be_are_refused(dlopt: Dlopt, verb: str, words: tuple[str, ...], said: str) -> None:
+    scenario = "trade_war" if verb == "unilateral" else "cooperation"
+    screen = dlopt("solve", verb, f"calibration={dlopt.world}", f"scenario={scenario}", *words, code=1)
+    assert said in screen.stderr
