@@ -254,7 +254,9 @@ class _Curve:
 
     def _follow(self, first: _Node) -> tuple[list[_Node], list[Special], str]:
         options = self.options
-        nodes, specials, length, at = [], [], options.step, first
+        nodes: list[_Node] = []
+        specials: list[Special] = []
+        length, at = options.step, first
         away = False
         while len(nodes) < options.points:
             found = self.step(at, length)

@@ -86,7 +86,7 @@ class Intervals:
         if self.draws is not None:
             welfare = self.draws.outcomes[self.draws.solved, 0]
             low, high = self._quantiles(welfare)
-            parts.append(("draws", welfare.mean(0), welfare.std(0), low, high, self.draws.failed))
+            parts.append(("draws", welfare.mean(0), _spread(welfare), low, high, self.draws.failed))
         frames = [
             pd.DataFrame({
                 "economy": list(self.result.calibration.economies), "method": method,
@@ -117,17 +117,17 @@ class Intervals:
         ends = [chosen.rates((a + sign * self._normal * error).clamp(chosen.lower, chosen.upper)) for sign in (-1, 1)]
         parts = [("delta", error * per_log, *ends)]
         if self.draws is not None:
-            rates = torch.stack([chosen.rates(row) for row in self.draws.instruments[self.draws.solved]])
-            parts.append(("draws", rates.std(0), *self._quantiles(rates)))
+            rates = chosen.rates(self.draws.instruments[self.draws.solved])
+            parts.append(("draws", _spread(rates), *self._quantiles(rates)))
         named = chosen.count <= _NAMED
         names = [name_of(self.result, k) if named else str(k) for k in range(chosen.count)]
         players = [chosen.players[min(k, len(chosen.players) - 1)] for k in chosen.owner.tolist()]
         kinds = [KINDS[k] for k in chosen.kind.tolist()]
-        frames = [
-            pd.DataFrame(dict(zip(columns, (players, names, kinds, method, rate.numpy(), *(
-                values.numpy() for values in (spread, low, high))), strict=True)))
-            for method, spread, low, high in parts
-        ]  # fmt: skip
+        frames = []
+        for method, *figures in parts:
+            spread, low, high = (values.numpy() for values in figures)
+            content = (players, names, kinds, method, rate.numpy(), spread, low, high)
+            frames.append(pd.DataFrame(dict(zip(columns, content, strict=True))))
         return pd.concat(frames, ignore_index=True)
 
     def evidence(self) -> pd.DataFrame:
@@ -173,6 +173,11 @@ class Intervals:
         tails = values.new_tensor([(1 - self.level) / 2, (1 + self.level) / 2])
         low, high = torch.quantile(values, tails, dim=0)
         return low, high
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Standard deviation over draws; not a number where there are fewer than two."""
+    return values.std(0) if len(values) > 1 else values.new_full(values.shape[1:], float("nan"))
 
 
 def intervals(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
@@ -109,7 +109,7 @@ def redraw(
     return Redrawn(changes, table[:, :split].reshape(-1, *shape), table[:, split:])
 
 
-def _batches(solver: _Again, parts: tuple[Tensor, ...], processes: int) -> Iterator[Any]:
+def _batches(solver: _Again, parts: tuple[Tensor, ...], processes: int) -> Generator[Any, None, None]:
     """The solved batches in order."""
     if processes == 1 or len(parts) < 2:
         yield from (solver.rows(part) for part in parts)

@@ -156,7 +156,9 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Ne
     count, size = len(parameters), result.model.n
     here = Equilibrium(Outcome.CONVERGED, result.u, result.wedges, 0.0, 0, None)
     players = None if result.instruments is None else Players(result)
-    pushes, direct, unknowns = [], [], []
+    pushes: list[Tensor] = []
+    direct: list[Tensor] = []
+    unknowns: list[Tensor] = []
     for parameter in parameters:
         ends = []
         for sign in (+1, -1):
@@ -165,7 +167,8 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Ne
             slope = None if players is None else players.slope(model, found, [(parameter, sign * parameter.step)])
             ends.append((outcomes_of(model, found.u, found.wedges), found.u, slope))
         for kept, up, down in zip((direct, unknowns, pushes), *ends, strict=True):
-            kept.append(None if up is None else (up - down) / (2 * parameter.step))
+            if up is not None and down is not None:
+                kept.append((up - down) / (2 * parameter.step))
     slopes = torch.zeros((0, count), dtype=result.u.dtype)
     outcomes = torch.stack(direct, 2) if direct else torch.zeros((len(OUTCOMES), size, 0), dtype=result.u.dtype)
     state = torch.stack(unknowns, 1) if unknowns else torch.zeros((len(result.u), 0), dtype=result.u.dtype)
