@@ -78,7 +78,7 @@ class Nearby:
         Raises:
             SensitivityError: none was found.
         """
-        found = find_equilibrium(model, self.following(model, wedges), self.result.u, factorisation=self._factors)
+        found = find_equilibrium(model, self.following(model, wedges), self.result.u, factorisation=self.factors)
         if found.outcome is not Outcome.CONVERGED:
             raise SensitivityError(f"No equilibrium was found with the data moved a little: {found.outcome.remedy}")
         return found
@@ -92,5 +92,6 @@ class Nearby:
         )  # type: ignore[return-value]
 
     @cached_property
-    def _factors(self) -> LinearSolver:
+    def factors(self) -> LinearSolver:
+        """Of the Jacobian of the equilibrium at the result."""
         return Linearisation(self.model, self.result.u, self.result.wedges).factors()

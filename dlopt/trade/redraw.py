@@ -176,7 +176,7 @@ class _Again:
         answer, sizes = self._answer
         game = players.game(model, changes, wedges)
         a = (players.a + found.instruments @ change).clamp(game.lower, game.upper)
-        end = find_equilibrium(model, game.instruments.apply(a, wedges), u)
+        end = find_equilibrium(model, game.instruments.apply(a, wedges), u, factorisation=near.factors)
         if end.outcome is not Outcome.CONVERGED:
             raise SensitivityError("A draw has no equilibrium where the derivatives point.")
         solved = follow(game, TradePoint(game, a, end), answer, _sized, sizes, FIRST_ORDER_TOLERANCE)
