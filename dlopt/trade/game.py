@@ -188,8 +188,9 @@ class TradePoint:
         large = self.game.large
         at = SectorPoint(large.world, large.world.reduced(self.equilibrium.u), large.wedges(self.a))
         multipliers = torch.stack([large.world.reduced(column) for column in self.multipliers.T], 1)
-        gradient, q = FirstOrder(at, large.columns(None), multipliers).gradient()
-        return gradient, torch.where(large.has_formula, q.abs(), 0.0)
+        _, q = FirstOrder(at, large.columns(None), multipliers).gradient()
+        own = self.gradient().gather(0, self.game.owner[None, :]).squeeze(0)
+        return own, torch.where(large.has_formula, q.abs(), 0.0)
 
     def gradient(self) -> Tensor:
         """Total derivative of every objective, `[player, instrument]`."""
