@@ -25,7 +25,6 @@ from dlopt.trade.intervals import intervals as compute
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.sheets import describe
 from dlopt.trade.kind.uncertain import Uncertain, uncertain
-from dlopt.trade.nearby import SensitivityError
 from dlopt.trade.policy import Policy
 from dlopt.trade.rates import INSTRUMENTS, KINDS
 from dlopt.trade.redraw import RedrawInterrupted
@@ -124,7 +123,7 @@ class TradeProblem(Problem):
                 found = dataclasses.replace(found, sobol=indices)
         except RedrawInterrupted:
             return _stopped(result)
-        except SensitivityError as error:
+        except DloptError as error:  # the answer itself stands
             return dataclasses.replace(result, message=f"{result.message} No intervals: {error}")
         return dataclasses.replace(result, uncertainty=found, message=f"{result.message} {found.message}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dlopt.kind import KeyValueError
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.parameters import SHOCKS, TABLES, Parameter, parameters_of
 from dlopt.trade.prior import Law, Prior
+from dlopt.trade.sobol import MissingSobolError
 
 _SECTORAL = ("theta", "psi")
 
@@ -75,6 +77,8 @@ def uncertain(node: Mapping[str, Any], calibration: Calibration, name: str) -> U
             raise KeyValueError(f"prior.{key}", node[key], "a whole number, 0 or more")
     if node["sobol"] & (node["sobol"] - 1) or node["sobol"] == 1:
         raise KeyValueError("prior.sobol", node["sobol"], "0, or a power of two such as 64")
+    if node["sobol"] and importlib.util.find_spec("SALib") is None:
+        raise MissingSobolError
     if not 0 < node["level"] < 1:
         raise KeyValueError("prior.level", node["level"], "between 0 and 1, such as 0.9")
     if not 0 < node["error"] < float("inf"):
