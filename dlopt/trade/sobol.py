@@ -100,6 +100,8 @@ def sobol(
     named = list(groups) if groups is not None else labels
     if len(named) != len(labels):
         raise PriorError(f"groups names {len(named)} parameters; there are {len(labels)}.")
+    if len(set(named)) < 2:
+        raise PriorError("All parameters are in one group, which explains everything: give two groups or more.")
     problem: dict[str, Any] = {
         "num_vars": len(labels), "names": labels, "bounds": [[0.0, 1.0]] * len(labels), "dists": ["norm"] * len(labels),
         "groups": named,

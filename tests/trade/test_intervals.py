@@ -159,6 +159,8 @@ def test_priors_that_are_none_are_refused() -> None:
     with pytest.raises(PriorError, match="at least two sources"):
         Prior.of_alternatives(parameters, torch.ones((1, 2), dtype=torch.float64))
     pytest.importorskip("SALib")
+    with pytest.raises(PriorError, match="one group"):
+        sobol(war(), Prior.independent(parameters, 0.1), 4, groups=["theta", "theta"])
     correlated = Prior(tuple(parameters), torch.tensor([[1.0, 0.5], [0.5, 1.0]], dtype=torch.float64))
     with pytest.raises(PriorError, match="correlations"):
         sobol(war(), correlated, 4)
