@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import importlib.util
 from collections.abc import Mapping
@@ -167,19 +166,17 @@ def _from_file(path: Path, parameters: list[Parameter], law: Law) -> Prior:
             f"{parameters[0].label}, with as many rows of numbers."
         )
 
+    import pandas as pd
+
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header, *rows = [row for row in csv.reader(stream, strict=True) if row]
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        frame = pd.read_csv(path, encoding="utf-8-sig", dtype="float64")
+    except (OSError, ValueError) as error:  # pandas' own errors are values', too
         raise fault(f"it cannot be read ({error})") from error
-    by_label = {p.label: p for p in parameters}
+    header, by_label = [str(label) for label in frame.columns], {p.label: p for p in parameters}
     unknown = [label for label in header if label not in by_label]
-    if unknown or len(set(header)) < len(header):
-        raise fault(f"its header names {(unknown or header)[0]!r}, which is no parameter of prior.of or stands twice")
-    try:
-        matrix = torch.tensor([[float(cell) for cell in row] for row in rows], dtype=torch.float64)
-    except ValueError:
-        raise fault("a cell is not a number, or rows differ in length") from None
+    if unknown:
+        raise fault(f"its header names {unknown[0]!r}, which is no parameter of prior.of or stands twice")
+    matrix = torch.tensor(frame.to_numpy().tolist(), dtype=torch.float64)
     if matrix.shape != (len(header), len(header)):
-        raise fault(f"it has {len(rows)} rows for {len(header)} parameters")
+        raise fault(f"it has {len(frame)} rows for {len(header)} parameters")
     return Prior(tuple(by_label[label] for label in header), matrix, law, f"as {path.name} says")
