@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,3 +124,17 @@ def _parsable(words: list[str]) -> None:
         return
     # A command that needs an argument refuses to be parsed without it; types of files and numbers are checked, too.
     command.make_context(command.name, words, parent=context)
+
+
+def test_the_first_screen_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """README's first command prints what README shows."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("It prints\n\n```\n")[1].split("```")[0]
+    command = "dlopt solve equilibrium 'policy=USA: 25% on steel,motor vehicles from all'"
+    assert command in readme.split("It prints")[0]
+    words = [sys.executable, "-m", *shlex.split(command)]
+    environment = {**os.environ, "COLUMNS": "200", "DLOPT_STATE": str(tmp_path)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    printed = [line.rstrip() for line in done.stdout.splitlines()]
+    for line in shown.splitlines():
+        assert line in printed
