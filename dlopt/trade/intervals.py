@@ -115,7 +115,7 @@ class Intervals:
         tax = torch.tensor([kind.tax for kind in INSTRUMENTS])[chosen.kind]
         per_log = torch.where(tax, 1 + rate, 1 - rate)
         ends = [chosen.rates((a + sign * self._normal * error).clamp(chosen.lower, chosen.upper)) for sign in (-1, 1)]
-        parts = [("delta", error * per_log, *ends)]
+        parts: list[tuple[str, Tensor, Tensor, Tensor]] = [("delta", error * per_log, ends[0], ends[1])]
         if self.draws is not None:
             rates = chosen.rates(self.draws.instruments[self.draws.solved])
             parts.append(("draws", _spread(rates), *self._quantiles(rates)))
@@ -124,9 +124,8 @@ class Intervals:
         players = [chosen.players[min(k, len(chosen.players) - 1)] for k in chosen.owner.tolist()]
         kinds = [KINDS[k] for k in chosen.kind.tolist()]
         frames = []
-        for method, *figures in parts:
-            spread, low, high = (values.numpy() for values in figures)
-            content = (players, names, kinds, method, rate.numpy(), spread, low, high)
+        for method, spread, low, high in parts:
+            content = (players, names, kinds, method, rate.numpy(), spread.numpy(), low.numpy(), high.numpy())
             frames.append(pd.DataFrame(dict(zip(columns, content, strict=True))))
         return pd.concat(frames, ignore_index=True)
 

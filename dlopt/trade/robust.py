@@ -18,6 +18,7 @@ from dlopt.framework.game import Monitor, Progress
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.nash import NashResult, solve_nash
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.proof import figures_of
 from dlopt.framework.tape import Tape
 from dlopt.trade.api import Extensions, build_model
 from dlopt.trade.calibration import Calibration
@@ -159,8 +160,10 @@ def solve_robust(
     first = together.point.points[0]
     assert isinstance(first, TradePoint)
     equilibrium = first.equilibrium
+    walras = models[0].walras_residual(equilibrium.u)
+    certificate = Certificate(walras_residual=walras, **figures_of(together, chosen.players, chosen.count))
     result = SolveResult(
-        status, message, _certificate(together, models[0], equilibrium.u, chosen.count), models[0], equilibrium.u,
+        status, message, certificate, models[0], equilibrium.u,
         equilibrium.wedges, chosen, goal=Goal("other"),
     )  # fmt: skip
     return RobustPolicy(
@@ -211,22 +214,6 @@ def _certified(result: NashResult) -> bool:
         and result.point.residual <= EQUILIBRIUM_TOLERANCE
         and result.optimality.proven(FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT / 100)
     )
-
-
-def _certificate(together: NashResult, model: TradeModel, u: Tensor, count: int) -> Certificate:
-    """Of the optimum in all worlds together."""
-    certificate = Certificate(together.point.residual, model.walras_residual(u), instruments=count)
-    evidence = together.optimality
-    if evidence is None:
-        return certificate
-    return dataclasses.replace(
-        certificate, first_order_residual=evidence.first_order_residual, max_own_curvature=evidence.curvature[0],
-        curvature_scale=evidence.curvature_scale[0], flat_directions=evidence.flat_directions,
-        at_bound=evidence.at_bound, players_verified=evidence.verified,
-        best_response_gain_pct=None if evidence.gain is None else 100 * evidence.gain,
-        deviations=dict(evidence.search.screened), best_responses=dict(evidence.search.followed),
-        agree=evidence.search.agree,
-    )  # fmt: skip
 
 
 def _policy(instruments: Instruments, game: TradeGame, a: Tensor) -> Policy:

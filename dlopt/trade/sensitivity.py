@@ -172,7 +172,8 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Ne
     slopes = torch.zeros((0, count), dtype=result.u.dtype)
     outcomes = torch.stack(direct, 2) if direct else torch.zeros((len(OUTCOMES), size, 0), dtype=result.u.dtype)
     state = torch.stack(unknowns, 1) if unknowns else torch.zeros((len(result.u), 0), dtype=result.u.dtype)
-    flat, loose = 0, 0
+    flat: int | None = 0
+    loose = 0
     if players is not None and count:
         point = players.point(result.model, here)
         answer = responses_of(point.game, point)
