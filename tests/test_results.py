@@ -90,7 +90,7 @@ def test_a_result_is_drawn(war: dlopt.SolveResult) -> None:
     assert [bar.get_width() for bar in bars] == pytest.approx(war.real_income_change_pct.tolist())
     assert war.plot("tariff").axes
     assert war.plot("iterations").axes
-    with pytest.raises(UnknownNameError, match="Valid: welfare, tariff, iterations"):
+    with pytest.raises(UnknownNameError, match="Valid: welfare, map, tariff, iterations"):
         war.plot("subsidy")
 
 

@@ -54,5 +54,5 @@ def _read(text: str) -> dict[str, Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as safe, and ten times as quick, where it was built
-    content: dict[str, Any] = yaml.load(text, Loader=loader)
+    content: dict[str, Any] = loader(text).get_single_data()
     return content

@@ -7,13 +7,17 @@ an economy with income Y.
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from dlopt.trade.accounting import importer_share, outlays
 from dlopt.trade.model import LogWedges
 from dlopt.trade.results import SolveResult
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORLD = "World"
 """The label of the row that is all economies together."""
@@ -27,6 +31,8 @@ def outcomes_table(result: SolveResult) -> pd.DataFrame:
     border, before tariff), the shares `tariff_revenue_gdp_pct`, `exports_gdp_pct`, `imports_gdp_pct`, and
     `effective_tariff_pct`, tariff revenue over imports.
     """
+    import pandas as pd
+
     model, state = result.model, result.state
     gain = result.real_income_change_pct / 100
     prices, wages = (model.alpha * state.price).sum(1), state.wage
@@ -61,6 +67,8 @@ def partner_table(result: SolveResult) -> pd.DataFrame:
 
     `tariff_pct` is the economy's tariff revenue from the partner's goods over their value.
     """
+    import pandas as pd
+
     model, names = result.model, result.calibration.economies
     economy, partner = (~torch.eye(model.n, dtype=torch.bool)).nonzero(as_tuple=True)
     columns: dict[str, list[float] | list[str]] = {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from dlopt.trade.outcomes import WORLD
 from dlopt.trade.rates import INSTRUMENTS
 
-Read = Callable[[str], pd.DataFrame | None]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Read = Callable[[str], "pd.DataFrame | None"]
 """A table by name; None where there is none."""
 _NAMED = 3
 _STEPS = ("thousand", "million", "billion", "trillion")

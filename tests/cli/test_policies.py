@@ -65,7 +65,9 @@ def test_players_with_instruments_of_their_own(dlopt: Dlopt) -> None:
     assert dlopt.record()["status"] == "converged"
     policies = pd.read_parquet(dlopt.runs()[0] / "policies.parquet").dropna(subset=["lower_bound"])
     assert set(zip(policies["economy"], policies["instrument"], strict=True)) == {("E1", "tariff"), ("E2", "subsidy")}
-    assert policies[policies["economy"] == "E1"]["upper_bound"].tolist() == pytest.approx([0.05] * 6)
+    assert policies[policies["economy"] == "E1"]["upper_bound"].tolist() == pytest.approx(
+        [0.05] * 8
+    )  # two partners, four sectors
 
 
 @pytest.mark.parametrize(
