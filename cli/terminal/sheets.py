@@ -36,8 +36,9 @@ def screen(
         record: of the run.
         folder: of the run.
         tables: of the run; read from the folder if they are not given.
-        proof: show every figure of the certificate, too.
+        proof: show every figure of the certificate, too; where a run has not converged they are always shown.
     """
+    proof = proof or record.status == Status.NOT_CONVERGED
     run = ended(record, folder, tables)
     parts: list[RenderableType] = []
     note = record.calibration.get("note")

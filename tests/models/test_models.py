@@ -207,5 +207,5 @@ def test_the_page_of_documentation(capsys: pytest.CaptureFixture[str]) -> None:
     block = page.split("```python\n")[1].split("```")[0]
     scope: dict[str, object] = {}
     exec(block, scope)
-    assert "converged" in capsys.readouterr().out
+    assert "Converged. Certified" in capsys.readouterr().out
     assert list(scope["result"].policy.values()) == pytest.approx([1 / 3, 1 / 3], abs=1e-9)  # type: ignore[attr-defined]
