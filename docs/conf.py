@@ -12,7 +12,7 @@ import dlopt
 
 # Notebooks call the `dlopt` that is beside this Python.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-os.environ["COLUMNS"] = "80"
+os.environ.update(COLUMNS="80", TERM="dumb")  # as wide as a page, no moving lines
 
 project = "dlopt"
 author = "The dlopt developers"

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -108,7 +109,7 @@ def execute(
     Raises:
         DloptError: the folder cannot be had, or holds another run.
     """
-    command = command or shlex.join(["dlopt", "solve", job.verb.name, *overrides])
+    command = command or shlex.join(["dlopt", "solve", job.verb.name, *map(_as_typed, overrides)])
     source = None if job.resume is None else job.resume.absolute()
     if swept and (folder / FILE).exists():
         if finished(folder, job):
@@ -259,3 +260,8 @@ def fail(run: RunFolder, message: str) -> None:
     with contextlib.suppress(DloptError):
         run.finish("failed", message=message)
     run.record = dataclasses.replace(run.record, status=Status.FAILED, message=message)
+
+
+def _as_typed(word: str) -> str:
+    """A sentence such as `policy='USA: 25% on steel'` without the quotes that Hydra needs and the command adds."""
+    return re.sub(r"^(policy|shocks)='([^'\\\\]*)'$", r"\1=\2", word)
