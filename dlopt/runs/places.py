@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import stat
 from pathlib import Path
 
 from dlopt.errors import DloptError
@@ -36,9 +38,14 @@ def remember(folder: Path) -> None:
 
 
 def places() -> list[Path]:
-    """Folders to look for runs in: `outputs` here or above, then where runs were written before, the latest first."""
+    """Folders to look for runs in: `outputs` here or above, then where runs were written before, the latest first.
+
+    Folders above are looked at up to the first that everybody may write to (as /tmp): a run found there may be a
+    stranger's.
+    """
     here = Path.cwd()
-    near = [folder / OUTPUTS for folder in (here, *here.parents)]
+    above = itertools.takewhile(lambda folder: not folder.stat().st_mode & stat.S_IWOTH, here.parents)
+    near = [folder / OUTPUTS for folder in (here, *above)]
     known: list[Path] = []
     with contextlib.suppress(OSError, RuntimeError, ValueError):
         known = _read()[::-1]

@@ -98,6 +98,18 @@ def test_places_are_kept_once_and_the_latest_first(project: Path, monkeypatch: p
     assert places() == [project / "outputs", project.parent / "other" / "outputs"]
 
 
+def test_runs_where_everybody_may_write_are_not_looked_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = project.parent / "shared"
+    (shared / "outputs").mkdir(parents=True)
+    inside = shared / "mine" / "deep"
+    (inside.parent / "outputs").mkdir(parents=True)
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    assert places() == [inside.parent / "outputs", shared / "outputs"]
+    shared.chmod(0o777)
+    assert places() == [inside.parent / "outputs"]
+
+
 def test_a_name_becomes_the_folder() -> None:
     run, sweep = with_names("nash", ["scenario=dual", "name=steel25"])[1:]
     assert run.startswith("hydra.run.dir=outputs/nash/")

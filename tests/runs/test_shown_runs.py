@@ -76,7 +76,7 @@ def test_another_suffix_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_the_screen_has_moves_and_draws(moved: dlopt.SolveResult) -> None:
-    found = TRADE.sheets(Ended("nash", Status.CONVERGED, {}, moved.table))
+    found = TRADE.sheets(Ended("nash", Status.CONVERGED, {}, moved.tables().get))
     titles = [sheet.title for sheet in found]
     assert any("each move" in title for title in titles)
     assert any("5 draws of subsidies" in title for title in titles)
