@@ -21,6 +21,12 @@ from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.model import State, TradeModel
 from dlopt.trade.policy import Policy
 
+SHARES_EXACT, SHARES_ROUNDED = 1e-12, 1e-6
+"""Shares whose sum is within the first of one stay as they are; within the second they are scaled to sum to one.
+
+What is a ten-millionth short of all spending leaves a market that does not clear: an equilibrium of other numbers.
+"""
+
 
 class BalanceError(DloptError):
     """No balanced baseline could be found."""
@@ -48,7 +54,8 @@ def balanced(
         The calibration with `trade` an equilibrium and `final_share` given, and D, `[country]`.
 
     Raises:
-        BalanceError: the final shares implied by the data are negative, or the solve did not converge.
+        BalanceError: the final shares implied by the data are negative, shares do not sum to one, or the solve did
+            not converge.
     """
     model = balancing_model(calibration, accounting, deficits)
     return closed_baseline(model, find_equilibrium(model, model.wedges0)), model.transfer
@@ -62,8 +69,9 @@ def balancing_model(
     """The model whose equilibrium at unchanged policies is the baseline: the data as they are, without scale economies.
 
     Raises:
-        BalanceError: the final shares implied by the data are negative.
+        BalanceError: the final shares implied by the data are negative, or shares do not sum to one.
     """
+    calibration = _with_whole_shares(calibration)
     policy = Policy.of(calibration)
     tau, epsilon, sigma = policy.log_wedges()
     transfer = torch.zeros(calibration.n_economies, dtype=calibration.trade.dtype)
@@ -87,6 +95,33 @@ def balancing_model(
         final_share = final_share / final_share.sum(1, keepdim=True)
     data = dataclasses.replace(calibration, final_share=final_share)
     return TradeModel(data, accounting, psi_scale=0.0, transfer=transfer, check=False)
+
+
+def _with_whole_shares(calibration: Calibration) -> Calibration:
+    """The calibration with input shares and final shares that sum to one, to rounding.
+
+    Raises:
+        BalanceError: they are further from it than rounding can be.
+    """
+    c = calibration
+    columns = c.input_share.sum(1)
+    inputs = torch.where(c.value_added_share < 1, columns, torch.ones_like(columns))
+    changed = {"input_share": c.input_share / _divisor(c, "input", inputs, c.sectors)[:, None]}
+    if c.final_share is not None:
+        final = c.final_share.sum(1, keepdim=True)
+        changed["final_share"] = c.final_share / _divisor(c, "final", final, ("all sectors",))
+    return dataclasses.replace(c, **changed)  # type: ignore[arg-type]
+
+
+def _divisor(calibration: Calibration, what: str, total: Tensor, of: tuple[str, ...]) -> Tensor:
+    gap = (total - 1).abs()
+    if not bool((gap <= SHARES_ROUNDED).all()):
+        n, k = (int(place) for place in (~(gap <= SHARES_ROUNDED)).nonzero()[0])
+        raise BalanceError(
+            f"The {what} shares of {calibration.economies[n]}, {of[k]}, sum to {float(total[n, k]):.8g} and not to 1. "
+            f"Correct {what}_share of calibration {calibration.name!r}."
+        )
+    return torch.where(gap <= SHARES_EXACT, torch.ones_like(total), total)
 
 
 def closed_baseline(model: TradeModel, found: Equilibrium) -> Calibration:

@@ -104,7 +104,7 @@ def question(family: str, seed: int) -> Question:
             share[0] = torch.from_numpy(draw.uniform(0.05, 0.15, j))
             given = c.input_share.sum(1, keepdim=True) > 0
             inputs = torch.where(given, c.input_share, torch.full_like(c.input_share, 1 / j))
-            final = torch.full((n, j), 1 / j).to(share)
+            final = torch.full_like(share, 1 / j)
             c = dataclasses.replace(c, value_added_share=share, input_share=inputs, final_share=final)
             return Question(c, both, Bounds(), "nash")
         case "wide":
@@ -114,7 +114,7 @@ def question(family: str, seed: int) -> Question:
             subsidies = InstrumentChoice(subsidy="by_sector", sectors="all")
             return Question(c, subsidies, Bounds(subsidy=(-0.5, 0.8)), "unilateral")
         case "paper":
-            noise = torch.rand(c.trade.shape, generator=torch.Generator().manual_seed(seed))
+            noise = torch.rand(c.trade.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
             c = dataclasses.replace(c, trade=c.trade * (1 + 0.04 * noise))
             bounds = Bounds((-0.3, 1.5), (-0.2, 1.0), (-0.4, 0.3))
             return Question(c, everything, bounds, "nash", "paper", "constant")

@@ -21,9 +21,8 @@ def test_nobody_does_better(family: str, seed: int) -> None:
     assert not found.refuted
     if found.ended == "certified":
         assert found.climbs > 0
-        # The second implementation finds the same equilibrium, and the same welfare. In thin worlds (value added a
-        # twentieth of output, theta*psi near one) the two differ by up to 3e-5 %; why is not established.
-        assert found.differs_pct <= (1e-4 if family == "thin" else 1e-8)
+        # The second implementation finds the same equilibrium, and the same welfare.
+        assert found.differs_pct <= 1e-8
 
 
 def test_a_result_that_is_not_best_is_refuted() -> None:

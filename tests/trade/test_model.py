@@ -222,6 +222,25 @@ class TestBalancing:
         with pytest.raises(BalanceError, match=r"E2 in sector 3 .* below zero"):
             balanced(dataclasses.replace(world, trade=trade, final_share=None))
 
+    @pytest.mark.parametrize("field", ["final_share", "input_share"])
+    def test_shares_in_single_precision_are_made_whole(self, field: str) -> None:
+        """Thirds in float32 sum to 1 + 3e-8: enough, where the world is thin, to move real income by 3e-5 %."""
+        world = small_synthetic(3, 3, 3)
+        whole = torch.full_like(getattr(world, field), 1 / 3)
+        rounded = torch.full(whole.shape, 1 / 3, dtype=torch.float32).double()
+        given, kept = (dataclasses.replace(world, **{field: shares}) for shares in (rounded, whole))
+        assert float((balanced(given)[0].trade - balanced(kept)[0].trade).abs().max()) < 1e-10
+        policy = random_policy(world, 1)
+        incomes = [solve_equilibrium(c, policy).real_income_change_pct for c in (given, kept)]
+        assert torch.allclose(*incomes, rtol=0, atol=1e-8)
+
+    @pytest.mark.parametrize(("field", "what"), [("final_share", "final"), ("input_share", "input")])
+    def test_refuses_shares_that_do_not_sum_to_one(self, field: str, what: str) -> None:
+        world = small_synthetic(3, 3, 3)
+        for factor in (1.0001, 0.5, float("nan")):
+            with pytest.raises(BalanceError, match=f"The {what} shares of E1, .*not to 1. Correct {field}"):
+                balanced(dataclasses.replace(world, **{field: factor * getattr(world, field)}))
+
     def test_an_unbalanced_world_is_no_baseline(self) -> None:
         with pytest.raises(InconsistentBaselineError, match=r"synthetic-3x3-3.*do not clear.*Balance"):
             TradeModel(unbalanced())
