@@ -15,6 +15,7 @@ from typer.main import get_group
 from . import DEBUG, processes
 from .commands.branches import branches
 from .commands.evaluate import evaluate
+from .commands.explore import explore
 from .commands.export import export
 from .commands.figure import figure
 from .commands.kinds import kinds
@@ -63,7 +64,7 @@ for _name, _module, _help in (
     ("data", "data", "List, show, validate, import, aggregate and generate calibrations."),
 ):
     app.add_typer(typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module))
-for _command in (landscape, branches, reproduce, report, figure, export, suite, sensitivity, evaluate, kinds):
+for _command in (landscape, branches, reproduce, report, explore, figure, export, suite, sensitivity, evaluate, kinds):
     app.command()(_command)
 
 

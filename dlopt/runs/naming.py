@@ -91,6 +91,22 @@ def named_sweeps(place: Path) -> Iterator[Named]:
     yield from sorted(found, key=lambda one: one.started)
 
 
+def latest_runs(count: int, kind: str) -> list[Path]:
+    """The latest runs of a kind that have a result, on the same world as the last of them, oldest first.
+
+    They are looked for in the first place that has any.
+    """
+    for place in places():
+        found = []
+        for folder, record in find_runs(place):
+            if isinstance(record, RunRecord) and record.kind == kind and record.status.finished:
+                found.append((folder, record.calibration.get("sha256")))
+        if found:
+            world = found[-1][1]
+            return [folder for folder, own in found if own == world][-count:]
+    return []
+
+
 def _find(text: str, file: str, what: str) -> Path:
     given = Path(text).expanduser()
     if (given / file).is_file() or (file == SWEEP and given.is_dir()):

@@ -60,7 +60,8 @@ def world_map(values: Mapping[str, float], form: str, unit: str, title: str) -> 
             continue
         name = code if code == label else f"{code}, part of {label}"
         words = escape(f"{name}: {values[label]:{form}} {unit}")
-        shapes.append(f'<path d="{path}" fill="{colour(values[label] / limit)}"><title>{words}</title></path>')
+        mark = f'data-economy="{escape(label)}" fill="{colour(values[label] / limit)}"'
+        shapes.append(f'<path d="{path}" {mark}><title>{words}</title></path>')
     small = sorted(label for label in values if label not in set(owner.values()))
     note = f" Too small for the map: {', '.join(small)}." if small else ""
     steps = (-1, -0.5, 0, 0.5, 1)
