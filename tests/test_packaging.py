@@ -38,6 +38,7 @@ def test_wheel_holds_one_package_with_configs_and_data(wheel: Path) -> None:
         "py.typed",
         "papers/published/table3_welfare_nash.csv",
         "papers/wang2024/notes.md",
+        "views/explore/explore.js",
     ):
         assert f"dlopt/{needed}" in names
     assert any(name.startswith("dlopt/data/stylized2017/") for name in names)
