@@ -69,7 +69,9 @@ def test_readme_s_example_prints_what_it_says(tmp_path: Path, monkeypatch: pytes
     with contextlib.redirect_stdout(printed):
         exec(compile(snippet, "README.md", "exec"), {})
     answer, evidence = shown.split("Certificate\n")
-    assert "real income" in answer
+    heads = re.search(r"^ +real .*\neconomy  income ", answer, re.M)
+    assert heads, "real income is the first column"
+    assert re.search(r"^USA      -1\.528 ", answer, re.M)
     assert max(map(len, shown.splitlines())) <= 80
     # Residuals are rounding, which differs between machines.
     assert answer == printed.getvalue().split("Certificate\n")[0]

@@ -57,7 +57,9 @@ def compare(
     both = [ended(record, folder) for folder, record in zip(folders, records, strict=True)]
     for sheet in kind.compare(both):
         output.print(rendered(_named(sheet, names)))
-    differences = config_differences(folders)
+        output.print()
+    # What a scenario says of itself stands in the list of runs above.
+    differences = {k: v for k, v in config_differences(folders).items() if not k.startswith("scenario.")}
     if differences:
         from .runs import table_of
 

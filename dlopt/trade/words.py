@@ -37,16 +37,12 @@ def money(value: float, unit: str) -> str:
 
 def headlines(read: Read) -> list[str]:
     """What a run comes to, in sentences; none for a run without outcomes."""
-    outcomes, policies, equilibria = read("outcomes"), read("policies"), read("equilibria")
+    outcomes, policies = read("outcomes"), read("policies")
     if outcomes is None or outcomes.empty:
         return []
     found = [_world(outcomes), *_sides(outcomes), *_rates(outcomes)]
     if policies is not None and not policies.empty:
         found += _chosen(policies)
-    if equilibria is not None and not equilibria.empty:
-        count = equilibria.loc[equilibria["certified"].astype(bool), "equilibrium"].nunique()
-        if count > 1:
-            found.append(f"{count} different equilibria were found; this is the first of them.")
     return found
 
 
@@ -67,15 +63,34 @@ def planner(settings: Mapping[str, Any], outcomes: pd.DataFrame | None) -> list[
     return [f"The planner maximises mean real income with weights of the user's{guarded}."]
 
 
+def equilibria(starts: int | None, table: pd.DataFrame | None) -> list[str]:
+    """How many certified equilibria of a game were found, and from how many starts; none where none was.
+
+    Args:
+        starts: of the whole game; None where that is not known.
+        table: `equilibria` of the run.
+    """
+    if table is None or table.empty:
+        return []
+    count = table.loc[table["certified"].astype(bool), "equilibrium"].nunique()
+    if not count:
+        return []
+    tried = max(starts or 1, 1)
+    origin = "" if starts is None else f", from {tried} start{'s' if tried > 1 else ''} of the whole game"
+    if count > 1:
+        return [f"{count} different equilibria were found{origin}; this is the first of them."]
+    more = " (starts=3 looks for others)" if tried == 1 and starts is not None else ""
+    return [f"1 equilibrium was found{origin}{more}."]
+
+
 def _world(outcomes: pd.DataFrame) -> str:
     row = outcomes[outcomes["economy"] == WORLD].iloc[0]
     pct, amount = float(row["real_income_change_pct"]), float(row["real_income_change"])
     if abs(pct) < 5e-4:
         return "Real income of the world as a whole does not change."
     verb = "rises" if pct > 0 else "falls"
-    return (
-        f"Real income of the world {verb} by {_pct(abs(pct))}, which is worth {money(abs(amount), str(row['unit']))}."
-    )
+    worth = money(abs(amount), str(row["unit"]))
+    return f"Real income of the world (weighted by income) {verb} by {_pct(abs(pct))}, which is worth {worth}."
 
 
 def _sides(outcomes: pd.DataFrame) -> list[str]:

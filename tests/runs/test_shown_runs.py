@@ -16,7 +16,7 @@ from rich.console import Console
 
 import dlopt
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.kind import Ended, Status
+from dlopt.kind import Cell, Ended, Status
 from dlopt.runs import RunReadError, read_run
 from dlopt.runs.folder import FolderInUseError
 from dlopt.runs.tables import config_differences
@@ -25,9 +25,10 @@ from dlopt.store.files import table_metadata
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import Bounds
 from dlopt.trade.kind import TRADE
+from dlopt.trade.kind.sheets import welfare_sheet
 from dlopt.trade.results import Move
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
-from dlopt.trade.words import planner
+from dlopt.trade.words import equilibria, planner
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import report_page
 
@@ -169,7 +170,9 @@ def screen_of(folder: Path, proof: bool = False) -> str:
 def test_the_screen_says_the_answer_first_and_the_proof_when_asked(folder: Path) -> None:
     text = screen_of(folder)
     world = pd.read_parquet(folder / "outcomes.parquet").set_index("economy").loc["World", "real_income_change_pct"]
-    assert text.startswith(f"Real income of the world {'rises' if world > 0 else 'falls'} by {abs(world):.2f} %")
+    assert text.startswith(
+        f"Real income of the world (weighted by income) {'rises' if world > 0 else 'falls'} by {abs(world):.2f} %"
+    )
     assert "first-order residual" not in text
     assert text.index("Changes and average rates") < text.index("Certified") < text.index("Next:")
     assert f"dlopt report {folder}" in text.replace("\n", "")
@@ -193,3 +196,39 @@ def test_what_a_planner_reached_is_said(moved: dlopt.SolveResult) -> None:
     assert f"{world:+.3f} %" in income
     assert "at least at its baseline" in income
     assert "product of the gains" in planner({"objective": "bargain"}, outcomes)[0]
+
+
+@pytest.mark.parametrize(
+    ("starts", "numbers", "said"),
+    [
+        (1, [(0, True)], "1 equilibrium was found, from 1 start of the whole game (starts=3 looks for others)."),
+        (3, [(0, True)], "1 equilibrium was found, from 3 starts of the whole game."),
+        (3, [(0, True), (1, True)], "2 different equilibria were found, from 3 starts of the whole game; this is the "
+         "first of them."),
+        (None, [(0, True)], "1 equilibrium was found."),
+        (3, [(0, True), (1, False)], "1 equilibrium was found, from 3 starts of the whole game."),
+        (3, [(0, False)], ""),
+    ],
+)  # fmt: skip
+def test_the_number_of_equilibria_is_said(starts: int | None, numbers: list[tuple[int, bool]], said: str) -> None:
+    table = pd.DataFrame(numbers, columns=["equilibrium", "certified"])
+    assert "".join(equilibria(starts, table)) == said
+    assert equilibria(starts, table.iloc[:0]) == equilibria(starts, None) == []
+
+
+def test_the_last_row_of_the_table_is_the_world() -> None:
+    world = small_synthetic()
+    higher = dlopt.Policy.of(world)
+    higher.tariff[:, 0] += 0.3
+    higher.tariff[0, 0] = 0.0
+    result = dlopt.solve_equilibrium(world, higher)
+    outcomes = result.table("outcomes")
+    sheet = welfare_sheet(result.table("welfare"), result.table("policies"), outcomes)
+    own = outcomes[outcomes["economy"] != "World"]
+    weighted = (own["real_income_change_pct"] * own["gdp_initial"]).sum() / own["gdp_initial"].sum()
+    label, gain, *rest = sheet.rows[-1]
+    assert label == "World"
+    assert isinstance(gain, Cell)
+    assert gain.text == f"{weighted:+.3f}"
+    assert set(rest) == {""}
+    assert len(sheet.rows) == len(own) + 1

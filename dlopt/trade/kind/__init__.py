@@ -128,11 +128,15 @@ class TradeKind(Kind):
         return build(self.verb(verb).name, config, choices)
 
     def headlines(self, ended: Ended) -> list[str]:
-        """Who gains and loses what, what is charged, what a planner reached."""
-        from dlopt.trade.words import headlines, planner
+        """Who gains and loses what, what is charged, what a planner reached, how many equilibria were found."""
+        from dlopt.trade.words import equilibria, headlines, planner
 
         found = headlines(ended.table)
-        return [*found, *planner(ended.settings, ended.table("outcomes"))] if ended.verb == "cooperative" else found
+        if ended.verb == "cooperative":
+            return [*found, *planner(ended.settings, ended.table("outcomes"))]
+        if ended.verb == "nash" and found:
+            return [*found, *equilibria(ended.settings.get("starts"), ended.table("equilibria"))]
+        return found
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """Welfare and average rates by economy, draws, the certificate."""

@@ -36,7 +36,7 @@ def sheets(ended: Ended) -> list[Sheet]:
     found = []
     welfare, draws, summary = ended.table("welfare"), ended.table("draws"), ended.table("draws_summary")
     if welfare is not None:
-        found.append(welfare_sheet(welfare, ended.table("policies")))
+        found.append(welfare_sheet(welfare, ended.table("policies"), ended.table("outcomes")))
     moves = ended.table("moves")
     if moves is not None:
         found.append(moves_sheet(moves))
@@ -65,28 +65,40 @@ def compare(runs: Sequence[Ended]) -> list[Sheet]:
         if table is None or policies is None:
             raise DloptError(f"Run {k} ({run.status}) has no tables; only runs that reached a result can be compared.")
         welfare[str(k)] = _with_world(table, run.table("outcomes"))
-        rates[str(k)] = average_policies(policies).set_index(["economy", "instrument"])["rate_pct"]
+        rates[str(k)] = average_policies(policies).set_index(["instrument", "economy"])["rate_pct"]
     return [
         _side_by_side("Real income change, %", _with_difference(pd.concat(welfare, axis=1, sort=False)), "+.3f"),
-        _side_by_side("Simple average rates, %", pd.concat(rates, axis=1, sort=False), ".2f"),
+        _side_by_side("Simple average rates, %", _in_order(pd.concat(rates, axis=1, sort=False), welfare), ".2f"),
     ]
 
 
-def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None) -> Sheet:
-    """Changes by economy, and simple averages of the rates it chose or changed: before and after."""
+def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None, outcomes: pd.DataFrame | None = None) -> Sheet:
+    """Changes by economy, and simple averages of the rates it chose or changed: before and after.
+
+    The last row is the world where `outcomes` tells of it: every economy counts with its income.
+    """
     averages = None if policies is None or policies.empty else average_policies(policies)
     kinds = [] if averages is None else [kind for kind in _INSTRUMENT if kind in set(averages["instrument"])]
-    rows = []
+    rows: list[Sequence[str | Cell]] = []
     for row in welfare.to_dict("records"):
-        gain, economy = float(row["real_income_change_pct"]), str(row["economy"])
-        cells: list[str | Cell] = [economy, Cell(f"{gain:+.3f}", "good" if gain >= 0 else "bad")]
+        economy = str(row["economy"])
+        cells: list[str | Cell] = [economy, _gain(float(row["real_income_change_pct"]))]
         for column in ("nominal_income_change_pct", "price_index_change_pct", "wage_change_pct"):
             cells.append(f"{row[column]:+.2f}")
         if averages is not None:
             cells += [_moved(averages, economy, kind) for kind in kinds]
         rows.append(cells)
-    columns = ("economy", "real income", "income", "prices", "wage", *(_INSTRUMENT[kind] for kind in kinds))
-    return Sheet("Changes and average rates, %", columns, rows)
+    world = None if outcomes is None else outcomes.loc[outcomes["economy"] == WORLD, "real_income_change_pct"]
+    if world is not None and len(world):
+        rows.append([WORLD, _gain(float(world.iloc[0])), *[""] * (3 + len(kinds))])
+    heads = ("real\nincome", "nominal\nincome", "consumer\nprices", "nominal\nwage")
+    return Sheet(
+        "Changes and average rates, %", ("\neconomy", *heads, *(f"\n{_INSTRUMENT[kind]}" for kind in kinds)), rows
+    )
+
+
+def _gain(value: float) -> Cell:
+    return Cell(f"{value:+.3f}", "good" if value >= 0 else "bad")
 
 
 def moves_sheet(moves: pd.DataFrame) -> Sheet:
@@ -196,6 +208,13 @@ def _with_world(welfare: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Seri
 def _with_difference(frame: pd.DataFrame) -> pd.DataFrame:
     """With the difference of two runs beside them; of more runs every reader wants another one."""
     return frame.assign(**{"2 less 1": frame["2"] - frame["1"]}) if len(frame.columns) == 2 else frame
+
+
+def _in_order(rates: pd.DataFrame, welfare: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """By instrument, then in the order of the economies."""
+    kinds = list(_INSTRUMENT)
+    economies = list(dict.fromkeys(label for gains in welfare.values() for label in gains.index))
+    return rates.loc[sorted(rates.index, key=lambda key: (kinds.index(key[0]), economies.index(key[1])))]
 
 
 def _side_by_side(title: str, frame: pd.DataFrame, form: str) -> Sheet:

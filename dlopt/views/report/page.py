@@ -52,7 +52,8 @@ def _run(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
     parts = [_head(folder, record, number, alone=alone)]
     is_trade = (folder / "welfare.parquet").is_file()
     if is_trade:
-        parts += [trade.answer(folder), *trade.details(folder), *sure.chapter(folder)]
+        lines = load_kind(record.kind).headlines(_ended(folder, record))
+        parts += [trade.answer(folder, lines), *trade.details(folder), *sure.chapter(folder)]
     else:
         parts += _other_tables(folder)
     found = [path for path in sorted(folder.rglob("*.png")) if not path.is_symlink()]
@@ -110,7 +111,9 @@ def _side_by_side(folders: Sequence[Path], records: Sequence[RunRecord], names: 
 
 
 def _ended(folder: Path, record: RunRecord) -> Ended:
-    return Ended(record.verb, record.status, record.certificate or {}, lambda name: trade.table_of(folder, name))
+    return Ended(
+        record.verb, record.status, record.certificate or {}, lambda name: trade.table_of(folder, name), record.settings
+    )
 
 
 def _method(folder: Path, record: RunRecord) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -12,7 +12,6 @@ import pandas as pd
 
 from dlopt.runs.tables import average_policies, read_table
 from dlopt.trade.outcomes import WORLD
-from dlopt.trade.words import headlines
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import pictures
 from dlopt.views.report.charts import BEFORE_AFTER, bars, dots, sortable
@@ -62,13 +61,9 @@ def table_of(folder: Path, name: str) -> pd.DataFrame | None:
     return read_table(folder, name) if (folder / f"{name}.parquet").is_file() else None
 
 
-def answer(folder: Path) -> str:
-    """Headline sentences, map and bars."""
-
-    def read(name: str) -> pd.DataFrame | None:
-        return table_of(folder, name)
-
-    sentences = "".join(f"<li>{escape(line)}</li>" for line in headlines(read))
+def answer(folder: Path, lines: Sequence[str]) -> str:
+    """The answer in sentences, map and bars."""
+    sentences = "".join(f"<li>{escape(line)}</li>" for line in lines)
     gains = read_table(folder, "welfare").set_index("economy")[GAIN].to_dict()
     named = {str(label): float(value) for label, value in gains.items()}
     drawn = world_map(named, "+.2f", "%", "World map: change of real income by economy, per cent.")
