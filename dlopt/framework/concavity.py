@@ -14,6 +14,8 @@ from dlopt.framework.own_blocks import blocks_at
 
 DENSE_INSTRUMENTS = 600
 """Own instruments of a player up to which all eigenvalues are computed."""
+PRODUCTS, PRODUCTS_DENSE = 80, 400
+"""Steps of the Lanczos process: where products are dear, and where factors are at hand."""
 _ACCURACY = 1e-8  # of Hessian products in the Lanczos process
 
 
@@ -59,7 +61,10 @@ def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | N
         size = blocks_at(large, point).sizes(size)
     scale = size.rsqrt() * free
     times = conditions.own_hessian_times
-    found = largest_eigenvalues(lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free)
+    found = largest_eigenvalues(
+        lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free,
+        max_steps=PRODUCTS_DENSE if large.dense else PRODUCTS,
+    )  # fmt: skip
     top = found.largest + found.residual
     return Concavity(
         tuple(top.tolist()), tuple(torch.maximum(found.largest.abs(), found.smallest.abs()).tolist()), None,

@@ -47,7 +47,7 @@ def largest_eigenvalues(
         free: instruments that count, bool `[instrument]`; the others are left out of the blocks.
         accuracy: residual of the largest Ritz pairs at which the process may end, as a fraction of the spread.
         missed: it goes on until the probability bound is this small, too.
-        max_steps: products allowed.
+        max_steps: products allowed; eigenvalues are looked at after every step and, later on, after a fortieth more.
         seed: of the start.
 
     Source: for a random start, Kuczynski and Wozniakowski (1992), theorem 4.1: after k steps the probability that the
@@ -72,6 +72,9 @@ def largest_eigenvalues(
         length = dot(image, image).sqrt()
         exhausted = step >= size
         beside.append(torch.where(exhausted, 0.0, length))
+        basis.append(image / length.clamp(min=1e-300)[owner] * ~exhausted[owner])
+        if step % max(1, step // 40) and step < max_steps and not bool(exhausted.all()):
+            continue
         matrix = torch.diag_embed(torch.stack(diagonal, dim=1))
         for k, link in enumerate(beside[:-1]):
             matrix[:, k, k + 1] = matrix[:, k + 1, k] = link
@@ -85,7 +88,6 @@ def largest_eigenvalues(
         settled = bool((residual <= accuracy * spread).all()) and (chance <= missed or found)
         if settled or bool(exhausted.all()):
             break
-        basis.append(image / length.clamp(min=1e-300)[owner] * ~exhausted[owner])
     return Spectrum(largest, smallest, residual, chance, step)
 
 

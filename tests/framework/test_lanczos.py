@@ -52,6 +52,17 @@ def test_a_short_process_says_how_much_it_may_have_missed() -> None:
         assert float(short.largest[player]) <= float(values[-1]) + 1e-10
 
 
+def test_more_products_exclude_what_few_cannot() -> None:
+    """The best point of a planner of many instruments is flat in some directions: 80 products say too little."""
+    values = torch.linspace(-0.003, -1.0, 400, dtype=torch.float64)
+    one = torch.zeros(400, dtype=torch.long)
+    few, many = (largest_eigenvalues(lambda v: values * v, one, 1, one == 0, max_steps=steps) for steps in (80, 400))
+    assert few.missed > 1e-4
+    assert many.missed <= 1e-6
+    assert many.steps < 400
+    assert float(many.largest + many.residual) < 0
+
+
 def test_positive_curvature_is_seen() -> None:
     assert float(spectrum(blocks(0.05)).largest.max()) > 0
 
