@@ -105,7 +105,7 @@ def test_a_choice_result_has_the_same_manners(exact: dlopt.BsdeResult) -> None:
 def test_cells_of_a_sheet_are_escaped_and_aligned() -> None:
     sheet = Sheet("<T>", ("a", "b"), [("x&y", Cell("1.0", "bad"))])
     assert "&lt;T&gt;" in sheets.html([sheet])
-    assert '<td class="bad" style="text-align:right">1.0</td>' in sheets.html([sheet])
+    assert '<td class="bad" style="text-align:right;white-space:nowrap">1.0</td>' in sheets.html([sheet])
     once = ["<T>", "a      b", "x&y  1.0"]
     assert sheets.text([sheet, sheet]).splitlines() == [*once, "", *once]
 

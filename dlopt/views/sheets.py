@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 """Columns of plain text."""
+_LEFT, _RIGHT = "text-align:left", "text-align:right;white-space:nowrap"
 _TONE = {"good": "green", "bad": "red", "dim": "dim", "": ""}
 
 
@@ -53,9 +54,8 @@ def _html(sheet: Sheet) -> str:
         out = []
         for k, cell in enumerate(cells):
             words, tone = (cell.text, cell.tone) if isinstance(cell, Cell) else (cell, "")
-            side = "left" if k < sheet.left else "right"
             named = f' class="{tone}"' if tone else ""
-            out.append(f'<{tag}{named} style="text-align:{side}">{escape(words)}</{tag}>')
+            out.append(f'<{tag}{named} style="{_LEFT if k < sheet.left else _RIGHT}">{escape(words)}</{tag}>')
         return f"<tr>{''.join(out)}</tr>"
 
     body = "".join(row("td", cells) for cells in sheet.rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import opened
+from browser import cut, faint, opened
 from economies import small_synthetic
 
 import dlopt
@@ -24,7 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     world = dataclasses.replace(small_synthetic(), economies=NAMES)
     root = tmp_path_factory.mktemp("pages")
     war = dlopt.solve_nash(world, instruments={"tariff": "by_sector"})
-    subsidy = dlopt.solve_nash(world, instruments={"subsidy": "uniform"})
+    subsidy = dlopt.solve_nash(world, instruments={"subsidy": "by_sector"})
     for name, result in (("war", war), ("subsidy", subsidy)):
         result.to_parquet(root / name)
     return [root / "war", root / "subsidy"]
@@ -99,6 +99,52 @@ def test_pictures_have_words_and_colours_that_can_be_read(pages: dict[str, Path]
         assert window.execute_script("return document.querySelectorAll('svg').length") == 2
         heads = window.execute_script("return [...document.querySelectorAll('h1')].map(h => h.textContent)")
         assert len(heads) == 3
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("which", ["one", "both"])
+def test_nothing_is_cut_off_or_faint_by_day_and_night(pages: dict[str, Path], which: str, width: int) -> None:
+    with opened(pages[which], width, media={"prefers-color-scheme": "dark"}) as window:
+        assert cut(window) == []
+        assert faint(window) == []
+        assert window.execute_script("return document.documentElement.scrollWidth") <= width
+        colour = "return getComputedStyle(document.documentElement).backgroundColor"
+        assert window.execute_script(colour) == "rgb(255, 255, 255)"
+        empty = (
+            "return [...document.querySelectorAll('section')].filter(part => !part.querySelector('img, svg') &&"
+            " part.innerText.trim().split('\\n').length < 2).map(part => part.innerText)"
+        )
+        assert window.execute_script(empty) == [], "a heading without anything under it"
+
+
+def test_on_paper_everything_is_there(pages: dict[str, Path]) -> None:
+    with opened(pages["both"], media={"media": "print"}) as window:
+        assert window.execute_script("return getComputedStyle(document.querySelector('nav')).display") == "none"
+        shown = "return [...document.querySelectorAll('.scroll')].map(box => getComputedStyle(box).overflowX)"
+        assert set(window.execute_script(shown)) == {"visible"}
+        assert faint(window) == []
+        assert len(window.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]) > 50_000
+
+
+def test_without_javascript_every_number_and_picture_stays(folders: list[Path], pages: dict[str, Path]) -> None:
+    with opened(pages["one"], script=False) as window:
+        assert window.find_elements("css selector", "thead button") == []
+        assert len(window.find_elements("tag name", "img")) >= 2
+        assert len(window.find_elements("tag name", "svg")) == 1
+        for folded in window.find_elements("tag name", "summary"):
+            folded.click()
+        words = window.find_element("tag name", "main").text
+    for row in pd.read_parquet(folders[0] / "partners.parquet").to_dict("records"):
+        assert f"{row['exports_change_pct']:+.1f}" in words
+
+
+def test_runs_that_change_nothing_draw_nothing(tmp_path: Path) -> None:
+    world = dataclasses.replace(small_synthetic(), economies=NAMES)
+    dlopt.solve_equilibrium(world).to_parquet(tmp_path / "still")
+    page = report_page(tmp_path / "still")
+    assert "<svg" not in page
+    assert "Where the change comes from" not in page
+    assert "does not change" in page
 
 
 def test_a_map_paints_members_of_groups_and_the_rest() -> None:

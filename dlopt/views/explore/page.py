@@ -18,7 +18,7 @@ from dlopt.trade.rates import INSTRUMENTS
 from dlopt.views.explore.content import MOST, collect
 from dlopt.views.report.charts import sortable
 from dlopt.views.report.html import document, section
-from dlopt.views.report.trade import GAIN
+from dlopt.views.report.trade import GAIN, gains
 from dlopt.views.report.worldmap import REST, world_map
 
 AT_ONCE = 5
@@ -136,14 +136,7 @@ def _flags(runs: Sequence[dict[str, Any]]) -> str:
 
 def _plain(folders: Sequence[Path], names: Sequence[str]) -> str:
     """Real income of every economy in every run."""
-    columns = []
-    for folder in folders:
-        gains = read_table(folder, "welfare").set_index("economy")[GAIN]
-        if (folder / "outcomes.parquet").is_file():
-            gains = read_table(folder, "outcomes").set_index("economy")[GAIN]
-        columns.append(gains)
-    wide = pd.concat(columns, axis=1, sort=False)
-    wide = wide.loc[[*(label for label in wide.index if label != WORLD), *([WORLD] if WORLD in wide.index else [])]]
+    wide = gains(folders)
     rows: list[tuple[str, list[tuple[str, object]]]] = [
         (str(label), [("", "") if pd.isna(v) else (f"{v:+.3f}", float(v)) for v in values])
         for label, *values in wide.itertuples()
@@ -152,8 +145,8 @@ def _plain(folders: Sequence[Path], names: Sequence[str]) -> str:
 
 
 def _map(folder: Path) -> str:
-    gains = read_table(folder, "welfare").set_index("economy")[GAIN].to_dict()
-    return world_map({str(k): float(v) for k, v in gains.items()}, "+.2f", "%", "World map of the first run shown")
+    own = read_table(folder, "welfare").set_index("economy")[GAIN].to_dict()
+    return world_map({str(k): float(v) for k, v in own.items()}, "+.2f", "%", "World map of the first run shown")
 
 
 def _skeleton(drawn: str) -> str:

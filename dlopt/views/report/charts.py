@@ -39,28 +39,41 @@ def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column
 
 
 def dots(rows: Mapping[str, Sequence[float | None]], series: Sequence[str], form: str, unit: str, caption: str) -> str:
-    """Dots of several series on one line per label, such as before and after; the numbers after them."""
+    """Dots of several series on one line per label, such as before and after; the numbers after them.
+
+    Before and after are joined by an arrow; other series have a column of numbers each, under their name.
+    """
     known = [value for values in rows.values() for value in values if value is not None]
     low, high = min(0.0, *known), max(0.0, *known)
     span = high - low or 1.0
+    arrow = tuple(series) == BEFORE_AFTER
+    first = 0 if arrow else 1  # the hollow dot is the one before
+    colours = [k % 6 if arrow else first + k % 5 for k in range(len(series))]
     body = []
     for label, values in rows.items():
-        marks, words = [], []
-        for k, (name, value) in enumerate(zip(series, values, strict=True)):
+        marks = []
+        for colour, name, value in zip(colours, series, values, strict=True):
             if value is None:
                 continue
-            words.append(f"{value:{form}}")
             title = escape(f"{label}, {name}: {value:{form}} {unit}")
             left = 2 + 96 * (value - low) / span
-            marks.append(f'<span class="dot d{k % 6}" style="left:{left:.2f}%" title="{title}"></span>')
-        joined = " → ".join(words) if tuple(series) == BEFORE_AFTER else ", ".join(words)
-        body.append(
-            f'<tr><th scope="row">{escape(label)}</th><td class="track">{"".join(marks)}</td>'
-            f'<td class="num">{escape(joined)} {escape(unit)}</td></tr>'
-        )
-    key = "".join(f'<span class="dot d{k % 6}"></span>{escape(name)}' for k, name in enumerate(series))
-    head = f'<p class="key" aria-hidden="true">{key}</p>'
-    return f'{head}<table class="bars"><caption>{escape(caption)}</caption><tbody>{"".join(body)}</tbody></table>'
+            marks.append(f'<span class="dot d{colour}" style="left:{left:.2f}%" title="{title}"></span>')
+        words = ["" if value is None else f"{value:{form}}" for value in values]
+        numbers = [f"{' → '.join(filter(None, words))} {unit}"] if arrow else words
+        inside = "".join(f'<td class="num">{escape(number)}</td>' for number in numbers)
+        body.append(f'<tr><th scope="row">{escape(label)}</th><td class="track">{"".join(marks)}</td>{inside}</tr>')
+    if arrow:
+        key = "".join(f'<span class="dot d{k}"></span>{escape(name)}' for k, name in zip(colours, series, strict=True))
+        head = f'<p class="key" aria-hidden="true">{key}</p>'
+        return f'{head}<table class="bars"><caption>{escape(caption)}</caption><tbody>{"".join(body)}</tbody></table>'
+    names = "".join(
+        f'<th scope="col"><span class="dot key d{k}"></span>{escape(name)}</th>'
+        for k, name in zip(colours, series, strict=True)
+    )
+    return f'<p class="caption">{escape(caption)}</p>' + scrolling(
+        f'<table class="dots"><thead><tr><th scope="col">who</th><td></td>{names}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
 
 
 def sortable(

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 STYLE = """
-:root { --good: #1f5f99; --bad: #a34700; --ink: #222; --soft: #595959; --line: #d5d5d5; }
+:root { color-scheme: light; --good: #1f5f99; --bad: #a34700; --ink: #222; --soft: #595959; --line: #d5d5d5; }
 * { box-sizing: border-box; }
+html { background: #fff; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink); }
 h1 { line-height: 1.2; overflow-wrap: anywhere; } h2 { margin-top: 2rem; }
 table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; }
@@ -33,6 +34,12 @@ table.bars td, table.bars th { border: 0 !important; padding: .1rem .3rem; }
 table.bars th { width: 5.5rem; white-space: normal; overflow-wrap: anywhere; text-align: left; }
 table.bars td.num { width: 9.5rem; white-space: nowrap; }
 table.bars tr:hover { background: #f4f4f4; }
+table.dots { width: 100%; }
+table.dots td.track { width: 45%; min-width: 8rem; } table.dots td.num { white-space: nowrap; }
+table.dots th { white-space: normal; overflow-wrap: break-word; max-width: 9rem; }
+thead td { border-top: 2px solid var(--ink); border-bottom: 1px solid var(--ink); }
+p.caption { font-weight: 600; margin: 1rem 0 0; }
+.dot.key { position: static; display: inline-block; margin: 0 .3rem 0 0; vertical-align: middle; }
 .track { position: relative; height: 1.3rem; }
 .track::before { content: ""; position: absolute; inset: 50% 0 auto 0; border-top: 1px solid var(--line); }
 .zero { position: absolute; top: 0; bottom: 0; border-left: 1px solid var(--soft); }

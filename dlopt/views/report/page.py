@@ -97,8 +97,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _side_by_side(folders: Sequence[Path], records: Sequence[RunRecord], names: Sequence[str]) -> str:
     """Real income of every economy in all runs that have it; else the tables their kind compares."""
     if all((folder / "welfare.parquet").is_file() for folder in folders):
-        columns = [read_table(folder, "welfare").set_index("economy")[trade.GAIN] for folder in folders]
-        wide = pd.concat(columns, axis=1, sort=False)
+        wide = trade.gains(folders)
         rows = {str(label): [None if pd.isna(v) else float(v) for v in values] for label, *values in wide.itertuples()}
         chart = dots(rows, names, "+.2f", "%", "Change of real income against the baseline, per cent.")
         return section("Real income in all runs", chart, "Every run against the baseline of its own world.")

@@ -19,8 +19,13 @@ from dlopt.views.report.html import folded, picture, section
 from dlopt.views.report.worldmap import world_map
 
 GAIN = "real_income_change_pct"
-_COMPONENTS = "The parts of log real income add up to the change; docs/welfare.md says what each means."
+_COMPONENTS = (
+    "The parts of log real income add up to the change; docs/welfare.md says what each means. Parts that are zero "
+    "everywhere are left out."
+)
 _MOST_PARTNERS = 200
+_NOTHING = 5e-7
+"""Per cent; smaller changes are rounding, and no picture is drawn of them."""
 _MOST_SECTORS = 400
 _NUMERAIRE = (
     "Money is in the unit of the calibration; after the policies it is measured so that the value added of the whole "
@@ -61,14 +66,28 @@ def table_of(folder: Path, name: str) -> pd.DataFrame | None:
     return read_table(folder, name) if (folder / f"{name}.parquet").is_file() else None
 
 
+def gains(folders: Sequence[Path]) -> pd.DataFrame:
+    """Change of real income: a column for each run, a row for each economy and, last, the world where runs tell."""
+    columns = []
+    for folder in folders:
+        outcomes = table_of(folder, "outcomes")
+        frame = read_table(folder, "welfare") if outcomes is None else outcomes
+        columns.append(frame.set_index("economy")[GAIN])
+    wide = pd.concat(columns, axis=1, sort=False)
+    return wide.loc[[*(label for label in wide.index if label != WORLD), *([WORLD] if WORLD in wide.index else [])]]
+
+
 def answer(folder: Path, lines: Sequence[str]) -> str:
     """The answer in sentences, map and bars."""
     sentences = "".join(f"<li>{escape(line)}</li>" for line in lines)
     gains = read_table(folder, "welfare").set_index("economy")[GAIN].to_dict()
     named = {str(label): float(value) for label, value in gains.items()}
+    told = f'<ul class="heads">{sentences}</ul>' if sentences else ""
+    if all(abs(value) < _NOTHING for value in named.values()):
+        return told or "<p>No real income changes.</p>"
     drawn = world_map(named, "+.2f", "%", "World map: change of real income by economy, per cent.")
     return (
-        (f'<ul class="heads">{sentences}</ul>' if sentences else "")
+        told
         + (section("Who gains, who loses", drawn) if drawn else "")
         + section(
             "Change of real income",
@@ -82,7 +101,7 @@ def details(folder: Path) -> list[str]:
     parts = []
     policies = table_of(folder, "policies")
     if policies is not None and not policies.empty:
-        parts += _policies(policies)
+        parts += _policies(policies, list(read_table(folder, "welfare")["economy"]))
     outcomes = table_of(folder, "outcomes")
     if outcomes is not None:
         unit = f" Unit: {outcomes['unit'].iloc[0]}." if len(outcomes) else ""
@@ -116,14 +135,17 @@ def path(folder: Path) -> list[str]:
     return [_drawn("The way of the solver", lambda: pictures.way_of_the_solver(iterations))]
 
 
-def _policies(policies: pd.DataFrame) -> list[str]:
+def _policies(policies: pd.DataFrame, economies: Sequence[str]) -> list[str]:
     parts = []
     averages = average_policies(policies)
     for kind, title in pictures.KINDS.items():
         own = averages[averages["instrument"] == kind].set_index("economy")
         if own.empty:
             continue
-        pairs = {str(name): (float(row["initial_pct"]), float(row["rate_pct"])) for name, row in own.iterrows()}
+        order = [name for name in economies if name in own.index]
+        pairs = {
+            str(name): (float(row["initial_pct"]), float(row["rate_pct"])) for name, row in own.loc[order].iterrows()
+        }
         chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
         drawn = _drawn(f"{title} by sector", partial(pictures.policies_by_sector, policies, kind), "h3")
         parts.append(section(title, chart + drawn))
@@ -135,6 +157,9 @@ def _decomposition(folder: Path) -> list[str]:
     if frame is None or frame.empty:
         return []
     wide = frame.pivot_table(index="economy", columns="component", values="contribution_pct", sort=False)
+    wide = wide.loc[:, (wide.abs() >= _NOTHING).any()]
+    if wide.empty:
+        return []
     columns = tuple((str(name), str(name).replace("_", " "), "+.3f") for name in wide.columns)
     rows = _rows(wide.reset_index(), columns, pd.Series(wide.index))
     return [section("Where the change comes from, %", _table(columns, rows, "decomposition"), _COMPONENTS)]
