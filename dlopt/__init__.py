@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         solve_unilateral,
     )
     from dlopt.trade.calibration import Calibration
+    from dlopt.trade.carbon import Carbon
     from dlopt.trade.draws import DrawOptions, draw_subsidies
     from dlopt.trade.instruments import Bounds, InstrumentChoice, Instruments, build_instruments
     from dlopt.trade.model import TradeModel
@@ -58,6 +59,7 @@ _HOME = {
         "build_model", "solve_cooperative", "solve_equilibrium", "solve_moves", "solve_nash", "solve_unilateral",
     ),
     "dlopt.trade.calibration": ("Calibration",),
+    "dlopt.trade.carbon": ("Carbon",),
     "dlopt.trade.draws": ("DrawOptions", "draw_subsidies"),
     "dlopt.trade.instruments": ("Bounds", "InstrumentChoice", "Instruments", "build_instruments"),
     "dlopt.trade.model": ("TradeModel",),
@@ -69,12 +71,12 @@ _HOME = {
 _EXPORTS = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "AnalysisOptions", "BestResponse", "Bounds", "BsdeResult", "Budget", "Calibration", "DloptError", "DrawOptions",
-    "EquilibriumKind", "EquilibriumModel", "Exporter", "FixedPointProblem", "Instrument", "InstrumentChoice",
-    "Instruments", "JointNewton", "MethodOptions", "ModelResult", "NetworkEconomy", "Policy", "SolveResult",
-    "SwitchingModel", "TradeModel", "UnknownNameError", "__version__", "build_instruments", "build_model",
-    "draw_subsidies", "list_calibrations", "load_calibration", "load_model", "load_network", "open_run",
-    "solve_bsde", "solve_cooperative", "solve_equilibrium", "solve_exact", "solve_moves", "solve_nash",
+    "AnalysisOptions", "BestResponse", "Bounds", "BsdeResult", "Budget", "Calibration", "Carbon", "DloptError",
+    "DrawOptions", "EquilibriumKind", "EquilibriumModel", "Exporter", "FixedPointProblem", "Instrument",
+    "InstrumentChoice", "Instruments", "JointNewton", "MethodOptions", "ModelResult", "NetworkEconomy", "Policy",
+    "SolveResult", "SwitchingModel", "TradeModel", "UnknownNameError", "__version__", "build_instruments",
+    "build_model", "draw_subsidies", "list_calibrations", "load_calibration", "load_model", "load_network",
+    "open_run", "solve_bsde", "solve_cooperative", "solve_equilibrium", "solve_exact", "solve_moves", "solve_nash",
     "solve_unilateral", "verify_derivatives", "write_bundle",
 ]  # fmt: skip
 

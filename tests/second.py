@@ -188,6 +188,58 @@ class World:
     def _outcome(self, z: Array, rates: Rates) -> tuple[Array, Array, Array, Array]:
         """Real income `[country]`, flows, what producers keep `[country, sector]`, and the price of consumption."""
         n, j = self.n, self.j
+        wage, wedge = np.exp(z[:n]), rates.wedge()
+        price, _, share = self._prices(z, rates)
+        importer, exporter = rates.government(self.accounting)
+        # spending x[n, j] = alpha[n, j] income[n] + inputs; both are linear in x.
+        own = np.zeros((n, j, n, j))
+        income = np.zeros((n, n, j))
+        for country in range(n):
+            income[country, country] += (importer * share)[:, country].sum(0)
+            income[country] += (exporter * share)[country]
+            own[country] += np.einsum("sj,mj->smj", self.materials[country], (share / wedge)[country])
+        own += self.alpha[:, :, None, None] * income[:, None]
+        fixed = wage * self.workers + self.transfer * self.total
+        spending = np.linalg.solve(np.eye(n * j) - own.reshape(n * j, n * j), (self.alpha * fixed[:, None]).ravel())
+        flows = share * spending.reshape(n, j)
+        earned = fixed + np.einsum("nmj,mj->n", income, spending.reshape(n, j))
+        kept = (flows / wedge).sum(1)
+        index = np.exp((self.alpha * price).sum(1))
+        return earned / index, flows, kept, index
+
+    def with_carbon(
+        self, rates: Rates, emissions: Array, tax: Array, border: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """Specific taxes per tonne, as the ad valorem rates they come to, by repeated solves.
+
+        Args:
+            rates: without them.
+            emissions: of the baseline, `[country, sector]`.
+            tax: on producers per tonne, in units of the numeraire, `[country, sector]`.
+            border: on importers per tonne of the good's own production, `[origin, destination, sector]`.
+
+        Returns:
+            Real income over the baseline and prices of consumption `[country]`, tonnes and spending.
+        """
+        _, cost, _ = self._prices(self.start, self.rates)
+        tonnes = emissions / (self._outcome(self.start, self.rates)[2] / cost)  # per unit of output
+        now, z = rates, None
+        for _ in range(200):
+            z = self.solve(now, z)
+            real, flows, kept, index = self._outcome(z, now)
+            cost = self._prices(z, now)[1]
+            subsidy = 1 - (1 - rates.subsidy) * (cost + tax * tonnes) / cost
+            at_border = (cost * (1 - subsidy))[:, None] * (1 + rates.export_tax)
+            tariff = rates.tariff + border * tonnes[:, None] / at_border
+            gap = max(np.abs(subsidy - now.subsidy).max(), np.abs(tariff - now.tariff).max())
+            now = Rates(tariff, rates.export_tax, subsidy)
+            if gap < 1e-14:
+                return real / self.initial, index, tonnes * kept / cost, flows
+        raise NoEquilibriumError
+
+    def _prices(self, z: Array, rates: Rates) -> tuple[Array, Array, Array]:
+        """Logs of prices `[country, sector]`, unit costs, and shares of origins in spending."""
+        n, j = self.n, self.j
         wage, labour = np.exp(z[:n]), np.exp(z[n:]).reshape(n, j)
         wedge = rates.wedge()
         plain = self.beta * np.log(wage)[:, None] - self.psi * np.log(labour)
@@ -205,22 +257,7 @@ class World:
             price = price + move.reshape(n, j)
             if np.abs(move).max() <= 1e-15:
                 break
-        importer, exporter = rates.government(self.accounting)
-        # spending x[n, j] = alpha[n, j] income[n] + inputs; both are linear in x.
-        own = np.zeros((n, j, n, j))
-        income = np.zeros((n, n, j))
-        for country in range(n):
-            income[country, country] += (importer * share)[:, country].sum(0)
-            income[country] += (exporter * share)[country]
-            own[country] += np.einsum("sj,mj->smj", self.materials[country], (share / wedge)[country])
-        own += self.alpha[:, :, None, None] * income[:, None]
-        fixed = wage * self.workers + self.transfer * self.total
-        spending = np.linalg.solve(np.eye(n * j) - own.reshape(n * j, n * j), (self.alpha * fixed[:, None]).ravel())
-        flows = share * spending.reshape(n, j)
-        earned = fixed + np.einsum("nmj,mj->n", income, spending.reshape(n, j))
-        kept = (flows / wedge).sum(1)
-        index = np.exp((self.alpha * price).sum(1))
-        return earned / index, flows, kept, index
+        return price, cost, share
 
 
 def world_of(calibration: Any, accounting: str = "standard", deficits: str = "none", psi_scale: float = 1.0) -> World:

@@ -264,4 +264,4 @@ def fail(run: RunFolder, message: str) -> None:
 
 def _as_typed(word: str) -> str:
     """A sentence such as `policy='USA: 25% on steel'` without the quotes that Hydra needs and the command adds."""
-    return re.sub(r"^(policy|shocks)='([^'\\\\]*)'$", r"\1=\2", word)
+    return re.sub(r"^(policy|shocks|carbon\.[a-z_]+)='([^'\\\\]*)'$", r"\1=\2", word)

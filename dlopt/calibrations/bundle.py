@@ -19,6 +19,7 @@ from dlopt.calibrations.isic import isic_of
 from dlopt.calibrations.meta import Meta, read_meta
 from dlopt.calibrations.policies import policy_files, policy_frame, policy_of
 from dlopt.calibrations.schema import (
+    EMISSIONS_FILE,
     ISIC_FILE,
     META_FILE,
     POLICY_FOLDER,
@@ -218,7 +219,7 @@ def _read_tables(folder: Path, faults: Faults) -> dict[str, RawTable | None]:
 
 def _no_stray_files(folder: Path, faults: Faults) -> None:
     """A misspelt optional table must not be passed over in silence."""
-    names = (*TABLES, ISIC_FILE)
+    names = (*TABLES, ISIC_FILE, EMISSIONS_FILE)
     valid = [name + suffix for name in names for suffix in TABLE_SUFFIXES]
     remedy = f"tables are {', '.join(names)}, as .csv or .parquet"
     for path in sorted(folder.iterdir()):

@@ -153,3 +153,15 @@ LINKS = {
     ("Hotels and restaurants", "Agriculture"): 6.0,
     ("Health and social work", "Pharmaceuticals"): 25.0,
 }
+
+# Emissions of carbon dioxide: rough orders of magnitude, in kg per USD of output of the world, and by economy relative
+# to that. They add up to what production in the world emits, some 30 billion tonnes; no single number is data.
+EMISSIONS_KG_PER_USD = {
+    "Agriculture": 0.15, "Fishing": 0.2, "Mining, energy": 0.6, "Mining, non-energy": 0.15, "Mining support": 0.1,
+    "Food": 0.06, "Textiles": 0.06, "Wood": 0.06, "Paper": 0.15, "Petroleum": 0.4, "Chemicals": 0.35,
+    "Pharmaceuticals": 0.04, "Rubber and plastics": 0.06, "Non-metallic minerals": 1.05, "Basic metals": 0.75,
+    "Electricity and gas": 2.6, "Water and waste": 0.15, "Land transport": 0.5, "Water transport": 0.9,
+    "Air transport": 0.85,
+}  # fmt: skip
+OTHER_GOODS_KG_PER_USD, SERVICES_KG_PER_USD = 0.03, 0.01
+EMISSIONS_RELATIVE = (0.6, 1.6, 0.5, 2.2, 0.6, 1.1, 0.75)

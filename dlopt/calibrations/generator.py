@@ -9,10 +9,12 @@ import sys
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 
 from dlopt.calibrations import facts, labels
 from dlopt.calibrations.construction import Array, Outline, balanced_world, with_home_shares
+from dlopt.calibrations.schema import EMISSIONS_FILE
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
@@ -153,6 +155,22 @@ def stylized_policies(calibration: Calibration) -> dict[str, Policy]:
     return {"us_tariffs_2018": Policy(one_sided, *rest), "us_china_2018": Policy(both, *rest)}
 
 
+def stylized_emissions(calibration: Calibration) -> pd.DataFrame:
+    """Made-up emissions of `stylized2017`: `economy`, `sector`, `emissions` in million tonnes, three digits."""
+    output = (calibration.trade / (1 + calibration.tariff)).sum(1).numpy()
+    goods = calibration.tradable.tolist()
+    by_sector = [
+        facts.EMISSIONS_KG_PER_USD.get(name, facts.OTHER_GOODS_KG_PER_USD if good else facts.SERVICES_KG_PER_USD)
+        for name, good in zip(calibration.sector_names, goods, strict=True)
+    ]
+    tonnes = 1e-3 * output * np.array(by_sector) * np.array(facts.EMISSIONS_RELATIVE)[:, None]
+    return pd.DataFrame({
+        "economy": np.repeat(calibration.economies, len(calibration.sectors)),
+        "sector": list(calibration.sectors) * len(calibration.economies),
+        "emissions": [float(f"{value:.3g}") for value in tonnes.ravel()],
+    })  # fmt: skip
+
+
 def main(arguments: list[str]) -> int:
     """Write `stylized2017` into the folder named on the command line, replacing what is there."""
     from dlopt.calibrations.bundle import write_bundle
@@ -161,7 +179,9 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m dlopt.calibrations.generator FOLDER", file=sys.stderr)
         return 1
     calibration = stylized2017()
-    print(write_bundle(calibration, arguments[0], stylized_policies(calibration), force=True))
+    folder = write_bundle(calibration, arguments[0], stylized_policies(calibration), force=True)
+    stylized_emissions(calibration).to_csv(folder / f"{EMISSIONS_FILE}.csv", index=False, lineterminator="\n")
+    print(folder)
     return 0
 
 

@@ -28,6 +28,8 @@ ADJUSTMENTS = "adjustments"
 
 MAX_ADJUSTMENTS = 200
 ISIC_FILE = "isic"
+EMISSIONS_FILE = "emissions"
+"""Emissions by economy and sector: read where a solve asks for carbon, no part of a calibration."""
 PRICE_BASES = ("tariff_inclusive", "tariff_exclusive")
 POLICY_FOLDER = "policies"
 INSTRUMENTS = rates.KINDS

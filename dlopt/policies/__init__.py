@@ -1,6 +1,7 @@
 """Policies as analysts say them: sentences such as `USA: 25% on steel from all`, and schedules as tables."""
 
 from dlopt.policies.apply import Applied, apply_rules, effective_rates
+from dlopt.policies.carbon import border_prices_from, carbon_prices_from, damages_from, emissions_from
 from dlopt.policies.reading import policy_from
 from dlopt.policies.retaliation import retaliate, sides
 from dlopt.policies.rules import PolicyWordsError, Rule
@@ -17,7 +18,11 @@ __all__ = [
     "Rule",
     "Schedule",
     "apply_rules",
+    "border_prices_from",
+    "carbon_prices_from",
+    "damages_from",
     "effective_rates",
+    "emissions_from",
     "is_schedule",
     "parse_policy",
     "policy_from",

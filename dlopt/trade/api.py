@@ -20,6 +20,9 @@ from dlopt.framework.tape import Tape
 from dlopt.trade.accounting import Accounting, AccountingWord
 from dlopt.trade.balance import balanced
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.carbon import Carbon, CarbonTerms
+from dlopt.trade.carbon_game import equilibrium_with_prices
+from dlopt.trade.carbon_wedges import Charges
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, Certificate
 from dlopt.trade.closure import Closure, Deficits, DeficitsWord
 from dlopt.trade.equilibrium import find_equilibrium
@@ -38,7 +41,7 @@ from dlopt.trade.model import MakeSolver, TradeModel
 from dlopt.trade.planner import OBJECTIVES, Goal, planner_weights, ruined_in_words, weighted_welfare
 from dlopt.trade.policy import Policy
 from dlopt.trade.politics import Politics
-from dlopt.trade.results import Move, SolveResult
+from dlopt.trade.results import Move, Priced, SolveResult
 from dlopt.trade.run import OnIteration, Run, iteration, trouble
 from dlopt.trade.shocks import Shock, struck
 
@@ -60,12 +63,14 @@ class Extensions(TypedDict, total=False):
         labour_supply: elasticity of labour to real wages after tax; 0 is fixed labour.
         revenue: net tax revenue is rebated `lump_sum`, or used to cut the tax on labour income (`income_tax`), which
             matters where labour is supplied elastically.
+        carbon: emissions by economy and sector, the damage they do, and prices of carbon (see `dlopt.trade.carbon`).
     """
 
     shocks: Shock | None
     political_weights: Tensor | None
     labour_supply: float
     revenue: Literal["lump_sum", "income_tax"]
+    carbon: Carbon | None
 
 
 REVENUE = ("lump_sum", "income_tax")
@@ -128,6 +133,9 @@ def extended(model: TradeModel, deficits: DeficitsWord, extensions: Extensions) 
     weights = extensions.get("political_weights")
     if weights is not None and bool((weights != 1).any()):
         model.politics = Politics.of(model, weights)
+    carbon = extensions.get("carbon")
+    if carbon is not None:
+        model.carbon = CarbonTerms.of(model, carbon)
     model.extensions = {"deficits": deficits, **extensions}
     shock = extensions.get("shocks")
     return model if shock is None else struck(model, shock)
@@ -159,14 +167,19 @@ def solve_equilibrium(
     model = build_model(calibration, accounting, deficits, psi_scale, linear_solver, **extensions)
     wedges = (policy or Policy.of(calibration)).log_wedges()
     options = RootOptions(tolerance=tolerance if tolerance is not None else RootOptions.tolerance)
-    found = find_equilibrium(model, wedges, options=options)
+    priced = None
+    if model.carbon is not None and model.carbon.priced:
+        priced = Priced(wedges, model.carbon.tax, model.carbon.border_tax)
+        found = equilibrium_with_prices(model, Charges.of(model.carbon, wedges), options=options)
+    else:
+        found = find_equilibrium(model, wedges, options=options)
     certificate = Certificate(equilibrium_residual=found.residual, walras_residual=model.walras_residual(found.u))
     converged = found.outcome is Outcome.CONVERGED and found.residual <= EQUILIBRIUM_TOLERANCE
     step = iteration(model, 1, "newton", time.perf_counter() - started, None, None, model.log_welfare(found.u))
     stop = bool(on_iteration and on_iteration(step)) and not converged
     status = "converged" if converged else "interrupted" if stop else "not_converged"
     message = found.outcome.remedy if converged else f"{trouble(model, found.u)} {found.outcome.remedy}"
-    return SolveResult(status, message, certificate, model, found.u, wedges, iterations=(step,))
+    return SolveResult(status, message, certificate, model, found.u, found.wedges, iterations=(step,), priced=priced)
 
 
 def solve_unilateral(
@@ -213,6 +226,11 @@ def solve_moves(
         )  # fmt: skip
         done.append(Move(player, result.status, result.real_income_change_pct))
         state = result.policy
+        if result.priced is not None:
+            given = extensions["carbon"]
+            assert given is not None
+            now = dataclasses.replace(given, tax=result.priced.tax, border_tax=result.priced.border_tax)
+            extensions = {**extensions, "carbon": now}
         if result.status != "converged":
             break
     if not done:

@@ -11,11 +11,13 @@ from torch import Tensor
 from dlopt.models.derivatives import Curvature as HessianProduct
 from dlopt.models.derivatives import Derivatives
 from dlopt.models.model import EquilibriumModel, Instrument
+from dlopt.trade.carbon import CarbonError
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.game import TradeGame
-from dlopt.trade.instruments import KINDS, Instruments
+from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import TradeModel
+from dlopt.trade.rates import CHOICE_NAMES
 
 
 def as_model(model: TradeModel, instruments: Instruments, by_hand: bool = False) -> EquilibriumModel:
@@ -30,6 +32,8 @@ def as_model(model: TradeModel, instruments: Instruments, by_hand: bool = False)
     Returns:
         Its players are those of `instruments`; each maximises its real income relative to the baseline.
     """
+    if instruments.unit is not None or (model.carbon is not None and model.carbon.priced):
+        raise CarbonError("A world in which carbon has a price cannot be taken for a model of one's own.")
     game = TradeGame(model, instruments)
     fields = (
         instruments.kind,
@@ -39,7 +43,7 @@ def as_model(model: TradeModel, instruments: Instruments, by_hand: bool = False)
         instruments.average(game.fixed),
     )
     chosen = [
-        Instrument(f"{KINDS[kind]}_{number}", instruments.players[owner], low, high, value)
+        Instrument(f"{CHOICE_NAMES[kind]}_{number}", instruments.players[owner], low, high, value)
         for number, (kind, owner, low, high, value) in enumerate(
             zip(*(field.tolist() for field in fields), strict=True)
         )

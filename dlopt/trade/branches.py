@@ -121,6 +121,7 @@ def branches(
         raise BranchError(f"The factor runs from {low:g} to {high:g}; the range must have 1 inside and be 0 or more.")
     if result.status != "converged":
         raise BranchError(f"The result is {result.status}: branches begin at a converged one.")
+    result.without_prices("branches are traced")
     if starts < 0:
         raise BranchError(f"starts is {starts}; it must be 0 or more.")
     model = result.model

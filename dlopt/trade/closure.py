@@ -70,6 +70,12 @@ class Closure:
         """phi / (1 + phi): what work costs, in real labour income after tax."""
         return self.elasticity / (1 + self.elasticity)
 
+    @property
+    def consumption0(self) -> Tensor:
+        """Welfare of the baseline in the unit of incomes, `[country]`: Y less what work costs."""
+        paid = self.income0 - self.transfer0 if self.tax_cut else self.labour_income0
+        return self.income0 - self.cost_of_work * paid
+
     def transfer(self, income: Tensor) -> Tensor:
         """T, in the unit of `transfer0`, from log incomes, `[..., country]` both."""
         if self.deficits in (Deficits.NONE, Deficits.CONSTANT):

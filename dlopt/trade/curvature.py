@@ -166,13 +166,10 @@ class Curvature:
 
     def direct(self, instruments: Instruments, rows: Tensor) -> Tensor:
         """Second derivative in (instrument, instrument), `[row, instrument]` for the instruments in `rows`."""
-        theta = self.model.theta
         count = instruments.count
         position = torch.full((count + 1,), len(rows))
         position[rows] = torch.arange(len(rows))
         matrix = self.share.new_zeros((len(rows) + 1, count + 1))
-        kappa = theta**2 * self.share + (2 * theta + 1) * self.sales
-        rates = self.tariff_d + self.export_d
         maps = instruments.cells()
         for a, index_a in enumerate(maps):
             row = position[index_a]
@@ -183,10 +180,29 @@ class Curvature:
                 both = here & (index_b >= 0)
                 if not bool(both.any()):
                     continue
-                value = _SIGNS[a] * _SIGNS[b] * kappa + self.wedge_dd[a, b]
-                value = value - theta * (_SIGNS[b] * rates[a] + _SIGNS[a] * rates[b])
+                value = self.of_wedges(a, b)
                 matrix.index_put_((row[both], index_b[both]), value[both], accumulate=True)
         return matrix[:-1, :count]
+
+    def of_wedges(self, a: int, b: int) -> Tensor:
+        """Second derivative in two wedges of a flow (0 to 2: tau, epsilon, sigma), `[origin, destination, sector]`."""
+        theta, rates = self.model.theta, self.tariff_d + self.export_d
+        value = _SIGNS[a] * _SIGNS[b] * (theta**2 * self.share + (2 * theta + 1) * self.sales) + self.wedge_dd[a, b]
+        return value - theta * (_SIGNS[b] * rates[a] + _SIGNS[a] * rates[b])
+
+    def by_cell(self, du: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Second derivative in (unknown, wedge of a flow) along directions in the unknowns, `[unknown, direction]`.
+
+        For tau, epsilon and sigma `[origin, destination, sector, direction]` each.
+        """
+        d = self._extend(du)
+        out = []
+        for which in range(3):
+            of_share, of_spending, of_pay, of_importer, of_exporter = (v[..., None] for v in self._slopes(which))
+            rows = (self.model.theta[:, None] * of_share) * (d.price[None] - d.cost[:, None])
+            rows = rows + of_spending * d.spending[None] + of_pay * d.pay[:, None]
+            out.append(rows + of_importer * d.income[None, :, None] + of_exporter * d.income[:, None, None])
+        return out[0], out[1], out[2]
 
     def _sector_blocks(self) -> Tensor:
         """Dense couplings within each sector, `[sector, 5 country, 5 country]` in the order of `_Extended`."""

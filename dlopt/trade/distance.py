@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from dlopt.trade.rates import INSTRUMENTS
+from dlopt.trade.rates import CHOICES, INSTRUMENTS
 from dlopt.trade.results import SolveResult
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def distance_table(result: SolveResult) -> pd.DataFrame:
     assert reference is not None
     assert instruments is not None
     turns = [step for step in result.iterations if step.phase == PHASE and step.instruments is not None]
-    truth = instruments.rates(instruments.average(reference.wedges))
+    truth = instruments.rates(reference.chosen)
     welfare = dict(zip(result.calibration.economies, reference.real_income_change_pct.tolist(), strict=True))
-    present = [(k, kind.name) for k, kind in enumerate(INSTRUMENTS) if bool((instruments.kind == k).any())]
+    present = [(k, kind.name) for k, kind in enumerate(CHOICES) if bool((instruments.kind == k).any())]
     rows: list[dict[str, Any]] = []
     for turn, step in enumerate(turns):
         assert step.instruments is not None

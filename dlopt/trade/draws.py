@@ -139,6 +139,7 @@ def draw_subsidies(
         DrawError: the player chose no subsidies.
         DrawsInterrupted: the tape's owner wants to stop.
     """
+    result.without_prices("subsidies are drawn")
     model = result.model
     country = model.calibration.economy_index(player)
     instrument = torch.full((model.j,), -1) if result.instruments is None else result.instruments.sigma[country]

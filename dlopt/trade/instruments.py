@@ -1,6 +1,7 @@
 """Which rates a government may choose: instruments, their owners and bounds, and the map to log wedges.
 
-An instrument is one log rate: `log(1+t)`, `log(1+e)` or `-log(1-s)`. It may move one cell (`by_sector`), the same
+An instrument is one log rate: `log(1+t)`, `log(1+e)` or `-log(1-s)`; or one price of carbon, in units of
+`Instruments.unit` (`dlopt.trade.carbon`). It may move one cell (`by_sector`), the same
 sector for all partners (`mfn`) or all chosen sectors and partners together (`uniform`).
 """
 
@@ -16,9 +17,10 @@ from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.store.equality import same_record
+from dlopt.trade.accounting import Accounting
 from dlopt.trade.calibration import Calibration, few
 from dlopt.trade.model import LogWedges, TradeModel
-from dlopt.trade.rates import INSTRUMENTS, KINDS
+from dlopt.trade.rates import CHOICE_NAMES, CHOICES, INSTRUMENTS, InstrumentKind
 
 TariffMode = Literal["false", "by_sector", "uniform", "mfn", False]
 Mode = Literal["false", "by_sector", "uniform", False]
@@ -38,16 +40,21 @@ class InstrumentChoice:
             sector).
         export_tax: `false`, `by_sector` or `uniform`.
         subsidy: `false`, `by_sector` or `uniform`.
-        sectors: `tradable`, `all`, or the labels or names of sectors.
+        carbon_tax: `false`, `by_sector` (a price of carbon for each sector) or `uniform` (one price for the economy).
+        border_tax: price of the carbon in imports, with the modes of tariffs.
+        sectors: `tradable`, `all`, or the labels or names of sectors. A carbon tax is on all sectors that emit, unless
+            sectors are named.
     """
 
     tariff: TariffMode = "false"
     export_tax: Mode = "false"
     subsidy: Mode = "false"
+    carbon_tax: Mode = "false"
+    border_tax: TariffMode = "false"
     sectors: str | tuple[str, ...] = "tradable"
 
     def __post_init__(self) -> None:
-        for kind in KINDS:
+        for kind in CHOICE_NAMES:
             if getattr(self, kind) is False:
                 object.__setattr__(self, kind, "false")
         if not isinstance(self.sectors, str):
@@ -68,18 +75,28 @@ class InstrumentChoice:
                 "{'tariff': 'by_sector'}, or what build_instruments made."
             )
         for key in given:
-            if key not in (*KINDS, "sectors"):
-                raise UnknownNameError("instrument", key, (*KINDS, "sectors"))
+            if key not in (*CHOICE_NAMES, "sectors"):
+                raise UnknownNameError("instrument", key, (*CHOICE_NAMES, "sectors"))
         return cls(**given)
 
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """Lowest and highest rate of each instrument, as fractions. A rate at a bound is reported as such."""
+    """Lowest and highest rate of each instrument, as fractions; prices of carbon in money per tonne.
+
+    A rate at a bound is reported as such. No price of carbon is above `DEAREST` times the value of output that emits a
+    tonne on average.
+    """
 
     tariff: tuple[float, float] = (0.0, 4.0)
     export_tax: tuple[float, float] = (0.0, 4.0)
     subsidy: tuple[float, float] = (0.0, 0.8)
+    carbon_tax: tuple[float, float] = (0.0, 1e9)
+    border_tax: tuple[float, float] = (0.0, 1e9)
+
+
+DEAREST = 10.0
+"""Highest price of carbon, over the value of output per tonne where it is charged."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -92,9 +109,12 @@ class Instruments:
         epsilon: the same for export taxes.
         sigma: the same for subsidies, `[country, sector]`.
         owner: player of each instrument, `[instrument]`.
-        kind: position in `KINDS` of each instrument, `[instrument]`.
+        kind: position in `rates.CHOICES` of each instrument, `[instrument]`.
         lower: lowest log rate, `[instrument]`.
         upper: highest log rate, `[instrument]`.
+        carbon: instrument of each carbon tax, -1 where nobody chooses it, `[country, sector]`; None without any.
+        border: the same for border carbon taxes, `[origin, destination, sector]`.
+        unit: money per tonne that prices of carbon are in, one for all others, `[instrument]`; None without prices.
     """
 
     members: tuple[tuple[str, ...], ...]
@@ -105,9 +125,12 @@ class Instruments:
     kind: Tensor
     lower: Tensor
     upper: Tensor
+    carbon: Tensor | None = None
+    border: Tensor | None = None
+    unit: Tensor | None = None
 
     def __repr__(self) -> str:
-        counts = [(kind.label, int((self.kind == k).sum())) for k, kind in enumerate(INSTRUMENTS)]
+        counts = [(kind.label, int((self.kind == k).sum())) for k, kind in enumerate(CHOICES)]
         kinds = ", ".join(f"{count} of {kind}" for kind, count in counts if count)
         return f"Instruments({few(self.players, 'players')}; {self.count} instruments: {kinds})"
 
@@ -128,7 +151,7 @@ class Instruments:
         return len(self.owner)
 
     def maps(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Instrument of each rate, shapes as the rates, -1 where fixed."""
+        """Instrument of each rate, shapes as the rates, -1 where fixed; without prices of carbon."""
         return self.tau, self.epsilon, self.sigma
 
     def cells(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -138,8 +161,8 @@ class Instruments:
         return tuple(whole)  # type: ignore[return-value]
 
     def rates(self, log_rates: Tensor) -> Tensor:
-        """Rates as fractions of log rates, `[instrument]` both."""
-        out = log_rates.clone()
+        """Rates as fractions, and prices of carbon in money per tonne, `[instrument]` both."""
+        out = log_rates.clone() if self.unit is None else log_rates * self.unit
         for k, kind in enumerate(INSTRUMENTS):
             out = torch.where(self.kind == k, kind.rate(log_rates), out)
         return out
@@ -156,11 +179,23 @@ class Instruments:
             out = out.index_add(0, index[index >= 0], values[index >= 0])
         return out
 
-    def average(self, wedges: LogWedges) -> Tensor:
-        """The instruments that come nearest to `wedges`: the mean over the cells each moves, within bounds."""
+    def average(self, wedges: LogWedges, prices: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """The instruments that come nearest to `wedges`: the mean over the cells each moves, within bounds.
+
+        Args:
+            wedges: log wedges.
+            prices: of carbon, in money per tonne, shapes as `carbon` and `border`; zero by default.
+        """
         ones: LogWedges = tuple(torch.ones_like(w) for w in wedges)  # type: ignore[assignment]
-        mean = self.total(wedges) / self.total(ones)
-        return mean.clamp(self.lower, self.upper)
+        total, cells = self.total(wedges), self.total(ones)
+        if self.unit is not None:
+            for index, price in zip((self.carbon, self.border), prices or (None, None), strict=True):
+                assert index is not None
+                here = index[index >= 0]
+                cells = cells.index_add(0, here, torch.ones_like(here, dtype=cells.dtype))
+                if price is not None:
+                    total = total.index_add(0, here, price[index >= 0] / self.unit[here])
+        return (total / cells).clamp(self.lower, self.upper)
 
 
 Choices = InstrumentChoice | Mapping[str, InstrumentChoice]
@@ -212,7 +247,7 @@ def build_instruments(
     if isinstance(partners, str) and partners not in ("all", "players"):
         raise UnknownNameError("value of partners", partners, ("all", "players"))
     n, j = model.n, model.j
-    maps = {kind.symbol: torch.full((n, n, j) if kind.pairs else (n, j), -1) for kind in INSTRUMENTS}
+    maps: dict[str, Any] = {kind.symbol: torch.full((n, n, j) if kind.pairs else (n, j), -1) for kind in CHOICES}
     country = torch.arange(n)
     if isinstance(partners, str):
         partner = torch.isin(country, torch.tensor([i for group in groups for i in group])) | (partners == "all")
@@ -221,6 +256,7 @@ def build_instruments(
     owner: list[int] = []
     kind: list[int] = []
     limits: list[tuple[float, float]] = []
+    units: list[Tensor] = []
 
     def assign(index: Tensor, cells: Tensor, labels: Tensor, player: int, which: int) -> None:
         """One instrument for each distinct label among the cells."""
@@ -239,31 +275,68 @@ def build_instruments(
         _check(own, limit)
         sectors = chosen_sectors(c, own.sectors)
         outside = (model.trade > 0) & sectors & ~(member[:, None] & member[None, :])[:, :, None]
-        for which, instrument in enumerate(INSTRUMENTS):
+        for which, instrument in enumerate(CHOICES):
             mode = getattr(own, instrument.name)
             if mode == "false":
                 continue
+            value, emitted = charged(model, instrument) if instrument.per_tonne else (model.trade, model.trade)
             if instrument.pairs:
                 at_origin = instrument.setter == "origin"
                 selling, buying = (member, partner) if at_origin else (partner, member)
-                cells = outside & buying[None, :, None] & selling[:, None, None]
+                cells = outside & buying[None, :, None] & selling[:, None, None] & (emitted > 0)
                 abroad = destination if at_origin else origin
                 labels = {"by_sector": abroad * j + sector, "mfn": sector, "uniform": sector * 0}[mode]
             else:
-                cells = model.sells & sectors & member[:, None]
+                everything = instrument.per_tonne and own.sectors == "tradable"
+                cells = model.sells & (sectors | everything) & member[:, None]
+                if instrument.per_tonne:
+                    cells = cells & (emitted > 0)
                 labels = origin[:, 0] * j + sector[0] if mode == "by_sector" else origin[:, 0]
             before = len(owner)
             assign(maps[instrument.symbol], cells, labels, player, which)
-            low, high = map(instrument.wedge_of, getattr(limit, instrument.name))
-            limits += [(low, high)] * (len(owner) - before)
+            found, low_high = len(owner) - before, getattr(limit, instrument.name)
+            if not instrument.per_tonne:
+                low, high = map(instrument.wedge_of, low_high)
+                limits += [(low, high)] * found
+                units.append(model.theta.new_ones(found))
+                continue
+            to = maps[instrument.symbol][cells] - before
+            sums = (model.theta.new_zeros(found).index_add_(0, to, table[cells]) for table in (value, emitted))
+            units.append(next(sums) / next(sums))
+            limits += [(low_high[0] / unit, min(low_high[1] / unit, DEAREST)) for unit in units[-1].tolist()]
     if not owner:
         raise InstrumentError(
-            "No instrument is left to choose: turn on instruments.tariff, export_tax or subsidy, "
-            "and choose sectors with trade."
+            "No instrument is left to choose: turn on instruments.tariff, export_tax, subsidy or carbon_tax, "
+            "and choose sectors with trade, or emissions."
         )
     members = tuple(tuple(c.economies[i] for i in group) for group in groups)
     lower, upper = torch.tensor(limits, dtype=model.theta.dtype).unbind(1)
+    if max(kind) < len(INSTRUMENTS):
+        maps |= {"carbon": None, "border": None}
+    elif bool((lower > upper).any()):
+        raise InstrumentError(
+            f"bounds.carbon_tax or border_tax begins above {DEAREST:g} times the value of output per tonne: lower it."
+        )
+    else:
+        maps["unit"] = torch.cat(units)
     return Instruments(members, owner=torch.tensor(owner), kind=torch.tensor(kind), lower=lower, upper=upper, **maps)
+
+
+def charged(model: TradeModel, kind: InstrumentKind) -> tuple[Tensor, Tensor]:
+    """Values and emissions of the baseline that a price of carbon could be charged on, shapes as its rates.
+
+    Raises:
+        InstrumentError: emissions are not known.
+    """
+    if model.carbon is None:
+        raise InstrumentError(
+            f"A {kind.label} needs emissions by economy and sector: give carbon.emissions=FILE, or carbon=Carbon(...)."
+        )
+    if model.accounting is Accounting.PAPER:
+        raise InstrumentError(f"A {kind.label} needs accounting=standard, in which revenue is its price times tonnes.")
+    if not kind.pairs:
+        return model.revenue, model.carbon.intensity * model.revenue
+    return model.trade, model.carbon.border_intensity[:, None] * model.trade
 
 
 def free_trade_inside(instruments: Instruments, economies: Sequence[str], wedges: LogWedges) -> LogWedges:
@@ -326,7 +399,7 @@ def chosen_sectors(calibration: Calibration, sectors: str | tuple[str, ...] | li
 
 
 def _check(choice: InstrumentChoice, bounds: Bounds) -> None:
-    for kind in INSTRUMENTS:
+    for kind in CHOICES:
         mode = getattr(choice, kind.name)
         if mode not in kind.modes:
             raise UnknownNameError(f"value of instruments.{kind.name}", mode, kind.modes)

@@ -123,6 +123,7 @@ def landscape(result: SolveResult, player: str, options: LandscapeOptions = Land
     instruments = result.instruments
     if instruments is None:
         raise LandscapeError("Nobody chooses policies in this run: it has no landscape.")
+    result.without_prices("landscapes are drawn")
     if player not in instruments.players:
         raise UnknownNameError("player", player, instruments.players)
     own, curvature = _own_curvature(result, instruments.players.index(player))

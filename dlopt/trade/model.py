@@ -21,6 +21,7 @@ from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
 if TYPE_CHECKING:
+    from dlopt.trade.carbon import CarbonTerms
     from dlopt.trade.closure import Closure
     from dlopt.trade.derivatives import Linearisation
     from dlopt.trade.politics import Politics
@@ -165,6 +166,8 @@ class TradeModel:
         """Transfers that move and labour that is supplied elastically; None where neither is."""
         self.politics: Politics | None = None
         """What governments care for besides welfare."""
+        self.carbon: CarbonTerms | None = None
+        """Emissions, their damages and prices."""
         self.extensions: Mapping[str, Any] = {}
         """What made it other than the base model (see `dlopt.trade.api.extended`), so that it can be made again."""
         if check:
@@ -233,11 +236,15 @@ class TradeModel:
         return state.income - (self.alpha * state.price).sum(-1)
 
     def log_welfare(self, u: Tensor) -> Tensor:
-        """log W^, `[..., country]`: of real income, less what work costs where labour is supplied elastically."""
-        if self.closure is None:
-            return self.log_real_income(u)
+        """log W^, `[..., country]`: of real income, less what work costs and what damage emissions do."""
         state = State.of(u, self.n, self.j)
-        return self.closure.log_welfare(state.wage, state.income, (self.alpha * state.price).sum(-1))
+        if self.closure is None:
+            found = self.log_real_income(u)
+        else:
+            found = self.closure.log_welfare(state.wage, state.income, (self.alpha * state.price).sum(-1))
+        if self.carbon is None or not self.carbon.harms:
+            return found
+        return self.carbon.log_welfare(found, state.wage[..., None] + state.labour - self.unit_cost(state))
 
     def log_supply(self, state: State) -> Tensor:
         """log of labour supplied by those who are there, `[..., country]`."""

@@ -37,6 +37,7 @@ class Nearby:
     """
 
     def __init__(self, result: SolveResult) -> None:
+        result.without_prices("derivatives and intervals are")
         self.result, self.model = result, result.model
         self.calibration: Calibration = self.model.given
         constant = bool((self.model.transfer != 0).any())

@@ -50,9 +50,7 @@ class Politics:
             )
         consumed = model.income
         if model.closure is not None and model.closure.elasticity:
-            c = model.closure
-            paid = c.income0 - c.transfer0 if c.tax_cut else c.labour_income0
-            consumed = model.income - c.cost_of_work * paid
+            consumed = model.closure.consumption0
         found = cls(
             weights.to(model.theta.dtype), model.payroll, (1 - model.calibration.subsidy).clamp(min=1), model.income,
             consumed,

@@ -4,6 +4,9 @@ Buyers pay `kappa = (1+t)(1+e)(1-s)` times what it costs to produce. The model w
 *wedges*: `tau = log(1+t)`, `epsilon = log(1+e)`, `sigma = -log(1-s)`, so that `log kappa = tau + epsilon - sigma`
 (Wang, Xu, Yang, Zhu 2024, section 3).
 
+Prices of carbon, in money per tonne, are a second table (`PRICES`): what they do to prices depends on unit costs and
+emission intensities (`dlopt.trade.carbon`), so that they are wedges of the equilibrium and no field of `Policy`.
+
 A new instrument is an entry here, a field of the same name in `Calibration`, `Policy`, `InstrumentChoice` and
 `Bounds`, its map of cells in `Instruments`, and its place in the equations (`model`, `accounting`, `derivatives`). This
 file loads nothing heavy: help and completion read it, too.
@@ -38,6 +41,7 @@ class InstrumentKind:
         random_rate: random starts are drawn uniformly in logs between the lower bound and this rate, or the upper
             bound if that is lower.
         on: completes the title of an instrument with its partner, such as `Tariff on`; empty where there is none.
+        per_tonne: whether its rate is money per tonne of emissions, and no fraction of a value.
     """
 
     name: str
@@ -50,6 +54,7 @@ class InstrumentKind:
     modes: tuple[str, ...]
     random_rate: float
     on: str = ""
+    per_tonne: bool = False
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -59,11 +64,15 @@ class InstrumentKind:
     @property
     def rule(self) -> str:
         """Completes 'it must be ...'."""
+        if self.per_tonne:
+            return ">= 0"
         return "> -1" if self.tax else "< 1"
 
     @property
     def limit(self) -> str:
         """The same with its reason."""
+        if self.per_tonne:
+            return "0 or more: money per tonne"
         return (
             "above -1: a rate of -1 would make goods free"
             if self.tax
@@ -78,10 +87,14 @@ class InstrumentKind:
     @property
     def bounds_rule(self) -> str:
         """What two bounds must satisfy."""
+        if self.per_tonne:
+            return "0 <= low <= high"
         return "-1 < low <= high" if self.tax else "low <= high < 1"
 
     def possible(self, rate: Any) -> Any:
         """Whether a government could set a rate (a number, or elementwise)."""
+        if self.per_tonne:
+            return rate >= 0
         return rate > -1 if self.tax else rate < 1
 
     def wedge(self, rate: Tensor) -> Tensor:
@@ -114,3 +127,18 @@ INSTRUMENTS = (TARIFF, EXPORT_TAX, SUBSIDY)
 KINDS = tuple(kind.name for kind in INSTRUMENTS)
 """Their names."""
 BY_NAME = {kind.name: kind for kind in INSTRUMENTS}
+
+CARBON_TAX = InstrumentKind(
+    "carbon_tax", "carbon tax", "carbon taxes", "carbon", False, "origin", True, MODES, 0.3, per_tonne=True
+)
+BORDER_TAX = InstrumentKind(
+    "border_tax", "border carbon tax", "border carbon taxes", "border", True, "destination", True, (*MODES, "mfn"), 0.3,
+    on="Border carbon tax on", per_tonne=True,
+)  # fmt: skip
+
+PRICES = (CARBON_TAX, BORDER_TAX)
+"""Prices of carbon: on what is emitted at home, and on what the production of imports emitted abroad."""
+CHOICES = (*INSTRUMENTS, *PRICES)
+"""All that a government may choose, in the order of `Instruments.kind`."""
+CHOICE_NAMES = tuple(kind.name for kind in CHOICES)
+"""Their names."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from dlopt.errors import UnknownNameError
 from dlopt.shown import Shown
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.carbon import CarbonError
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, State, TradeModel
@@ -78,6 +79,23 @@ class Move:
     welfare: Tensor
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Priced:
+    """What governments say where somebody pays for carbon.
+
+    Attributes:
+        wedges: log wedges of tariffs, export taxes and subsidies, without carbon.
+        tax: prices of carbon that producers pay, money of the numeraire per tonne, `[country, sector]`.
+        border_tax: those importers pay, `[origin, destination, sector]`.
+        a: instruments, `[instrument]`; None for given policies.
+    """
+
+    wedges: LogWedges
+    tax: Tensor
+    border_tax: Tensor
+    a: Tensor | None = None
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SolveResult(Shown):
     """What every solver of the trade model returns.
@@ -88,7 +106,7 @@ class SolveResult(Shown):
         certificate: the evidence.
         model: the model in changes, with its balanced baseline.
         u: the equilibrium, logs of hats (see `dlopt.trade.model.State`).
-        wedges: log wedges at the equilibrium.
+        wedges: log wedges at the equilibrium, prices of carbon included at their ad valorem equivalents.
         instruments: what was chosen by whom; None for given policies.
         iterations: the solver's path.
         solutions: equilibria found from all starts that were tried, the result first.
@@ -98,6 +116,7 @@ class SolveResult(Shown):
         goal: what the players maximise.
         uncertainty: intervals around it, where they were asked for.
         robust: what the policy brings in all worlds it is for, where it is for several.
+        priced: rates and prices of carbon apart, where somebody pays for carbon.
     """
 
     status: str
@@ -115,6 +134,7 @@ class SolveResult(Shown):
     goal: Goal = dataclasses.field(default_factory=Goal)
     uncertainty: Intervals | None = None
     robust: RobustPolicy | None = None
+    priced: Priced | None = None
 
     def __repr__(self) -> str:
         gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]
@@ -139,10 +159,11 @@ class SolveResult(Shown):
 
     @cached_property
     def policy(self) -> Policy:
-        """Rates at the solution, fractions."""
+        """Rates at the solution, fractions; without prices of carbon."""
         # A log and back costs a last digit: what did not move keeps the rate it had.
-        kept = [new == old for new, old in zip(self.wedges, self.model.wedges0, strict=True)]
-        before, after = Policy.of(self.calibration).rates(), Policy.from_wedges(self.wedges).rates()
+        wedges = self.wedges if self.priced is None else self.priced.wedges
+        kept = [new == old for new, old in zip(wedges, self.model.wedges0, strict=True)]
+        before, after = Policy.of(self.calibration).rates(), Policy.from_wedges(wedges).rates()
         return Policy(*(torch.where(same, old, new) for same, old, new in zip(kept, before, after, strict=True)))
 
     @cached_property
@@ -152,8 +173,33 @@ class SolveResult(Shown):
 
     @cached_property
     def welfare_change_pct(self) -> Tensor:
-        """100 (W^ - 1), what governments care for, `[country]`: real income, less what more work costs."""
+        """100 (W^ - 1), what governments care for, `[country]`: real income, less what work and emissions cost."""
         return 100 * self.model.log_welfare(self.u).expm1()
+
+    def without_prices(self, what: str) -> None:
+        """Refuse a result in which carbon has a price, for what only knows rates.
+
+        Raises:
+            CarbonError: it has one.
+        """
+        if self.priced is not None:
+            raise CarbonError(
+                f"Carbon has a price in this result, which is charged on quantities; {what} only for rates. Solve it "
+                "again with other numbers, or without prices of carbon."
+            )
+
+    @cached_property
+    def chosen(self) -> Tensor:
+        """Instruments at the solution, `[instrument]`: log rates, and prices of carbon in units of their own.
+
+        Raises:
+            ValueError: nobody chose anything.
+        """
+        if self.instruments is None:
+            raise ValueError("Nobody chose anything in this result.")
+        if self.priced is not None and self.priced.a is not None:
+            return self.priced.a
+        return self.instruments.average(self.wedges)
 
     def sensitivity(self, to: str | Sequence[str] = ("theta", "psi")) -> Sensitivities:
         """Derivatives of real incomes, prices, trade and chosen policies with respect to what the result depends on.

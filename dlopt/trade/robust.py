@@ -22,6 +22,7 @@ from dlopt.framework.proof import figures_of
 from dlopt.framework.tape import Tape
 from dlopt.trade.api import Extensions, build_model
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.carbon import CarbonError
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT, Certificate
 from dlopt.trade.closure import DeficitsWord
 from dlopt.trade.game import TradeGame, TradePoint
@@ -137,6 +138,10 @@ def solve_robust(
     weight = _probabilities(worlds, probabilities)
     models = [build_model(world, accounting, deficits, psi_scale, **extensions) for world in worlds]
     chosen = _shared_instruments(models, instruments, bounds, player, partners)
+    if chosen.unit is not None or any(model.carbon is not None and model.carbon.priced for model in models):
+        raise CarbonError(
+            "A policy for several worlds knows no price of carbon: leave carbon_tax and border_tax false."
+        )
     games = [TradeGame(model, chosen) for model in models]
     search = _Search(chosen, starts, seed, Monitor(on_progress, tape))
     alone = [search.solve(CombinedGame([game], mean_of(torch.ones(1, dtype=weight.dtype)))) for game in games]

@@ -19,6 +19,8 @@ from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, verdict
 from dlopt.framework.tape import Tape
+from dlopt.trade.carbon_game import PricedGame, PricedPoint
+from dlopt.trade.carbon_wedges import prices
 from dlopt.trade.certificate import Certificate, tried_in_words
 from dlopt.trade.distance import compared
 from dlopt.trade.equilibrium import find_equilibrium
@@ -27,8 +29,8 @@ from dlopt.trade.instruments import Instruments, free_trade_inside
 from dlopt.trade.model import TradeModel
 from dlopt.trade.planner import bargain, everybody_gains, protect, weighted_welfare
 from dlopt.trade.policy import Policy
-from dlopt.trade.rates import INSTRUMENTS
-from dlopt.trade.results import Iteration, Solution, SolveResult
+from dlopt.trade.rates import CHOICES
+from dlopt.trade.results import Iteration, Priced, Solution, SolveResult
 
 OnIteration = Callable[[Iteration], bool | None]
 """Called after every iteration; answering True stops the solver, which then returns what it has."""
@@ -44,7 +46,7 @@ class NoEquilibriumError(DloptError):
 
 def random_instruments(instruments: Instruments, generator: torch.Generator) -> Tensor:
     """A random start, uniform in logs between lower bounds and `InstrumentKind.random_rate`, `[instrument]`."""
-    factors = [kind.factor(kind.random_rate) for kind in INSTRUMENTS]
+    factors = [math.expm1(k.random_rate) if k.per_tonne else k.factor(k.random_rate) for k in CHOICES]
     cap = torch.tensor(factors, dtype=instruments.lower.dtype).log1p()[instruments.kind]
     high = torch.minimum(torch.maximum(cap, instruments.lower), instruments.upper)
     draw = torch.rand(instruments.count, generator=generator, dtype=instruments.lower.dtype)
@@ -53,11 +55,12 @@ def random_instruments(instruments: Instruments, generator: torch.Generator) -> 
 
 def families(instruments: Instruments) -> tuple[Tensor, ...]:
     """Masks of the instruments of one kind, and of one kind in one sector, `[instrument]` each."""
-    kinds = [instruments.kind == kind for kind in range(len(INSTRUMENTS))]
+    kinds = [instruments.kind == kind for kind in range(len(CHOICES))]
+    maps = [*instruments.maps(), *(m for m in (instruments.carbon, instruments.border) if m is not None)]
     sectors = []
     for index in range(instruments.sigma.shape[1]):
         here = torch.zeros(instruments.count, dtype=torch.bool)
-        for cells in (instruments.tau[..., index], instruments.epsilon[..., index], instruments.sigma[..., index]):
+        for cells in (m[..., index] for m in maps):
             here[cells[cells >= 0]] = True
         sectors += [kind & here for kind in kinds]
     return tuple(mask for mask in (*kinds, *sectors) if bool(mask.any()))
@@ -85,7 +88,10 @@ class Run:
 
     def game(self, objective: Objective, inner: str = "chord") -> TradeGame:
         """The game with some objective, and its inner loop (see `BestResponse`)."""
-        return TradeGame(self.model, self.instruments, objective, self.fixed, inner)
+        terms = self.model.carbon
+        priced = self.instruments.unit is not None or (terms is not None and terms.priced)
+        made = PricedGame if priced else TradeGame
+        return made(self.model, self.instruments, objective, self.fixed, inner)
 
     def solve(self, objective: Objective, solver: JointNewton | BestResponse) -> SolveResult:
         """Play from `init`, and from `starts` - 1 random points besides."""
@@ -168,7 +174,8 @@ class Run:
 
 def _start(game: TradeGame, init: str | Policy, generator: torch.Generator) -> TradePoint:
     """The point where play begins; a random one moves towards the baseline until it has an equilibrium."""
-    baseline = game.instruments.average(game.fixed)
+    terms = game.model.carbon
+    baseline = game.instruments.average(game.fixed, None if terms is None else (terms.tax, terms.border_tax))
     if isinstance(init, Policy) or init == "baseline":
         point = game.point(baseline)
     elif init == "random":
@@ -218,8 +225,18 @@ def _result(
         message += f" {distinct} distinct equilibria were found: see equilibria.parquet."
     return SolveResult(
         status, message, certificate, model, point.equilibrium.u, point.equilibrium.wedges, instruments,
-        tuple(iterations), tuple(solutions),
+        tuple(iterations), tuple(solutions), priced=_priced(point),
     )  # fmt: skip
+
+
+def _priced(point: TradePoint) -> Priced | None:
+    """Rates and prices of carbon apart."""
+    if not isinstance(point, PricedPoint):
+        return None
+    game = point.game
+    assert game.model.carbon is not None
+    tax, border = prices(game.model.carbon, point.a, game.instruments)
+    return Priced(game.instruments.apply(point.a, game.fixed), tax, border, point.a)
 
 
 def starts_in_words(found: Sequence[NashResult]) -> str:

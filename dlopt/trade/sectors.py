@@ -69,6 +69,18 @@ class SectorModel:
             return torch.zeros_like(price)
         return (self.model.materials.mT @ price.transpose(-3, -2)).transpose(-3, -2)
 
+    def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
+        """Change of log unit costs (A.2), `[..., sector, country, column]`."""
+        cost = self.beta[:, :, None] * of_sectors(wage) + self.input_prices(price)
+        return cost - self.psi * labour if self.scale else cost
+
+    def fold_costs(self, cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Transpose of `unit_cost`: rows in unit costs, `[sector, country, column]`, in wages, labour and prices."""
+        price = torch.zeros_like(cost)
+        if self.inputs:
+            price = (self.model.materials @ cost.transpose(-3, -2)).transpose(-3, -2)
+        return (self.beta[:, :, None] * cost).sum(-3), -self.psi * cost, price
+
     def reduced(self, u: Tensor) -> Tensor:
         """z of the unknowns u of the model, `[2N + 3NJ]`."""
         state = State.of(u, self.n, self.j)
@@ -159,9 +171,7 @@ class SectorWeights:
 
     def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
         """Change of log unit costs (A.2), `[..., sector, country, column]`."""
-        s = self.world
-        cost = s.beta[:, :, None] * of_sectors(wage) + s.input_prices(price)
-        return cost - s.psi * labour if s.scale else cost
+        return self.world.unit_cost(wage, labour, price)
 
     def transposed(self, mu: Tensor) -> Tensor:
         """The transposed Jacobian times `[equation, column]`."""

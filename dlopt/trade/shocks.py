@@ -135,6 +135,8 @@ def struck(model: TradeModel, shock: Shock) -> TradeModel:
     if found.outcome is not Outcome.CONVERGED or not found.residual <= EQUILIBRIUM_TOLERANCE:
         raise ShockError(f"No equilibrium was found after the shock: {found.outcome.remedy} Make the shock smaller.")
     after.start, after.shock = found.u, shock
+    if after.carbon is not None:
+        after.carbon = after.carbon.after(after.sells, shock.productivity)
     return after
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dlopt.trade.accounting import importer_share
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.carbon_tables import border_table, carbon_table, emissions_table
 from dlopt.trade.decomposition import DecompositionError, decompose
 from dlopt.trade.distance import distance_table
 from dlopt.trade.outcomes import outcomes_table, partner_table
@@ -42,6 +43,10 @@ def makers(result: SolveResult) -> dict[str, Callable[[], pd.DataFrame]]:
         made["moves"] = move_table
     if result.reference is not None:
         made["distance"] = distance_table
+    if result.model.carbon is not None:
+        made |= {"carbon": carbon_table, "emissions": emissions_table}
+        if result.priced is not None and border_table(result).shape[0]:
+            made["border"] = border_table
     out = {name: partial(make, result) for name, make in made.items()}
     if result.draws is not None:
         out |= {"draws": result.draws.table, "draws_summary": result.draws.summary}  # type: ignore[dict-item]
@@ -225,7 +230,7 @@ def _bound(result: SolveResult, side: str, chosen: Tensor, kind: InstrumentKind)
 def _at_bound(result: SolveResult, chosen: Tensor) -> Tensor:
     held = torch.zeros(chosen.shape, dtype=torch.bool)
     if result.instruments is not None:
-        a = result.instruments.average(result.wedges)
+        a = result.chosen
         stuck = (a <= result.instruments.lower) | (a >= result.instruments.upper)
         held[chosen >= 0] = stuck[chosen[chosen >= 0]]
     return held

@@ -43,6 +43,9 @@ def headlines(read: Read) -> list[str]:
     found = [_world(outcomes), *_sides(outcomes), *_rates(outcomes)]
     if policies is not None and not policies.empty:
         found += _chosen(policies)
+    carbon, welfare = read("carbon"), read("welfare")
+    if carbon is not None and welfare is not None and not carbon.empty:
+        found += _carbon(carbon, welfare)
     return found
 
 
@@ -137,6 +140,31 @@ def _chosen(policies: pd.DataFrame) -> list[str]:
                 f"{whose} {verb} {len(own):,} {word}, on average {100 * own['rate'].mean():.1f} % "
                 f"(before: {100 * own['initial_rate'].mean():.1f} %)."
             )
+    return found
+
+
+def _carbon(carbon: pd.DataFrame, welfare: pd.DataFrame) -> list[str]:
+    """Emissions, who pays how much for them, leakage, and welfare with damages counted."""
+    world, own = carbon[carbon["economy"] == WORLD].iloc[0], carbon[carbon["economy"] != WORLD]
+    change = float(world["emissions_change_pct"])
+    verb = "fall" if change < 0 else "rise"
+    moved = f"Emissions of the world {verb} by {_pct(abs(change))}." if abs(change) >= 5e-4 else ""
+    found = [moved or "Emissions of the world do not change."]
+    payers = own[own["carbon_price"] > 0].sort_values("carbon_price", ascending=False)
+    if len(payers):
+        top = ", ".join(f"{row['economy']} {row['carbon_price']:.4g}" for row in payers.head(_NAMED).to_dict("records"))
+        most = "; highest: " if len(payers) > _NAMED else ": "
+        found[0] += f" {len(payers)} of {len(own)} economies price carbon, per tonne{most}{top}."
+    if world["leakage_pct"] == world["leakage_pct"]:
+        leak = f"{world['leakage_pct']:.0f} %"
+        found.append(f"Leakage: of what economies with a price no longer emit, {leak} is emitted elsewhere.")
+    if float(world["marginal_damage"]) > 0:
+        up = int((welfare["welfare_change_pct"] > 5e-4).sum())
+        way, worth = ("fall" if world["damage_change"] < 0 else "rise"), abs(float(world["damage_change"]))
+        found.append(
+            f"Damages {way} by {money(worth, str(world['unit']))}; with them counted, welfare rises in {up} of "
+            f"{len(own)} economies."
+        )
     return found
 
 

@@ -12,7 +12,7 @@ import torch
 from economies import small_synthetic
 
 from dlopt import Bounds, Calibration, InstrumentChoice, Instruments, Policy, build_instruments, build_model
-from dlopt.trade.rates import INSTRUMENTS, KINDS, SUBSIDY, InstrumentKind
+from dlopt.trade.rates import CHOICE_NAMES, INSTRUMENTS, KINDS, SUBSIDY, InstrumentKind
 
 RATES = torch.linspace(-0.9, 0.9, 19, dtype=torch.float64)
 
@@ -23,8 +23,8 @@ def names(record: type) -> list[str]:
 
 def test_every_record_has_a_field_for_every_instrument() -> None:
     assert names(Policy) == list(KINDS)
-    assert names(Bounds) == list(KINDS)
-    assert names(InstrumentChoice) == [*KINDS, "sectors"]
+    assert names(Bounds) == list(CHOICE_NAMES)
+    assert names(InstrumentChoice) == [*CHOICE_NAMES, "sectors"]
     assert [name for name in names(Calibration) if name in KINDS] == list(KINDS)
     symbols = [kind.symbol for kind in INSTRUMENTS]
     assert [name for name in names(Instruments) if name in symbols] == symbols

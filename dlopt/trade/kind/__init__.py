@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.kind import ABOVE_0, AT_LEAST_0, CHECKPOINTS, COUNT, RESUME, SEED, THREADS, Ended, Key, Kind, Problem, Verb
-from dlopt.trade.rates import EXPORT_TAX, SUBSIDY, TARIFF
+from dlopt.trade.rates import BORDER_TAX, CARBON_TAX, EXPORT_TAX, SUBSIDY, TARIFF
 
 if TYPE_CHECKING:
     from dlopt.kind import Sheet
@@ -50,12 +50,18 @@ KEYS = (
         words=TARIFF.modes, verbs=_OPTIMISE),
     Key("instruments.export_tax", "false, by_sector, uniform", words=EXPORT_TAX.modes, verbs=_OPTIMISE),
     Key("instruments.subsidy", "false, by_sector, uniform", words=SUBSIDY.modes, verbs=_OPTIMISE),
+    Key("instruments.carbon_tax", "price of carbon on production: false, uniform (one for the economy), by_sector",
+        words=CARBON_TAX.modes, verbs=_OPTIMISE),
+    Key("instruments.border_tax", "price of the carbon in imports: false, uniform, mfn, by_sector",
+        words=BORDER_TAX.modes, verbs=_OPTIMISE),
     Key("instruments.sectors", "tradable, all, or a list of sectors", words=("tradable", "all"), open=True,
         verbs=_OPTIMISE),
     Key("bounds", options="dlopt.trade.instruments:Bounds", verbs=_OPTIMISE),
     Key("bounds.tariff", "lowest and highest rate, such as [0,4]", verbs=_OPTIMISE),
     Key("bounds.export_tax", "lowest and highest rate", verbs=_OPTIMISE),
     Key("bounds.subsidy", "lowest and highest rate", verbs=_OPTIMISE),
+    Key("bounds.carbon_tax", "lowest and highest price, money per tonne", verbs=_OPTIMISE),
+    Key("bounds.border_tax", "lowest and highest price, money per tonne", verbs=_OPTIMISE),
     Key("by_player", "instruments and bounds of single players, which instruments.USA.tariff=by_sector sets", None, Any,
         open=True, verbs=("unilateral", "nash")),
     Key("draws", options="dlopt.trade.kind.problem:Drawn", verbs=("nash",)),
@@ -92,6 +98,13 @@ KEYS = (
     Key("labour_supply", "elasticity of labour to real wages after tax; 0: labour is fixed", 0.0, rule=AT_LEAST_0),
     Key("revenue", "net tax revenue: lump_sum (rebated), or income_tax (cuts the tax on labour income)", "lump_sum",
         words=("lump_sum", "income_tax")),
+    Key("carbon", options="dlopt.trade.kind.carbon:CarbonKeys"),
+    Key("carbon.emissions", "a table (economy, sector, emissions); null: the calibration's own (docs/carbon.md)"),
+    Key("carbon.damages", "of one more tonne, money: the world's (a number), 'USA: 20; CHN: 30', or a table"),
+    Key("carbon.tax", "price of carbon that producers pay: a number, 'EU: 80; USA: 50 on steel', or a table"),
+    Key("carbon.border_tax", "price of the carbon in imports: 'EU: 80 on steel from CHN', or a table"),
+    Key("carbon.basis", "emissions in imports: direct (of the good's own production), or embodied (of its inputs too)",
+        words=("direct", "embodied")),
     Key("solver", "joint_newton, or best_response: the paper's algorithm (solver.KEY sets its options)", "joint_newton",
         choices={"joint_newton": "dlopt.framework.joint:JointNewton",
                  "best_response": "dlopt.framework.best_response:BestResponse"}, verbs=("nash",)),

@@ -23,10 +23,11 @@ from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
 from dlopt.trade.instruments import Bounds, InstrumentChoice
 from dlopt.trade.intervals import intervals as compute
 from dlopt.trade.kind import TRADE
+from dlopt.trade.kind.carbon import carbon_of
 from dlopt.trade.kind.sheets import describe
 from dlopt.trade.kind.uncertain import Uncertain, uncertain
 from dlopt.trade.policy import Policy
-from dlopt.trade.rates import INSTRUMENTS, KINDS
+from dlopt.trade.rates import CHOICE_NAMES, CHOICES, KINDS
 from dlopt.trade.redraw import RedrawInterrupted
 from dlopt.trade.results import SolveResult
 from dlopt.trade.shocks import Shock
@@ -78,6 +79,8 @@ class TradeProblem(Problem):
         self.extra = _digest(arguments.get("init"))
         if "shocks" in arguments:
             self.extra["shocks.sha256"] = arguments["shocks"].sha256
+        if "carbon" in arguments:
+            self.extra["carbon.sha256"] = arguments["carbon"].sha256
         if "political_weights" in arguments:
             content = arguments["political_weights"].contiguous().numpy().tobytes()
             self.extra["political_weights.sha256"] = hashlib.sha256(content).hexdigest()
@@ -167,6 +170,9 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         common["shocks"] = _shock(config["shocks"], calibration, notes)
     if config["political_weights"] is not None:
         common["political_weights"] = _political_weights(config["political_weights"], calibration, notes)
+    carbon = carbon_of(config, calibration, notes)
+    if carbon is not None:
+        common["carbon"] = carbon
     make: dict[str, Callable[[], Any]] = {
         "policy": lambda: _policy(config["policy"], config["calibration"], calibration, notes),
         "retaliators": lambda: _retaliators(config, calibration),
@@ -312,7 +318,7 @@ def by_player(config: Mapping[str, Any], section: str, calibration: Calibration)
     own = config.get("by_player") or {}
     if not isinstance(own, Mapping) or not all(isinstance(node, Mapping) for node in own.values()):
         raise KeyValueError("by_player", own, "a mapping such as {USA:{instruments:{tariff:by_sector}}}")
-    sections = {"instruments": (*KINDS, "sectors"), "bounds": KINDS}
+    sections = {"instruments": (*CHOICE_NAMES, "sectors"), "bounds": CHOICE_NAMES}
     for name, node in own.items():
         calibration.economy_index(str(name))
         for part, values in node.items():
@@ -331,15 +337,15 @@ def by_player(config: Mapping[str, Any], section: str, calibration: Calibration)
     chosen = {}
     for label in calibration.economies:
         node = {**base, **own.get(label, {}).get("instruments", {})}
-        if any(str(node[name]).lower() != "false" for name in KINDS):
+        if any(str(node[name]).lower() != "false" for name in CHOICE_NAMES):
             chosen[label] = _instruments(node, calibration)
     return chosen
 
 
 def _instruments(node: Mapping[str, Any], calibration: Calibration) -> InstrumentChoice:
-    chosen: dict[str, Any] = {name: str(node[name]).lower() for name in KINDS}
+    chosen: dict[str, Any] = {name: str(node[name]).lower() for name in CHOICE_NAMES}
     if set(chosen.values()) == {"false"}:
-        keys = ", ".join(f"instruments.{name}" for name in KINDS)
+        keys = ", ".join(f"instruments.{name}" for name in CHOICE_NAMES)
         raise DloptError(f"No instrument is chosen: set one of {keys} to by_sector.")
     sectors = node["sectors"]
     if sectors in ("tradable", "all"):
@@ -378,7 +384,7 @@ def _known_sector(label: str, calibration: Calibration) -> bool:
 
 def _bounds(node: Mapping[str, Any]) -> Bounds:
     values = {}
-    for kind in INSTRUMENTS:
+    for kind in CHOICES:
         pair = list(node[kind.name])
         key, shown = f"bounds.{kind.name}", f"[{','.join(str(v) for v in pair)}]"
         if len(pair) != 2 or not all(_is_number(v) for v in pair):

@@ -12,14 +12,17 @@ from dlopt.runs import RunReadError, RunRecord, read_run
 from dlopt.runs.tables import read_table, saved_config
 from dlopt.trade.accounting import Accounting
 from dlopt.trade.api import Extensions, build_model
+from dlopt.trade.carbon_game import equilibrium_with_prices
+from dlopt.trade.carbon_wedges import Charges
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.instruments import Instruments, build_instruments
 from dlopt.trade.kind import TRADE
+from dlopt.trade.kind.carbon import FILES
 from dlopt.trade.kind.problem import TradeProblem, build, policy_of_run
-from dlopt.trade.model import TradeModel
+from dlopt.trade.model import LogWedges, TradeModel
 from dlopt.trade.planner import Goal
-from dlopt.trade.results import SolveResult
+from dlopt.trade.results import Priced, SolveResult
 
 _SAME_PCT = 1e-6
 """Largest difference of real income, per cent, between the rebuilt equilibrium and the one on file."""
@@ -31,6 +34,7 @@ _NEUTRAL: dict[str, Any] = {
     "political_weights": None,
     "labour_supply": 0.0,
     "revenue": "lump_sum",
+    "carbon": {**dict.fromkeys(FILES), "basis": "direct"},
 }
 """Keys that configs of earlier versions lack, at values that change nothing."""
 
@@ -55,7 +59,14 @@ def restore(folder: Path) -> SolveResult:
     arguments = problem.arguments
     model = build_model(problem.calibration, Accounting(record.accounting), **model_options(arguments))
     wedges = policy_of_run(folder, model.calibration).log_wedges()
-    found = find_equilibrium(model, wedges)
+    instruments = _instruments(model, problem)
+    priced = _priced(folder, model, wedges, instruments)
+    if priced is None:
+        found = find_equilibrium(model, wedges)
+    else:
+        assert model.carbon is not None
+        terms = model.carbon.with_prices(priced.tax, priced.border_tax)
+        found = equilibrium_with_prices(model, Charges.of(terms, wedges))
     before = read_table(folder, "welfare").set_index("economy")["real_income_change_pct"]
     now = 100 * model.log_real_income(found.u).expm1()
     gap = max(abs(float(value) - before[name]) for name, value in zip(problem.calibration.economies, now, strict=True))
@@ -66,8 +77,26 @@ def restore(folder: Path) -> SolveResult:
     certificate = Certificate(**(record.certificate or {}))
     goal = goal_of(record.verb, arguments)
     return SolveResult(
-        record.status, record.message, certificate, model, found.u, wedges, _instruments(model, problem), goal=goal
+        record.status, record.message, certificate, model, found.u, found.wedges, instruments, goal=goal, priced=priced
     )
+
+
+def _priced(folder: Path, model: TradeModel, wedges: LogWedges, instruments: Instruments | None) -> Priced | None:
+    """Prices of carbon on file; None where carbon has none."""
+    if model.carbon is None:
+        return None
+    c, tax, border = model.calibration, model.carbon.tax.clone(), model.carbon.border_tax.clone()
+    for row in read_table(folder, "emissions").to_dict("records"):
+        tax[c.economy_index(row["economy"]), c.sector_index(row["sector"])] = row["carbon_tax"]
+    if (folder / "border.parquet").is_file():
+        for row in read_table(folder, "border").to_dict("records"):
+            cell = (c.economy_index(row["origin"]), c.economy_index(row["importer"]), c.sector_index(row["sector"]))
+            border[cell] = row["border_tax"]
+    chosen = instruments is not None and instruments.unit is not None
+    if not chosen and not model.carbon.priced:
+        return None
+    a = None if instruments is None else instruments.average(wedges, (tax, border))
+    return Priced(wedges, tax, border, a)
 
 
 def goal_of(verb: str, arguments: Mapping[str, Any]) -> Goal:
@@ -103,6 +132,10 @@ def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
     for key in ("shocks", "political_weights"):
         if config[key] is not None and (origin / config[key]).is_file():
             config[key] = str(origin / config[key])
+    carbon = config["carbon"] = dict(config["carbon"])
+    for key in FILES:
+        if carbon[key] is not None and (origin / str(carbon[key])).is_file():
+            carbon[key] = str(origin / str(carbon[key]))
     problem = build(record.verb, config, record.choices)
     if problem.identity.sha256 != record.calibration["sha256"]:
         raise RebuildError(

@@ -37,6 +37,9 @@ def sheets(ended: Ended) -> list[Sheet]:
     welfare, draws, summary = ended.table("welfare"), ended.table("draws"), ended.table("draws_summary")
     if welfare is not None:
         found.append(welfare_sheet(welfare, ended.table("policies"), ended.table("outcomes")))
+    carbon = ended.table("carbon")
+    if carbon is not None:
+        found.append(carbon_sheet(carbon, welfare))
     moves = ended.table("moves")
     if moves is not None:
         found.append(moves_sheet(moves))
@@ -99,6 +102,23 @@ def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None, outcomes
 
 def _gain(value: float) -> Cell:
     return Cell(f"{value:+.3f}", "good" if value >= 0 else "bad")
+
+
+def carbon_sheet(carbon: pd.DataFrame, welfare: pd.DataFrame | None) -> Sheet:
+    """Emissions, what is paid for them, what they cost, and welfare with damages counted."""
+    gains = {} if welfare is None else dict(zip(welfare["economy"], welfare["welfare_change_pct"], strict=True))
+    rows = []
+    for row in carbon.to_dict("records"):
+        economy, gain = str(row["economy"]), gains.get(row["economy"])
+        price, change = row["carbon_price"], row["emissions_change_pct"]
+        cells: list[str | Cell] = [
+            economy, f"{row['emissions_initial']:,.4g}", "" if change != change else f"{change:+.2f}",
+            f"{price:.4g}" if price > 0 else "", f"{row['marginal_damage']:.4g}",
+        ]  # fmt: skip
+        cells.append("" if gain is None else Cell(f"{gain:+.3f}", "good" if gain >= 0 else "bad"))
+        rows.append(cells)
+    columns = ("economy", "emissions before", "change, %", "price per tonne", "marginal damage", "welfare, %")
+    return Sheet("Carbon", columns, rows)
 
 
 def moves_sheet(moves: pd.DataFrame) -> Sheet:

@@ -61,6 +61,19 @@ SECTORS = (
 )
 
 
+CARBON = (
+    ("emissions_initial", "emissions before", ",.5g"), ("emissions", "emissions", ",.5g"),
+    ("emissions_change_pct", "change, %", "+.2f"), ("carbon_price", "price per tonne", ".4g"),
+    ("carbon_revenue", "carbon revenue", ",.4g"), ("border_revenue", "border revenue", ",.4g"),
+    ("marginal_damage", "marginal damage", ".4g"), ("damage_change", "damages, change", ",.4g"),
+    ("leakage_pct", "leakage, %", ".1f"),
+)  # fmt: skip
+EMISSIONS = (
+    ("emissions_initial", "before", ",.4g"), ("emissions", "after", ",.4g"), ("carbon_tax", "price per tonne", ".4g"),
+    ("ad_valorem_pct", "as % of the producer's price", ".2f"),
+)  # fmt: skip
+
+
 def table_of(folder: Path, name: str) -> pd.DataFrame | None:
     """A table of a run, None where it has none of that name."""
     return read_table(folder, name) if (folder / f"{name}.parquet").is_file() else None
@@ -109,6 +122,7 @@ def details(folder: Path) -> list[str]:
         parts.append(
             section("Outcomes by economy", _table(OUTCOMES, rows, "outcomes", (WORLD,)), f"{_NUMERAIRE}{unit}")
         )
+    parts += _carbon(folder)
     for name, title, show in (("moves", "After each move", _moves), ("draws_summary", "Draws of subsidies", _plain)):
         frame = table_of(folder, name)
         if frame is not None:
@@ -149,6 +163,25 @@ def _policies(policies: pd.DataFrame, economies: Sequence[str]) -> list[str]:
         chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
         drawn = _drawn(f"{title} by sector", partial(pictures.policies_by_sector, policies, kind), "h3")
         parts.append(section(title, chart + drawn))
+    return parts
+
+
+def _carbon(folder: Path) -> list[str]:
+    carbon = table_of(folder, "carbon")
+    if carbon is None:
+        return []
+    own = carbon[carbon["economy"] != WORLD].set_index("economy")
+    pairs = {str(name): (row["emissions_initial"], row["emissions"]) for name, row in own.iterrows()}
+    chart = dots(pairs, BEFORE_AFTER, ",.4g", "", "Emissions by economy, before and after.")
+    rows = _rows(carbon, CARBON, carbon["economy"])
+    unit = str(carbon["unit"].iloc[0])
+    note = f"Prices and damages per tonne, and revenue, in {unit}; damages at baseline prices. {_NUMERAIRE}"
+    parts = [section("Carbon", chart + _table(CARBON, rows, "carbon", (WORLD,)), note)]
+    emitted = table_of(folder, "emissions")
+    if emitted is not None and len(emitted) <= _MOST_SECTORS:
+        emitted = emitted[emitted["emissions_initial"] > 0]
+        rows = _rows(emitted, EMISSIONS, emitted["economy"] + ", " + emitted["sector_name"])
+        parts.append(section("Emissions by sector", folded(_table(EMISSIONS, rows, "emissions"), len(rows))))
     return parts
 
 
