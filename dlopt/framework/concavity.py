@@ -14,9 +14,12 @@ from dlopt.framework.own_blocks import blocks_at
 
 DENSE_INSTRUMENTS = 600
 """Own instruments of a player up to which all eigenvalues are computed."""
-PRODUCTS, PRODUCTS_DENSE = 80, 400
+PRODUCTS, PRODUCTS_DENSE = 160, 400
 """Steps of the Lanczos process: where products are dear, and where factors are at hand."""
-_ACCURACY = 1e-8  # of Hessian products in the Lanczos process
+_FLAT = 1e-9
+"""Share of the largest eigenvalue below which one is not told from zero."""
+_ACCURACY = 1e-10
+"""Of Hessian products in the Lanczos process."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +28,10 @@ class Concavity:
 
     Attributes:
         curvature: largest eigenvalue, `[player]`; with `residual`, of the Hessian scaled by the sizes that the formula
-            gives (its signs are the Hessian's, by Sylvester's law of inertia), and increased by the Ritz residual.
+            gives (its signs are the Hessian's, by Sylvester's law of inertia), beside its flat directions, and
+            increased by the Ritz residual.
         scale: largest eigenvalue in absolute value, `[player]`.
-        flat: eigenvalues too small to be told from zero; None where only the largest are known.
+        flat: eigenvalues too small to be told from zero (of all, or of the largest with `residual`).
         residual: largest Ritz residual, None where all eigenvalues were computed.
         missed: bound of the probability that the Lanczos process missed a direction of positive curvature, likewise.
     """
@@ -62,12 +66,12 @@ def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | N
     scale = size.rsqrt() * free
     times = conditions.own_hessian_times
     found = largest_eigenvalues(
-        lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free,
+        lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free, flat=_FLAT,
         max_steps=PRODUCTS_DENSE if large.dense else PRODUCTS,
     )  # fmt: skip
     top = found.largest + found.residual
     return Concavity(
-        tuple(top.tolist()), tuple(torch.maximum(found.largest.abs(), found.smallest.abs()).tolist()), None,
+        tuple(top.tolist()), tuple(torch.maximum(found.largest.abs(), found.smallest.abs()).tolist()), found.flat,
         float(found.residual.max()), found.missed,
     )  # fmt: skip
 
@@ -84,5 +88,5 @@ def _dense(game: Game, point: Point, free: Tensor) -> Concavity:
         values = torch.linalg.eigvalsh(point.hessian(player)[inside][:, inside])
         curvature.append(float(values.max()))
         scale.append(float(values.abs().max()))
-        flat += int((values.abs() <= 1e-9 * scale[-1]).sum())
+        flat += int((values.abs() <= _FLAT * scale[-1]).sum())
     return Concavity(tuple(curvature), tuple(scale), flat)

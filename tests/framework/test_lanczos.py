@@ -76,3 +76,34 @@ def test_instruments_held_by_a_bound_do_not_count() -> None:
     found = spectrum(matrix, free)
     assert float(found.largest.max()) <= 0
     assert float(found.largest[1]) == 0.0
+
+
+def with_flat(counts: tuple[int, ...], beside: float) -> Tensor:
+    """Blocks as above, the first `counts` of whose eigenvalues are zero; the next is `beside`."""
+    draw = torch.Generator().manual_seed(1)
+    made = []
+    for size, zeros in zip(SIZES, counts, strict=True):
+        basis, _ = torch.linalg.qr(torch.randn(size, size, generator=draw, dtype=torch.float64))
+        values = torch.linspace(beside, -1.0, size, dtype=torch.float64)
+        values[:zeros] = 0.0
+        if zeros < size:
+            values[zeros] = beside
+        made.append((basis * values) @ basis.T)
+    return torch.block_diag(*made)
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0, 0), (1, 0, 2, 1), (3, 1, 1, 0), (2, 1, 25, 12)])
+def test_flat_directions_are_counted_and_set_aside(counts: tuple[int, ...]) -> None:
+    matrix = with_flat(counts, -0.2)
+    found = spectrum(matrix, flat=1e-9)
+    whole = [k for k, (n, zeros) in enumerate(zip(SIZES, counts, strict=True)) if n == zeros]
+    assert found.flat == sum(zeros for k, zeros in enumerate(counts) if k not in whole)
+    assert found.missed <= 1e-6 or whole
+    for player in set(range(4)) - set(whole):
+        assert float(found.largest[player]) == pytest.approx(-0.2, abs=0.02)
+
+
+def test_positive_curvature_beside_a_flat_direction_is_seen() -> None:
+    matrix = with_flat((1, 0, 2, 0), 0.03)
+    found = spectrum(matrix, flat=1e-9)
+    assert float(found.largest.max()) > 0.02
