@@ -45,7 +45,7 @@ def test_the_snippets_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(space["trained"], dlopt.BsdeResult)
 
 
-@pytest.mark.parametrize("page", ["calibrations", "policies", "uncertainty"])
+@pytest.mark.parametrize("page", ["calibrations", "policies", "carbon", "uncertainty"])
 def test_the_snippets_of_other_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of docs/own_models.md are in tests/models; docs/own_choice_models.md trains for minutes."""
     monkeypatch.chdir(tmp_path)
@@ -57,7 +57,7 @@ def test_the_snippets_of_other_pages_run(page: str, tmp_path: Path, monkeypatch:
     assert isinstance(space["world"], dlopt.Calibration)
     solved = [value for value in space.values() if hasattr(value, "status")]
     assert [value.status for value in solved] == ["converged"] * len(solved)
-    assert len(solved) == {"calibrations": 0, "policies": 2, "uncertainty": 2}[page]
+    assert len(solved) == {"calibrations": 0, "policies": 2, "carbon": 1, "uncertainty": 2}[page]
 
 
 def test_readme_s_example_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,21 +49,35 @@ def headlines(read: Read) -> list[str]:
     return found
 
 
-def planner(settings: Mapping[str, Any], outcomes: pd.DataFrame | None) -> list[str]:
-    """What a planner maximised and, where it is a mean of real incomes, how far that rose."""
+def planner(
+    settings: Mapping[str, Any], outcomes: pd.DataFrame | None, welfare: pd.DataFrame | None = None
+) -> list[str]:
+    """What a planner maximised and, where it is a mean over economies, how far that rose.
+
+    Args:
+        settings: of the run.
+        outcomes: its table.
+        welfare: its table, where welfare may be more than real income: work that costs, damages of emissions.
+    """
     if outcomes is None or "objective" not in settings:
         return []
     if settings["objective"] != "welfare":
         return ["The planner maximises the product of the gains over the baseline."]
     guarded = ", and keeps every economy at least at its baseline" if settings.get("no_losers") else ""
-    own = outcomes[outcomes["economy"] != WORLD]["real_income_change_pct"]
+    base, what = outcomes[outcomes["economy"] != WORLD], "real income"
+    own = base["real_income_change_pct"].to_numpy()
+    reached = float(outcomes.loc[outcomes["economy"] == WORLD, "real_income_change_pct"].iloc[0])
+    if welfare is not None and "welfare_change_pct" in welfare:
+        cared = welfare["welfare_change_pct"].to_numpy()
+        if bool((cared != own).any()):
+            income, what, own = base["gdp_initial"].to_numpy(), "welfare", cared
+            reached = float((income * own).sum() / income.sum())
     weights = settings.get("weights")
     if weights == "income":
-        reached = float(outcomes.loc[outcomes["economy"] == WORLD, "real_income_change_pct"].iloc[0])
-        return [f"The planner maximises mean real income weighted by income{guarded}: {reached:+.3f} %."]
+        return [f"The planner maximises mean {what} weighted by income{guarded}: {reached:+.3f} %."]
     if weights == "equal":
-        return [f"The planner maximises mean real income, economies weighing the same{guarded}: {own.mean():+.3f} %."]
-    return [f"The planner maximises mean real income with weights of the user's{guarded}."]
+        return [f"The planner maximises mean {what}, economies weighing the same{guarded}: {own.mean():+.3f} %."]
+    return [f"The planner maximises mean {what} with weights of the user's{guarded}."]
 
 
 def equilibria(starts: int | None, table: pd.DataFrame | None) -> list[str]:
@@ -154,10 +168,15 @@ def _carbon(carbon: pd.DataFrame, welfare: pd.DataFrame) -> list[str]:
     if len(payers):
         top = ", ".join(f"{row['economy']} {row['carbon_price']:.4g}" for row in payers.head(_NAMED).to_dict("records"))
         most = "; highest: " if len(payers) > _NAMED else ": "
-        found[0] += f" {len(payers)} of {len(own)} economies price carbon, per tonne{most}{top}."
+        verb = "prices" if len(payers) == 1 else "price"
+        found[0] += f" {len(payers)} of {len(own)} economies {verb} carbon, per tonne{most}{top}."
     if world["leakage_pct"] == world["leakage_pct"]:
-        leak = f"{world['leakage_pct']:.0f} %"
-        found.append(f"Leakage: of what economies with a price no longer emit, {leak} is emitted elsewhere.")
+        leak = float(world["leakage_pct"])
+        found.append(
+            f"Leakage: of what economies with a price no longer emit, {leak:.0f} % is emitted elsewhere."
+            if leak > 0
+            else "There is no leakage: economies without a price emit less, too."
+        )
     if float(world["marginal_damage"]) > 0:
         up = int((welfare["welfare_change_pct"] > 5e-4).sum())
         way, worth = ("fall" if world["damage_change"] < 0 else "rise"), abs(float(world["damage_change"]))

@@ -146,7 +146,7 @@ class TradeKind(Kind):
 
         found = headlines(ended.table)
         if ended.verb == "cooperative":
-            return [*found, *planner(ended.settings, ended.table("outcomes"))]
+            return [*found, *planner(ended.settings, ended.table("outcomes"), ended.table("welfare"))]
         if ended.verb == "nash" and found:
             return [*found, *equilibria(ended.settings.get("starts"), ended.table("equilibria"))]
         return found
