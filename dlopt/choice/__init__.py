@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from dlopt.choice.model import Model, ModelError, State, StateError, SwitchingModel
     from dlopt.choice.options import PAPER, AnalysisOptions, Budget, MethodOptions
     from dlopt.choice.own import ChoiceModel
+    from dlopt.choice.production.delegates.assessing import DelegatesCertificate
+    from dlopt.choice.production.delegates.model import Delegates
+    from dlopt.choice.production.delegates.traits import DELEGATES
     from dlopt.choice.production.folder import load_network, read_network, write_network
     from dlopt.choice.production.model import NetworkEconomy
     from dlopt.choice.production.presets import NETWORK_PRESETS
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from dlopt.choice.value import ExactSolution, Solution, ValueFunction, build_value
 
 __all__ = [
+    "DELEGATES",
     "EXPORTER",
     "NETWORK",
     "NETWORK_PRESETS",
@@ -56,6 +60,8 @@ __all__ = [
     "ChoiceModel",
     "Choosing",
     "ConstantAcceptance",
+    "Delegates",
+    "DelegatesCertificate",
     "EffortCost",
     "EnumeratedSolution",
     "Evaluation",
@@ -115,6 +121,7 @@ __all__ = [
 _MODULES = (
     "exporter.traits",
     "production.traits",
+    "production.delegates.traits",
     "box",
     "box_value",
     "analysis",
@@ -132,6 +139,8 @@ _MODULES = (
     "model",
     "options",
     "own",
+    "production.delegates.assessing",
+    "production.delegates.model",
     "production.folder",
     "production.model",
     "production.presets",

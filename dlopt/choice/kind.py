@@ -98,6 +98,8 @@ class ChoiceKind(Kind):
         draw: makes pictures of the tables in a folder.
         verb: `dlopt solve VERB`, with its default scenario.
         effort: whether its models have costs of effort that keys `search` and `keep` may set.
+        more: further keys.
+        decided: the model that these make of a model, from it, the config and the choices.
     """
 
     verbs: Sequence[Verb]
@@ -127,6 +129,8 @@ class ChoiceKind(Kind):
         draw: Any = None,
         verb: Verb | None = None,
         effort: bool = False,
+        more: Sequence[Key] = (),
+        decided: Any = None,
     ) -> None:
         self.name, self.solves, self.units = name, solves, units
         self.load, self.write, self.read, self.size, self.draw = load, write, read, size, draw
@@ -151,8 +155,9 @@ class ChoiceKind(Kind):
             THREADS,
             Key("device", "auto, cpu or cuda", "auto", words=("auto", "cpu", "cuda"), open=True, free=True),
             *(EFFORTS if effort else ()),
+            *more,
         )  # fmt: skip
-        self.effort = effort
+        self.effort, self.decided = effort, decided
 
     @property
     def keys(self) -> Sequence[Key]:
@@ -172,6 +177,8 @@ class ChoiceKind(Kind):
             from dlopt.choice.effort import Effort
 
             model = model.with_effort(Effort(**config["search"]), Effort(**config["keep"]))
+        if self.decided is not None:
+            model = loaded(self.decided)(model, config, choices)
         if config["parameters"] is not None:
             model = _box(model, config["parameters"])
         pick_device(config["device"])
@@ -211,7 +218,7 @@ class ChoiceKind(Kind):
 
     def restore(self, folder: Path) -> BsdeResult:
         """The result of a finished run: its solution from the checkpoint (or solved exactly), its tables from file."""
-        from dlopt.choice import BsdeResult, Certificate, load_checkpoint
+        from dlopt.choice import BsdeResult, load_checkpoint, traits_of
         from dlopt.runs import read_run
         from dlopt.runs.tables import read_table
 
@@ -219,7 +226,7 @@ class ChoiceKind(Kind):
         model, solution, _ = self._solution(folder)
         saved = load_checkpoint(folder / CHECKPOINT) if (folder / CHECKPOINT).is_file() else None
         frames = {path.stem: read_table(folder, path.stem) for path in sorted(folder.glob("*.parquet"))}
-        certificate = Certificate(**record.certificate) if record.certificate else None
+        certificate = traits_of(model).certificate(**record.certificate) if record.certificate else None
         steps, seconds = (0, 0.0) if saved is None else (saved.training["step"], saved.training["seconds"])
         method = None if saved is None else saved.method
         return BsdeResult(
@@ -240,13 +247,16 @@ class ChoiceKind(Kind):
 
         from dlopt.choice import check_exact, load_solution
         from dlopt.runs import read_run
+        from dlopt.runs.tables import saved_config
 
         record = read_run(folder)
         if (folder / CHECKPOINT).is_file():
             model, solution = load_solution(folder / CHECKPOINT)
             return model, solution, model.on()
-        if record.status == "converged" and (folder / "model").is_dir():
+        if record.status in ("converged", "not_converged") and (folder / "model").is_dir():
             model = self.read_folder(folder / "model")
+            if self.decided is not None:
+                model = loaded(self.decided)(model, saved_config(folder)[0], record.choices)
             dynamics = model.on(dtype=torch.float64)
             return model, check_exact(model)(dynamics), dynamics
         raise DloptError(f"{folder} ({record.status}) holds no solution: it has no {CHECKPOINT}. Run it again.")

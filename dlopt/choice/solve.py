@@ -18,7 +18,7 @@ from dlopt.choice.ranks import Ranks
 from dlopt.choice.result import BsdeResult
 from dlopt.choice.states import checked_states, evaluate_states
 from dlopt.choice.training import Trainer, Watch
-from dlopt.choice.traits import check_exact, traits_of
+from dlopt.choice.traits import Assessed, Traits, check_exact, traits_of
 from dlopt.choice.value import ExactlySolved
 
 YEARS_TO_REST = 10.0  # simulated under the final policy before states count as long-run ones
@@ -106,8 +106,37 @@ def solve_bsde(
         return BsdeResult(
             model, method, trainer.value, "interrupted", message, None, trainer.step, trainer.seconds, frames
         )
+    assess = traits.assess or assessed
+    found = assess(trainer, traits, analysis, seed, exact, watch, save)
+    frames |= found.frames
+    watch.phase("simulations")
+    frames |= traits.analyse(trainer.value, dynamics, found.resting, analysis, seed + 2)
+    if states is not None:
+        frames["evaluation"] = evaluate_states(trainer.value, dynamics, states)
+    status = "converged" if found.converged else "not_converged"
+    return BsdeResult(
+        model, method, trainer.value, status, found.message, found.certificate, trainer.step, trainer.seconds, frames
+    )
+
+
+def assessed(
+    trainer: Trainer, traits: Traits, analysis: AnalysisOptions, seed: int, exact: ExactlySolved | None, watch: Watch,
+    save: Callable[[], None],
+) -> Assessed:  # fmt: skip
+    """Refine a trained value function, certify it, and measure its errors.
+
+    Args:
+        trainer: after training.
+        traits: of the model.
+        analysis: sizes of the simulations.
+        seed: of the run.
+        exact: the exact solution, where there is one.
+        watch: told what is going on.
+        save: writes the checkpoint, once V is as it will be.
+    """
+    value, method = trainer.value, trainer.options
     watch.phase("long run")
-    value, later = trainer.value, torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
+    later = torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
     value.unrefine()
     resting = long_run_states(value, trainer.pool.rows(slice(0, traits.sample)), YEARS_TO_REST, later)
     if method.refine != "none":
@@ -118,20 +147,14 @@ def solve_bsde(
     start = resting.rows(slice(0, analysis.certificate_paths))
     certificate = certify(value, start, analysis.certificate_years, later)
     watch.phase("losses out of sample")
-    frames["out_of_sample"] = out_of_sample(value, method, analysis.out_of_sample, later)
+    frames = {"out_of_sample": out_of_sample(value, method, analysis.out_of_sample, later)}
     if exact is not None:
         watch.phase("errors against the exact solution")
         sets = {"long_run": resting.rows(slice(0, analysis.validation))}
-        frames["validation"] = validation(
-            value, exact, sets | traits.drawn(dynamics, exact, analysis.validation, later)
-        )
-    watch.phase("simulations")
-    frames |= traits.analyse(value, dynamics, resting, analysis, seed + 2)
-    if states is not None:
-        frames["evaluation"] = evaluate_states(value, dynamics, states)
-    converged = outcome != "diverged" and certificate.hjb_residual_rel <= method.target
-    status, message = "converged" if converged else "not_converged", _message(certificate, method, converged)
-    return BsdeResult(model, method, value, status, message, certificate, trainer.step, trainer.seconds, frames)
+        sets |= traits.drawn(trainer.model, exact, analysis.validation, later)
+        frames["validation"] = validation(value, exact, sets)
+    converged = trainer.outcome != "diverged" and certificate.hjb_residual_rel <= method.target
+    return Assessed(certificate, frames, resting, converged, _message(certificate, method, converged))
 
 
 def train_along(
@@ -175,7 +198,7 @@ def _trainer(
         refuse_changes(resume, saved, model, method, budget, seed)
     generator = torch.Generator(device=place).manual_seed(seed)
     value = traits_of(model).build(model.on(place), method, generator)
-    return Trainer(value, method, budget, generator, ranks), saved
+    return traits_of(model).trainer(value, method, budget, generator, ranks), saved
 
 
 def solve_exact(
@@ -204,7 +227,9 @@ def solve_exact(
     resting = long_run_states(solution, dynamics.draw(traits.sample, generator), 25, generator)
     frames |= traits.analyse(solution, dynamics, resting, analysis, seed + 2)
     message = f"Exact solution by method '{solution.method}'; it covers {solution.covers}."
-    return BsdeResult(model, None, solution, "converged", message, None, 0, 0.0, frames)
+    unsettled = getattr(solution, "unsettled", "")  # of a game
+    status = "not_converged" if unsettled else "converged"
+    return BsdeResult(model, None, solution, status, unsettled or message, None, 0, 0.0, frames)
 
 
 def _decision_check(trainer: Trainer, exact: ExactlySolved) -> Callable[[], float]:

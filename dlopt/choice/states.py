@@ -76,6 +76,7 @@ def checked_states(frame: pd.DataFrame, model: Model, source: str = "the states"
 def evaluate_states(solution: Solution, dynamics: SwitchingModel, states: pd.DataFrame) -> pd.DataFrame:
     """Value and decisions at checked states: `state`, `value`, and `accept_...` for each switch.
 
+    Where several parties have values of their own, `value_...` for each follows.
     Where effort can be made, `search_...` and `keep_...` as well: the effort a year on a switch were it off, or on.
     `accept` says whether an opportunity would be taken: with the clock where the switch can move, and where it is on
     already, as if it were off.
@@ -86,6 +87,7 @@ def evaluate_states(solution: Solution, dynamics: SwitchingModel, states: pd.Dat
     position = {label: k for k, label in enumerate(dynamics.clock_labels)}
     z = torch.tensor([position[label] for label in states["z"]], device=x.device) if position else None
     value = solution.at(State(y, x, z)).value
+    more = getattr(solution, "columns", None)  # of solutions with a value for each of several parties
     clocks = [State(y, x)] if z is None else [State(y, x, torch.full_like(z, k)) for k in position.values()]
     found = [_decisions(solution, dynamics, state) for state in clocks]
     tables = [
@@ -95,7 +97,7 @@ def evaluate_states(solution: Solution, dynamics: SwitchingModel, states: pd.Dat
     table = pd.concat(tables, axis=1)
     table.insert(0, "value", value.double().cpu().numpy())
     table.insert(0, "state", states["state"].to_numpy())
-    return table
+    return table if more is None else pd.concat([table, more(State(y, x, z))], axis=1)
 
 
 def like(tensor: Tensor, array: Array) -> Tensor:

@@ -9,13 +9,34 @@ from typing import Any
 import pandas as pd
 import torch
 
+from dlopt.choice.certificate import Certificate
 from dlopt.choice.model import Model, ModelError, State
 from dlopt.choice.options import AnalysisOptions, MethodOptions
-from dlopt.choice.value import ExactlySolved, Solution, ValueFunction
+from dlopt.choice.training import Trainer
+from dlopt.choice.value import ExactlySolved
 from dlopt.errors import UnknownNameError
 
 Dynamics = Any
 """The dynamics of a model, as its own functions expect them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Assessed:
+    """What is known of a trained solution.
+
+    Attributes:
+        certificate: its errors.
+        frames: tables that belong to these.
+        resting: long-run states.
+        converged: whether the errors are as small as they should be.
+        message: in words, with what to try where they are not.
+    """
+
+    certificate: Certificate
+    frames: dict[str, pd.DataFrame]
+    resting: State
+    converged: bool
+    message: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +54,9 @@ class Traits:
         drawn: the name of sets of random states on which errors against an exact solution are reported, and how to
             draw them.
         analyse: the tables any solution has, from long-run states and a seed.
+        trainer: how it is trained.
+        assess: what is found out of a trained solution; None: the usual (`solve.assessed`).
+        certificate: the class of its certificates.
     """
 
     name: str
@@ -40,11 +64,14 @@ class Traits:
     method: MethodOptions
     analysis: AnalysisOptions
     sample: int
-    build: Callable[[Dynamics, MethodOptions, torch.Generator], ValueFunction]
-    exact: Callable[[Any], Callable[[Dynamics], ExactlySolved] | None]
+    build: Callable[[Dynamics, MethodOptions, torch.Generator], Any]
+    exact: Callable[[Any], Callable[[Dynamics], Any] | None]
     no_exact: str
     drawn: Callable[[Dynamics, ExactlySolved, int, torch.Generator], dict[str, State]]
-    analyse: Callable[[Solution, Dynamics, State, AnalysisOptions, int], dict[str, pd.DataFrame]]
+    analyse: Callable[[Any, Dynamics, State, AnalysisOptions, int], dict[str, pd.DataFrame]]
+    trainer: type[Trainer] = Trainer
+    assess: Callable[..., Assessed] | None = None
+    certificate: type[Certificate] = Certificate
 
 
 _TRAITS: dict[str, Traits] = {}

@@ -16,6 +16,7 @@ Row by row the links relax either as 'clock here' or as 'clock elsewhere'. One L
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -206,18 +207,20 @@ def _times(matrix: Tensor, vector: Tensor) -> Tensor:
     return (matrix @ vector[..., None])[..., 0]
 
 
-def consistent_acceptance(dynamics: NetworkDynamics, generator: torch.Generator) -> Array:
+def consistent_acceptance(
+    dynamics: NetworkDynamics, generator: torch.Generator, made: Callable[[Any, Array], Any] = ExpectedLinksBaseline
+) -> Array:
     """Probabilities `[N, N]` with which links are formed when the control variate that assumes them decides.
 
     With effort they are rates of formation over `link_rate`, and may exceed 1.
 
-    States are drawn from the links' implied long-run distribution and the productivities' own.
+    `made` makes the control variate. States are drawn from the links' implied long-run distribution and the productivities' own.
     """
     model = dynamics.parameters
     n = model.size
     q = torch.ones(n, n, device=dynamics.device, dtype=dynamics.dtype)
     for _ in range(ROUNDS):
-        baseline = ExpectedLinksBaseline(dynamics, q.double().cpu().numpy())
+        baseline = made(dynamics, q.double().cpu().numpy())
         new = torch.zeros_like(q)
         for i in range(n):
             state = dynamics.draw(SAMPLE, generator)

@@ -5,6 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from dlopt.choice.kind import BSDE, ChoiceKind
+from dlopt.kind import Key
+
+HERE = "dlopt.choice.production.delegates.options"
+DELEGATES = (
+    Key(
+        "delegates",
+        "who decides about links: none (a planner does), forward (each sector's delegate, looking ahead) or bargain "
+        "(buyer and supplier, with transfers; with method=exact)",
+        "none",
+        choices={"none": None, "forward": f"{HERE}:Forward", "bargain": f"{HERE}:Bargain"},
+    ),
+    Key("delegates.own", "how much a delegate cares for the price of its own good; 0: it wants what the planner wants"),
+    Key("delegates.power", "the buyer's share of what a link is worth to buyer and supplier (bargain)"),
+)
 
 
 def _size(model: Any) -> str:
@@ -28,4 +42,6 @@ NETWORK = ChoiceKind(
     draw="dlopt.views.figures.network:draw",
     verb=BSDE,
     effort=True,
+    more=DELEGATES,
+    decided="dlopt.choice.production.delegates.options:decided",
 )

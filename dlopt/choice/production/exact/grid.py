@@ -46,22 +46,28 @@ class NetworkGridSolution:
         self.flip = codes[:, None] ^ (1 << np.arange(count))  # [C, J]
         self.movable = np.arange(count).reshape(n, n - 1)
         self.operator = generator(self.grid, model.phi).toarray()
+        values, vectors = np.linalg.eig(self.operator)
+        self._modes = values, vectors, np.linalg.inv(vectors)
         self.table = self._policy_iteration()  # V, [C, N, points, points]
 
     # -- the equation --------------------------------------------------------------------------------------------
 
-    def _flow(self) -> Array:
-        """Utility, `[C, points, points]`."""
+    def _flow(self, basket: Array) -> Array:
+        """Utility of who buys this basket, `[C, points, points]`."""
+        power, f = 1 - self.model.gamma, self._real_wage(basket)
+        return np.exp(power * f) / power if power else f
+
+    def _real_wage(self, basket: Array) -> Array:
+        """Log of the wage in units of a basket `[N]` of goods, `[C, points, points]`; log GDP for that of consumers."""
         m, g = self.model, self.grid
         links = np.ones((len(self.y), m.size, m.size))
         links[:, m.buyers, m.suppliers] = self.y
         missing = m.alpha * (1 - links)
         loss = np.minimum(1.0, m.kappa_0 * missing.sum(2) ** 2 + m.kappa * (missing**2).sum(2))
-        domar = np.linalg.inv(np.eye(m.size) - m.alpha * links).transpose(0, 2, 1) @ m.beta  # [C, N]
-        level, load = (domar * (m.eps_bar - loss)).sum(1), domar @ m.loading
-        f = level[:, None, None] + load[:, :1, None] * g[:, None] + load[:, 1:, None] * g
-        power = 1 - m.gamma
-        return np.exp(power * f) / power if power else f
+        weights = np.linalg.inv(np.eye(m.size) - m.alpha * links).transpose(0, 2, 1) @ basket  # [C, N]
+        level, load = (weights * (m.eps_bar - loss)).sum(1), weights @ m.loading
+        real: Array = level[:, None, None] + load[:, :1, None] * g[:, None] + load[:, 1:, None] * g
+        return real
 
     def _worth(self, v: Array) -> Array:
         """V with each movable link minus V without it, `[C, N, L, points, points]`."""
@@ -94,12 +100,14 @@ class NetworkGridSolution:
         rest = (value - np.where(on, -rate, rate) * worth).sum(2)
         return rate / m.link_rate, rest
 
-    def _policy_iteration(self) -> Array:
-        m, n = self.model, len(self.grid)
-        shape = (len(self.y), m.size, n, n)
-        flow = np.broadcast_to(self._flow()[:, None], shape)
-        values, vectors = np.linalg.eig(self.operator)
-        inverse = np.linalg.inv(vectors)
+    def _evaluated(self, rate: Array, right: Array, start: Array) -> Array:
+        """V of who earns `right` a year while links change at rates `rate` (see `_policy`), `[C, N, points, points]`.
+
+        Raises:
+            ModelError: the linear solver does not converge.
+        """
+        m, shape = self.model, right.shape
+        values, vectors, inverse = self._modes
         decay = -(values[:, None] + values)
         leave = m.rho + 0.75 * m.link_rate * (m.size - 1)
 
@@ -117,19 +125,28 @@ class NetworkGridSolution:
         size = int(np.prod(shape))
         linear = spl.LinearOperator((size, size), matvec=apply, dtype=float)
         guide = spl.LinearOperator((size, size), matvec=precondition, dtype=float)
-        rate, rest = self._policy(self._worth(np.repeat(self._flow()[:, None], m.size, axis=1)))  # the myopic one
-        v = (flow / m.rho).ravel()
+        v, failed = spl.gmres(
+            linear, right.ravel(), x0=start.ravel(), rtol=self.tolerance, restart=60, maxiter=20, M=guide
+        )
+        if failed:
+            raise ModelError(f"The grid solution of {m.name!r} did not converge: its rates differ too much.")
+        solved: Array = v.reshape(shape)
+        return solved
+
+    def _policy_iteration(self) -> Array:
+        m, n = self.model, len(self.grid)
+        shape = (len(self.y), m.size, n, n)
+        flow = np.broadcast_to(self._flow(m.beta)[:, None], shape)
+        rate, rest = self._policy(self._worth(np.array(flow)))  # the myopic one
+        v = flow / m.rho
         for _ in range(50):
-            right = (flow + rest).ravel()
-            v, failed = spl.gmres(linear, right, x0=v, rtol=self.tolerance, restart=60, maxiter=20, M=guide)
-            if failed:
-                raise ModelError(f"The grid solution of {m.name!r} did not converge: its rates differ too much.")
-            new, rest = self._policy(self._worth(v.reshape(shape)))
+            v = self._evaluated(rate, flow + rest, v)
+            new, rest = self._policy(self._worth(v))
             unchanged = (np.abs(new * 1.0 - rate) <= 1e-9).mean()
             rate = new
             if unchanged > 1 - 1e-6:
                 break
-        return v.reshape(shape)
+        return v
 
     # -- the solution --------------------------------------------------------------------------------------------
 
