@@ -214,7 +214,8 @@ def consistent_acceptance(
 
     With effort they are rates of formation over `link_rate`, and may exceed 1.
 
-    `made` makes the control variate. States are drawn from the links' implied long-run distribution and the productivities' own.
+    `made` makes the control variate. States are drawn from the links' implied long-run distribution and the
+    productivities' own.
     """
     model = dynamics.parameters
     n = model.size

@@ -1,1 +1,1 @@
-"""Sectors with delegates who look ahead: a game over the links of a production network, its solutions and its checks."""
+"""Sectors with delegates who look ahead: a game over the links of a production network, its solutions and checks."""

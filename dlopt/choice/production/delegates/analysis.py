@@ -100,4 +100,3 @@ def exact_tables(
         **tables_of(model, means, errors, late),
         "equilibria": solution.equilibria(),
     }
-

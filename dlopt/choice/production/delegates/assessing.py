@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,8 @@ from dlopt.choice.production.delegates.deviations import Simulated, compared, ga
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.training import DelegatesTrainer, refine
 from dlopt.choice.production.delegates.value import PartiesValue, build_value
-from dlopt.choice.traits import Assessed, Traits
 from dlopt.choice.training import Trainer
+from dlopt.choice.traits import Assessed, Traits
 from dlopt.kind import Watch
 
 YEARS_TO_REST = 10.0
@@ -93,12 +94,13 @@ def best_replies_to(
 ) -> PartiesValue:  # fmt: skip
     """Value functions of best replies: fresh networks, each delegate deciding for itself, the others as in `value`."""
     generator = torch.Generator(device=resting.x.device).manual_seed(seed)
-    replies = build_value(value.model, method, generator, value)
+    replies: Any = build_value(value.model, method, generator, value)
     budget = Budget(steps=max(1, int(SHARE_OF_STEPS * steps)), evaluations=1)
     DelegatesTrainer(replies, method, budget, generator).train(Watch(), lambda: None)
     if method.refine != "none":
         refine(replies, resting, REFINED_YEARS, generator, weights=method.refine == "weights" and steps > 0)
-    return replies
+    found: PartiesValue = replies
+    return found
 
 
 def certified(simulated: Simulated, deviations: pd.DataFrame) -> DelegatesCertificate:
@@ -106,7 +108,7 @@ def certified(simulated: Simulated, deviations: pd.DataFrame) -> DelegatesCertif
     gap = 100 * simulated.integral / simulated.size
     mean, spread = gap.mean(0), gap.std(0)
     worst = int(mean.abs().argmax())
-    most = deviations.loc[deviations["gain_pct"].idxmax()]
+    most = deviations.iloc[int(deviations["gain_pct"].argmax())]
     return DelegatesCertificate(
         hjb_residual_rel=float(simulated.residual.max()),
         value_gap_pct=float(mean[worst]),

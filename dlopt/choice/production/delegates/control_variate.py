@@ -46,7 +46,7 @@ class PartiesBaseline(ExpectedLinksBaseline):
         net = m.centre + self.keep[:, None] * (state.x - m.centre)[:, None] - loss_away
         weights = m.baskets @ inverse  # [B, K, P, N]
         price, load = _times(inverse, net), inverse @ m.loading  # [B, K, N], [B, K, N, 2]
-        own = weights / (1 - (shift * inverse.transpose(2, 3)).sum(3))[:, :, None]  # with the clock at each, [B, K, P, N]
+        own = weights / (1 - (shift * inverse.transpose(2, 3)).sum(3))[:, :, None]  # clock at each
         extra = loss_here - loss_away
         mean = (m.baskets @ price[..., None]) + own * (_times(shift, price) - extra)[:, :, None]  # [B, K, P, N]
         along = shift @ load  # [B, K, N, 2]
@@ -89,5 +89,5 @@ class PartiesBaseline(ExpectedLinksBaseline):
 
 
 def best_replies(dynamics: DelegatesDynamics, generator: torch.Generator) -> Array:
-    """Probabilities `[N, N]` that links are formed if every delegate decides by its control variate that assumes them."""
+    """Probabilities `[N, N]` of links if every delegate decides by its control variate that assumes them."""
     return consistent_acceptance(dynamics, generator, PartiesBaseline)

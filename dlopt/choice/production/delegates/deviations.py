@@ -90,6 +90,7 @@ def simulate(
     """
     m, rho, steps = value.model, value.model.rho, math.ceil(years / STEP)
     n, paths = m.factors, len(start)
+    assert start.z is not None
     state, links = start, {(d, i): start.y for d in DEVIATIONS for i in range(n)} | {(r, -1): start.y for r in RULES}
     zero = start.x.new_zeros(paths, m.parties, dtype=torch.float64)
     total = {key: zero.clone() for key in links}
@@ -106,13 +107,13 @@ def simulate(
         after = advance(m, state, here.worth["delegates"], STEP, generator)
         for (rule, who), there, alike in _elsewhere(value, replies, state, here, links):
             y = links[rule, who]
-            if alike and who >= 0 and not (state.z == who).any():  # nothing is different here
+            deciding = torch.eq(here.at.z, who)
+            if alike and who >= 0 and not deciding.any():  # nothing is different here
                 found, links[rule, who] = base, after.y
             else:
                 now, chosen = State(y, state.x, state.z), there.worth[rule]
                 if who >= 0:
-                    assert state.z is not None
-                    chosen = torch.where((state.z == who)[:, None], chosen, there.worth["delegates"])
+                    chosen = torch.where(deciding[:, None], chosen, there.worth["delegates"])
                 found = residuals(m, now, there.at, doing(m, now, chosen)).double()
                 generator.set_state(luck)
                 links[rule, who] = advance(m, now, chosen, STEP, generator).y
@@ -238,5 +239,6 @@ def tables_of(model, means, errors, late) -> dict[str, pd.DataFrame]:  # type: i
                 row |= {"consumption_equivalent_pct": equivalent, "links": links, "log_gdp_pct": 100 * gdp}
                 society.append(row)
             else:
-                sectors.append({"sector": model.sectors[i], "name": model.names[i], **row, "equivalent_pct": equivalent})
+                who = {"sector": model.sectors[i], "name": model.names[i]}
+                sectors.append({**who, **row, "equivalent_pct": equivalent})
     return {"decentralised": pd.DataFrame(society), "values": pd.DataFrame(sectors)}

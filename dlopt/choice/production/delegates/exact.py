@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ ITERATIONS = 40  # of the policy iteration that finds a best reply
 
 class ExactDelegates:
     """An equilibrium on the grid, in float64; generators are not known (NaN). See `PartiesValue`."""
+
+    model: Any  # DelegatesDynamics
 
     def __init__(self, model: DelegatesDynamics, exact: DelegatesGridSolution) -> None:
         self.model = model

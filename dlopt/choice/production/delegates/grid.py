@@ -104,7 +104,7 @@ class DelegatesGridSolution(NetworkGridSolution):
         return Conduct(np.where(on, 1.0, float(formed)), np.zeros(()))
 
     def myopic(self) -> Conduct:
-        """A link is formed if it lowers its buyer's unit cost now (the paper's criterion of sectors), without effort."""
+        """A link is formed if it lowers its buyer's unit cost now (the paper's criterion), without effort."""
         real = np.stack([self._real_wage(row) for row in np.eye(self.model.size)])  # [N, C, points, points]
         shape = (self.model.size, len(self.y), self.model.size, *real.shape[2:])
         worth = self._at_clock(np.broadcast_to(real[:, :, None], shape))

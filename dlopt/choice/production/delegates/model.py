@@ -3,7 +3,8 @@
 When the clock stands at sector i, its delegate decides about the links of i; everybody lives with them. Delegate p
 has a value function of its own,
 
-    rho V_p = u_p + L V_p + sum_j rate_zj (V_p(Y flipped at zj) - V_p) - share_pz cost_z + lambda_z sum_z' (V_p(z') - V_p),
+    rho V_p = u_p + L V_p + sum_j rate_zj (V_p(Y flipped at zj) - V_p) - share_pz cost_z
+              + lambda_z sum_z' (V_p(z') - V_p),
 
 with the rates that the delegate of the clock's sector chooses because they are best for V_z: a Markov perfect
 equilibrium. What delegate p wants is low unit costs: `u_p = exp((1 - gamma) f_p) / (1 - gamma)` with `f_p = -w_p' c`,

@@ -35,7 +35,9 @@ class PartiesNetwork(SwitchNetwork):
         """Outputs, differences over the movable links, generators, outputs over the clock."""
         last, weights = self._last(model, state), self.output + self.refined
         index = model.movable(state)
-        assert index is not None and last.clock is not None and state.z is not None
+        assert index is not None
+        assert last.clock is not None
+        assert state.z is not None
         value = last.here @ weights
         sign = 1 - 2 * state.y.gather(1, index)
         worth = (last.flipped @ weights - value[:, None]).transpose(1, 2) * sign[:, None]
@@ -74,6 +76,7 @@ class PartiesValue(nn.Module):
             each delegate's V is that of its best reply to them.
     """
 
+    model: Any  # DelegatesDynamics
     conditional = None
 
     def __init__(
@@ -81,7 +84,7 @@ class PartiesValue(nn.Module):
         deviating: PartiesValue | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.model: DelegatesDynamics = model
+        self.model = model
         self.baseline, self.network = baseline, network
         self.given = (deviating,)  # in a tuple, so that its weights are not ours
         for name, start in (("scale", 1.0), ("shift", 0.0), ("level", 0.0)):
