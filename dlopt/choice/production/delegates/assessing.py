@@ -19,9 +19,8 @@ from dlopt.choice.production.delegates.deviations import Simulated, compared, ga
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.training import DelegatesTrainer, refine
 from dlopt.choice.production.delegates.value import PartiesValue, build_value
-from dlopt.choice.training import Trainer
+from dlopt.choice.training import Trainer, Watch
 from dlopt.choice.traits import Assessed, Traits
-from dlopt.kind import Watch
 
 YEARS_TO_REST = 10.0
 REFINED_YEARS = 40.0

@@ -29,6 +29,7 @@ from dlopt.choice.production.model import NetworkDynamics, NetworkEconomy
 if TYPE_CHECKING:
     from dlopt.choice.traits import Traits
 
+LARGEST = 3  # sectors that bargain
 FORWARD, BARGAIN = "forward", "bargain"
 
 
@@ -59,6 +60,8 @@ class Delegates(NetworkEconomy):
             faults.append(f"rule is {self.rule!r}, must be {FORWARD} or {BARGAIN}")
         elif self.rule == BARGAIN and not self.choosing().plain:
             faults.append("search and keep have costs: bargaining is over links alone, not over effort")
+        elif self.rule == BARGAIN and self.size > LARGEST:
+            faults.append(f"bargaining is solved for two or three sectors, not {self.size}")
         self._refuse("economy of delegates", faults)
 
     @classmethod
