@@ -76,7 +76,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
     world = dlopt.load_calibration("stylized2017")
     policy = dlopt.solve_equilibrium(world)
-    for name in ("RUN", "A", "B", "run", "steel25", "eu_answers", "alone", "in_kind", "last"):
+    for name in (
+        "RUN",
+        "A",
+        "B",
+        "run",
+        "steel25",
+        "eu_answers",
+        "alone",
+        "in_kind",
+        "last",
+        "answers",
+        "sets",
+        "steel",
+    ):
         policy.to_parquet(folder / name)
     for name in ("mine", "my_world"):
         write_bundle(synthetic(4, 3, seed=0), folder / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ import typer
 from .named import RunsOrSweeps
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from dlopt.kind import Kind, Sheet
     from dlopt.runs import RunRecord
 
@@ -48,11 +50,8 @@ def compare(
         raise DloptError("`dlopt runs compare` needs two runs or more.")
     records = [read_run(folder) for folder in folders]
     kind, names = common_kind(folders, records), names_of(folders)
-    for name, folder, record in zip(names, folders, records, strict=True):
-        status = record.status.replace("_", " ")
-        output.print(
-            f"{name}  {shown(folder.absolute())}  [dim]{record.scenario}, {record.calibration['name']}, {status}[/]"
-        )
+    for line in _listed(names, folders, records):
+        output.print(line, soft_wrap=True)
     output.print()
     both = [ended(record, folder) for folder, record in zip(folders, records, strict=True)]
     for sheet in kind.compare(both):
@@ -78,6 +77,29 @@ def compare(
     if figure is not None:
         write_figure(drawn(frame, names), figure)
         output.print(shown(figure.absolute()), style="cyan", soft_wrap=True)
+
+
+def _listed(names: Sequence[str], folders: Sequence[Path], records: Sequence[RunRecord]) -> Iterator[Text]:
+    """A line for each run; those of one sweep or suite below its folder."""
+    from itertools import groupby
+
+    from rich.text import Text
+
+    from dlopt.runs.naming import MANY
+
+    from ..terminal.screen import shown
+
+    def together(folder: Path) -> Path:
+        return folder.parent if any((folder.parent / mark).is_file() for mark in MANY) else folder
+
+    for place, group in groupby(zip(names, folders, records, strict=True), key=lambda item: together(item[1])):
+        runs = list(group)
+        if place != runs[0][1]:
+            yield Text(shown(place.absolute()), style="dim")
+        for name, folder, record in runs:
+            words = f"{record.scenario}, {record.calibration['name']}, {record.status.replace('_', ' ')}"
+            where = "" if place != folder else f"{shown(folder.absolute())}  "
+            yield Text.assemble(f"{name}  {where}", (words, "dim"))
 
 
 def _named(sheet: Sheet, names: Sequence[str]) -> Sheet:

@@ -16,15 +16,15 @@ def explore(
     runs: RunsOrSweeps = None,  # type: ignore[assignment]
     output: Annotated[Path, typer.Option(help="Where to.")] = Path("explore.html"),
 ) -> None:
-    """One HTML page to look at runs from all sides: choose runs, an economy, an instrument. A sweep stands for all its
-    runs.
+    """One HTML page to look at runs from all sides: choose runs, an economy, an instrument. A sweep or a
+    suite stands for all its runs.
 
     It shows welfare, rates by partner and sector, trade, the parts of real income and jobs. It opens from a file and
     needs no network. Without a run it takes the latest runs on the same world as the last.
     """
     from dlopt.errors import DloptError
     from dlopt.runs.naming import latest_runs
-    from dlopt.runs.sweep import FILE, jobs_of_sweep
+    from dlopt.runs.sweep import members
     from dlopt.store.files import write_text
     from dlopt.views.comparison import runs_of
     from dlopt.views.explore import explore_page
@@ -34,11 +34,9 @@ def explore(
 
     left_out = []
     for folder in runs or ():
-        if (folder / FILE).is_file():
-            jobs = jobs_of_sweep(folder)
-            missing = sum(1 for job in jobs if not job.finished or job.folder is None)
-            if missing:
-                left_out.append(f"{folder.name}: {missing} of {len(jobs)} runs, which have no result.")
+        done, asked = members(folder) or ([], 0)
+        if len(done) < asked:
+            left_out.append(f"{folder.name}: {asked - len(done)} of {asked} runs, which have no result.")
     folders = runs_of(runs) if runs else latest_runs(_LATEST, kind="trade")
     if not folders:
         raise DloptError(

@@ -23,7 +23,7 @@ def _sweep(text: str) -> Path:
 
 
 def _run_or_sweep(text: str) -> Path:
-    from dlopt.runs.naming import RunNameError, find_run, find_sweep
+    from dlopt.runs.naming import MANY, RunNameError, find_run, find_sweep
 
     try:
         return find_run(text)
@@ -32,7 +32,7 @@ def _run_or_sweep(text: str) -> Path:
             found = find_sweep(text)
         except RunNameError:
             found = None
-        if found is None or not (found / "sweep.json").is_file():
+        if found is None or not any((found / mark).is_file() for mark in MANY):
             raise
         return found
 
@@ -57,7 +57,10 @@ Runs = Annotated[
 RunsOrSweeps = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN...", help=f"Runs or sweeps, each: {_HOW}", parser=_run_or_sweep, autocompletion=complete_run
+        metavar="RUN...",
+        help=f"Runs, sweeps or suites, each: {_HOW}",
+        parser=_run_or_sweep,
+        autocompletion=complete_run,
     ),
 ]
 Sweep = Annotated[Path, typer.Argument(metavar="SWEEP", help=f"A sweep: {_HOW}", parser=_sweep)]

@@ -47,23 +47,29 @@ def suite(
     did not converge or failed, 1 error.
     """
     from dlopt.runs.suites import load_suite
+    from dlopt.runs.sweep import mark_suite
     from dlopt.store.exports import check_suffix, write_any
 
     from ..solve.check import told_by_job
     from ..terminal.screen import console, shown
     from ..terminal.screen import output as screen
+    from ..terminal.sheets import called
 
     if output is not None:
         check_suffix(output)
     found = load_suite(name)
     root = folder or Path(f"outputs/suite/{datetime.datetime.now():%Y-%m-%d/%H-%M-%S-%f}-{found.name}")
     console.print(f"{len(found.scenarios)} scenarios in {shown(root.absolute())}. {found.description}", soft_wrap=True)
+    mark_suite(root.absolute(), found.name, [scenario.name for scenario in found.scenarios])
     with told_by_job(""):
         frame = _solved(found, list(words or []), root.absolute(), table)
     path = output or root / f"{TABLE}.parquet"
     write_any(frame, path, {"source": "dlopt suite", "suite": found.name})
     screen.print(_overview(frame))
     screen.print(shown(path.absolute()), style="cyan", soft_wrap=True)
+    name = called(root.absolute())
+    screen.print(f"\nNext:\n  dlopt runs compare {name} --to xlsx\n    scenarios side by side", soft_wrap=True)
+    screen.print(f"  dlopt explore {name}\n    a page on which to look at them from all sides", soft_wrap=True)
     raise typer.Exit(0 if set(frame["status"]) == {"converged"} else 2)
 
 

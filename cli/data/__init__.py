@@ -22,8 +22,6 @@ app.command()(elasticities)
 app.command()(schedules)
 app.command()(estimate)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to read.")]
-
 
 @app.command("list")
 def list_() -> None:
@@ -91,11 +89,14 @@ def show(name: Annotated[str, typer.Argument(help="A calibration's name, or its 
 
 
 @app.command()
-def validate(folder: Folder) -> None:
-    """Every fault of a bundle; exit code 1 if there is one."""
-    from dlopt.calibrations import calibration_warnings, read_bundle
+def validate(name: Annotated[str, typer.Argument(help="A calibration's name, or its folder.")]) -> None:
+    """Every fault of a calibration; exit code 1 if there is one."""
+    from dlopt.calibrations import calibration_warnings, list_calibrations, read_bundle
     from dlopt.calibrations.schema import BundleError
 
+    folder = Path(name)
+    if not folder.exists():
+        folder = next((entry.folder for entry in list_calibrations() if entry.name == name), folder)
     try:
         calibration = read_bundle(folder)
     except BundleError as error:

@@ -153,11 +153,16 @@ def _job_number(folder: Path) -> tuple[int, str]:
 def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: int, folder: Path) -> None:
     from ..commands.runs import runs_table
     from ..terminal.screen import output
+    from ..terminal.sheets import called
 
     output.print(runs_table(runs, folder))
     if missing > 0:
         console.print(f"[red]{missing} job(s) left no run.json.[/]")
     output.print(shown(folder), style="cyan")
+    if sum(isinstance(record, RunRecord) and record.status.finished for _, record in runs) > 1:
+        name = called(folder)
+        output.print(f"\nNext:\n  dlopt runs compare {name}\n    results side by side", soft_wrap=True)
+        output.print(f"  dlopt runs collect {name} --output all.csv\n    all results in one table", soft_wrap=True)
 
 
 def _mark_interrupted(folder: Path) -> None:

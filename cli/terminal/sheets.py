@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def following(record: RunRecord, folder: Path, hidden: bool) -> Text:
         folder: of the run.
         hidden: whether figures of the certificate were not shown.
     """
-    name = folder.name if any(parent.name == OUTPUTS for parent in folder.parents) else shown(folder)
+    name = called(folder)
     page = (f"dlopt report {name}", "a page with pictures, tables and proof")
     proof = (f"dlopt runs show {name} --proof", "every figure of the certificate")
     if record.status == Status.INTERRUPTED:
@@ -73,6 +74,20 @@ def following(record: RunRecord, folder: Path, hidden: bool) -> Text:
     else:
         commands = [proof, page] if hidden else [page]
     return Text("Next:\n" + "\n".join(f"  {command}\n    {why}" for command, why in commands))
+
+
+def called(folder: Path) -> str:
+    """The shortest name by which commands find a run or a sweep: the one given at solve, the folder's, or its path."""
+    from dlopt.errors import DloptError
+    from dlopt.runs.naming import MANY, find_run, find_sweep, name_of
+
+    if not any(parent.name == OUTPUTS for parent in folder.absolute().parents):
+        return shown(folder)
+    name, find = name_of(folder), find_sweep if any((folder / mark).is_file() for mark in MANY) else find_run
+    with contextlib.suppress(DloptError, OSError):
+        if name and find(name).samefile(folder):
+            return name
+    return folder.name
 
 
 def ended(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame] | None = None) -> Ended:

@@ -13,7 +13,9 @@ from dlopt.runs.record import FILE, RunRecord
 from dlopt.runs.registry import find_runs
 
 LAST = "last"
-SWEEP = "sweep.json"
+SWEEP, SUITE = "sweep.json", "suite.json"
+MANY = (SWEEP, SUITE)
+"""What the folder of many runs holds: of a sweep, or of a suite."""
 _SHOWN = 6
 
 
@@ -69,7 +71,7 @@ def find_run(text: str | os.PathLike[str]) -> Path:
 
 
 def find_sweep(text: str | os.PathLike[str]) -> Path:
-    """The folder of a sweep, as `find_run`; a folder that only holds runs is one when its path is given."""
+    """The folder of a sweep or a suite, as `find_run`; a folder that only holds runs is one when its path is given."""
     return _find(str(text), SWEEP, "sweep")
 
 
@@ -82,9 +84,9 @@ def named_runs(place: Path) -> Iterator[Named]:
 
 
 def named_sweeps(place: Path) -> Iterator[Named]:
-    """Every sweep below a place, oldest first."""
+    """Every sweep and suite below a place, oldest first."""
     found = []
-    for path in place.rglob(SWEEP):
+    for path in (path for mark in MANY for path in place.rglob(mark)):
         folder = path.parent
         stamp = "T".join(folder.parts[-2:])
         found.append(Named(folder, place, frozenset((name_of(folder), *folder.relative_to(place).parts)), stamp))
@@ -109,7 +111,8 @@ def latest_runs(count: int, kind: str) -> list[Path]:
 
 def _find(text: str, file: str, what: str) -> Path:
     given = Path(text).expanduser()
-    if (given / file).is_file() or (file == SWEEP and given.is_dir()):
+    marks = MANY if file == SWEEP else (file,)
+    if any((given / mark).is_file() for mark in marks) or (file == SWEEP and given.is_dir()):
         return given
     named = named_runs if file == FILE else named_sweeps
     word, _, kind = text.partition(":")
@@ -117,7 +120,7 @@ def _find(text: str, file: str, what: str) -> Path:
     for place in looked:
         # A path as it was printed: relative to the folder that `outputs` lies in, or to `outputs`.
         for base in (place.parent, place):
-            if (base / text / file).is_file():
+            if any((base / text / mark).is_file() for mark in marks):
                 return base / text
         found = list(named(place))
         if word == LAST:

@@ -21,7 +21,7 @@ from dlopt.store.files import write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-FILE = "sweep.json"
+FILE, SUITE = "sweep.json", "suite.json"
 FORMAT = 1
 _LONGEST_NUMBER = 50
 
@@ -108,15 +108,40 @@ def jobs_of_sweep(folder: Path) -> list[SweepJob]:
         number = int(prefix) if prefix.isdecimal() else place
         if isinstance(record, RunRecord):
             status = "killed" if is_killed(path, record) else record.status
-            overrides = _overrides(record.overrides)
+            overrides = overrides_of(record.overrides)
         else:
-            status, overrides = "damaged", _overrides(asked.get(number, ()))
+            status, overrides = "damaged", overrides_of(asked.get(number, ()))
         found[number] = SweepJob(number, overrides, path, status)
     for number, words in asked.items():
-        found.setdefault(number, SweepJob(number, _overrides(words), None, "missing"))
+        found.setdefault(number, SweepJob(number, overrides_of(words), None, "missing"))
     if not found:
         raise SweepError(f"{folder} holds neither a sweep nor runs. `dlopt solve nash -m ...` makes one.")
     return [found[number] for number in sorted(found)]
+
+
+def members(folder: Path) -> tuple[list[Path], int] | None:
+    """Runs of a sweep or a suite that have a result, in order, and how many were asked for; None for other folders.
+
+    Raises:
+        SweepError: what the folder says of itself is damaged.
+    """
+    if (folder / FILE).is_file():
+        jobs = jobs_of_sweep(folder)
+        return [job.folder for job in jobs if job.finished and job.folder is not None], len(jobs)
+    path = folder / SUITE
+    if not path.is_file():
+        return None
+    try:
+        asked = len(json.loads(path.read_text(encoding="utf-8"))["scenarios"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise SweepError(f"{path} cannot be read: {error}. Run the suite again in its folder.") from error
+    found = sorted(find_runs(folder), key=lambda item: item[0].name)
+    return [path for path, record in found if isinstance(record, RunRecord) and record.status.finished], asked
+
+
+def mark_suite(folder: Path, name: str, scenarios: Sequence[str]) -> None:
+    """Say that a folder is that of a suite, so that commands take it as many runs."""
+    write_json(folder / SUITE, {"schema_version": FORMAT, "name": name, "scenarios": list(scenarios)})
 
 
 def collect(jobs: Sequence[SweepJob], table: str) -> pd.DataFrame:
@@ -147,7 +172,8 @@ def collect(jobs: Sequence[SweepJob], table: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _overrides(words: Sequence[str]) -> dict[str, str]:
+def overrides_of(words: Sequence[str]) -> dict[str, str]:
+    """Keys and values of a job, those of Hydra and of dlopt's own housekeeping apart."""
     pairs = (word.partition("=") for word in words if "=" in word)
     return {key: value for key, _, value in pairs if not key.startswith(("hydra.", "hydra/", "verb", "resume"))}
 

@@ -55,12 +55,17 @@ def average_policies(policies: pd.DataFrame) -> pd.DataFrame:
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """The composed config a run was started with, as `section.key: value`; empty for one written from Python.
+    """The config a run was started with, as `section.key: value`; empty for one written from Python.
+
+    A run of a suite was not composed by Hydra: its settings are those in `run.json`.
 
     Raises:
         RunReadError: it is missing or damaged.
     """
-    return {} if read_run(folder).command == WRITTEN else flat(_config(folder, "config"))
+    record = read_run(folder)
+    if record.command == WRITTEN:
+        return {}
+    return flat(_config(folder, "config")) if (folder / ".hydra").is_dir() else dict(record.settings)
 
 
 def saved_config(folder: Path) -> tuple[dict[str, Any], Path]:

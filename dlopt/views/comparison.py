@@ -10,9 +10,8 @@ import pandas as pd
 
 from dlopt.errors import DloptError
 from dlopt.kind import Cell, Ended, Kind
-from dlopt.runs.naming import name_of
-from dlopt.runs.sweep import FILE as SWEEP
-from dlopt.runs.sweep import jobs_of_sweep
+from dlopt.runs.labels import labels_of
+from dlopt.runs.sweep import members
 from dlopt.runs.tables import average_policies, read_table
 from dlopt.store.exports import write_any
 from dlopt.store.files import write_text
@@ -32,20 +31,17 @@ _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
 def runs_of(folders: Sequence[Path]) -> list[Path]:
-    """The runs meant: those given, and those with a result of every sweep given."""
+    """The runs meant: those given, and those with a result of every sweep or suite given."""
     found: list[Path] = []
     for folder in folders:
-        if (folder / SWEEP).is_file():
-            found += [job.folder for job in jobs_of_sweep(folder) if job.finished and job.folder is not None]
-        else:
-            found.append(folder)
+        many = members(folder)
+        found += [folder] if many is None else many[0]
     return found
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:
-    """A short name for each run, no two the same: without the time where that is enough, with its number where not."""
-    short = [name_of(folder)[:_LONGEST] for folder in folders]
-    return [name if short.count(name) == 1 else f"{k}:{name}"[:_LONGEST] for k, name in enumerate(short, 1)]
+    """A short name for each run, no two the same."""
+    return labels_of(folders, _LONGEST)
 
 
 def compared(kind: Kind, folders: Sequence[Path], names: Sequence[str], runs: Sequence[Ended]) -> pd.DataFrame:

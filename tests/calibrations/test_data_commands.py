@@ -73,6 +73,12 @@ def test_validate_lists_every_fault_and_exits_with_1(tmp_path: Path) -> None:
     assert "2 faults" in text
 
 
+def test_validate_takes_a_name(own: Path) -> None:
+    assert "4 economies, 3 sectors" in run("generate", "--name", "mine", "--economies", "4", "--sectors", "3")
+    assert "is sound: 4 economies, 3 sectors" in run("validate", "mine")
+    assert "there is no such folder" in run("validate", "yours", code=1)
+
+
 def test_validate_shows_warnings_and_exits_with_0(tmp_path: Path) -> None:
     folder = csv_bundle(one_sector_two_countries(theta=5.0, psi=0.3), tmp_path / "csv")
     text = run("validate", folder)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dlopt.errors import DloptError
-from dlopt.runs.naming import name_of
+from dlopt.runs.labels import labels_of
 from dlopt.runs.tables import read_table
 from dlopt.trade.outcomes import WORLD
 from dlopt.trade.rates import INSTRUMENTS
@@ -77,7 +77,7 @@ def explore_page(folders: Sequence[Path], *, left_out: Sequence[str] = (), most:
     """
     if not folders:
         raise DloptError("There is no run to explore. `dlopt solve nash scenario=trade_war` makes one.")
-    names = names_of(folders)
+    names = labels_of(folders)
     held = collect(folders, names, most)
     if not held.runs:
         raise DloptError(f"No run fits on a page of {most:,} letters. Use dlopt.open_run and its tables.")
@@ -106,12 +106,6 @@ def explore_page(folders: Sequence[Path], *, left_out: Sequence[str] = (), most:
     here = Path(__file__)
     style, script = (here.with_name(name).read_text(encoding="utf-8") for name in ("explore.css", "explore.js"))
     return document("dlopt: explore runs", f"<style>{style}</style>{body}", script)
-
-
-def names_of(folders: Sequence[Path]) -> list[str]:
-    """A name for each run, no two the same."""
-    short = [name_of(folder) for folder in folders]
-    return [name if short.count(name) == 1 else f"{k}: {name}" for k, name in enumerate(short, 1)]
 
 
 def _buyer(kind: Any) -> bool:

@@ -20,7 +20,7 @@ class MissingPlotError(DloptError):
     """matplotlib is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("Pictures need matplotlib: pip install 'dlopt[plot]'.")
+        super().__init__("Pictures need matplotlib: pip install matplotlib.")
 
 
 def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:

@@ -12,7 +12,7 @@ import pandas as pd
 from dlopt.errors import DloptError
 from dlopt.kind import Ended, figures
 from dlopt.registry import load_kind
-from dlopt.runs.naming import name_of
+from dlopt.runs.labels import label_of, labels_of
 from dlopt.runs.record import RunRecord, read_run
 from dlopt.runs.tables import read_table
 from dlopt.views.report import sure, trade
@@ -38,7 +38,7 @@ def report_page(folders: Path | Sequence[Path]) -> str:
     if len(given) == 1:
         body = _run(given[0], records[0], 1, alone=True)
         return document(f"dlopt: {records[0].scenario}", body, SCRIPT)
-    names = _names(given)
+    names = labels_of(given)
     links = "".join(f'<li><a href="#run{k}">{escape(name)}</a></li>' for k, name in enumerate(names, 1))
     parts = [f"<h1>{len(given)} runs compared</h1><nav><ul>{links}</ul></nav>", _side_by_side(given, records, names)]
     parts += [
@@ -79,19 +79,10 @@ def _head(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
 
 
 def _title(folder: Path, record: RunRecord) -> str:
-    name = name_of(folder)
+    name = label_of(folder)
     policy = record.settings.get("policy")
     what = str(policy) if policy else record.scenario.replace("_", " ")
     return what if name in (record.scenario, "") or record.scenario in name else f"{name}: {what}"
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """A name for each run: without the time where that is enough."""
-    short = [name_of(folder) for folder in folders]
-    return [
-        name if short.count(name) == 1 else f"{k}: {name}"
-        for k, name in enumerate(short, 1)
-    ]  # fmt: skip
 
 
 def _side_by_side(folders: Sequence[Path], records: Sequence[RunRecord], names: Sequence[str]) -> str:
