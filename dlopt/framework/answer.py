@@ -25,6 +25,7 @@ _LONGEST = 0.5  # change of one instrument in one step
 _CAREFUL = 0.1  # the same far from the best where there is no formula for all
 _CLOSE = 0.05  # steps longer than this are not combined there
 _ACCURACY = 1e-5  # of multipliers, as a fraction of the last step
+_LAST = 1e-11  # of what is known where a search ends; its equilibrium is ten times as rough
 DENSE_SEARCH = 300
 """Instruments of a game up to which Newton ascent searches where some have no formula: it costs little there."""
 _HALVINGS = 8  # ways back in a row from where the objective is lower
@@ -143,7 +144,7 @@ class _Search:
         return None
 
     def _ask(self, a: Tensor) -> None:
-        accuracy = 0.0 if self._last else _ACCURACY * self._error
+        accuracy = _LAST if self._last else _ACCURACY * self._error
         self.asks = Asked(a, self._best, accuracy, self._player)
 
     def _move(self, at: Conditions) -> Tensor:

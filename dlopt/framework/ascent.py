@@ -39,12 +39,16 @@ class AscentOptions:
 
 @dataclasses.dataclass(frozen=True)
 class AscentResult:
-    """Where `maximise` ended: outcome, point, projected gradient, iterations."""
+    """Where `maximise` ended: outcome, point, projected gradient, iterations.
+
+    `objective` is the player's there, where `point` is another with instruments as good.
+    """
 
     outcome: Outcome
     point: Point
     residual: float
     iterations: int
+    objective: float | None = None
 
 
 class NewtonModel:

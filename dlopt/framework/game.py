@@ -99,6 +99,7 @@ class Step:
         move: what a fixed-point iteration asks for next, `[instrument]`.
         conditions: first-order conditions where the next step begins, of solvers that work on them.
         carry: their state, on record until the next step is taken.
+        objective: that a player's search came to, where `point` is another that is as good.
     """
 
     residual: float
@@ -110,6 +111,7 @@ class Step:
     move: Tensor | None = None
     conditions: Any = None
     carry: dict[str, Any] | None = None
+    objective: float | None = None
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Monitor:
             return {
                 "residual": step.residual, "outcome": outcome, "radius": step.radius, "correction": step.correction,
                 "point": step.point.state(), "unsettled": list(step.unsettled), "move": step.move,
-                "carry": None if step.conditions is None else step.conditions.state(),
+                "carry": None if step.conditions is None else step.conditions.state(), "objective": step.objective,
             }  # fmt: skip
 
         entry = self.tape.take(label, record)
@@ -165,6 +167,7 @@ class Monitor:
             tuple(entry["unsettled"]),
             entry["move"],
             carry=entry["carry"],
+            objective=entry["objective"],
         )
 
 

@@ -98,7 +98,7 @@ def verify(
             if response is None:
                 continue
             held = float(point.objectives[start.player])
-            gain = (float(response.point.objectives[start.player]) - held) / (abs(held) or 1.0)
+            gain = (_objective(response, start.player) - held) / (abs(held) or 1.0)
             done = response.outcome is Outcome.CONVERGED
             if done:
                 completed.add(start.player)
@@ -110,6 +110,7 @@ def verify(
                 best_gain = gain if best_gain is None else max(best_gain, gain)
         counts = tuple(screened.items()), tuple(followed.items()), agree
         if found is not None:
+            best = game.point(best.a, near=best) or best  # what searches know on their way is rough
             return best, Verification(best_gain, (), *counts, (found,))
         for player in players:
             if not _chooses(game, player):
@@ -175,6 +176,7 @@ class _Answers:
         self, game: Game, point: Point, starts: Sequence[_Start], options: JointNewton, monitor: Monitor
     ) -> None:
         self._game, self._point, self._starts, self._monitor = game, point, starts, monitor
+        self._gain = options.gain_tolerance
         tolerance, gain = options.tolerance / 10, options.gain_tolerance / 10
         self._options = [
             AscentOptions(tolerance=tolerance, max_iterations=60, promise=gain * abs(float(point.objectives[s.player])))
@@ -190,7 +192,13 @@ class _Answers:
             return {}
         asked = [Asked(s.a, s.conditions, 0.0, s.player) for s in chosen.values() if s.conditions is not None]
         found = best_responses(large, self._point, asked, [self._options[k] for k in chosen], self._monitor)
-        return dict(zip(chosen, found, strict=True))
+        return {k: self._brief(chosen[k].player, step) for k, step in zip(chosen, found, strict=True)}
+
+    def _brief(self, player: int, step: Step) -> Step:
+        """Without the instruments of a search that gained nothing: with many players they would fill the record."""
+        held, objective = (float(point.objectives[player]) for point in (self._point, step.point))
+        gained = objective - held > self._gain * abs(held)
+        return step if gained else dataclasses.replace(step, point=self._point, objective=objective)
 
     def __iter__(self) -> Iterator[AscentResult | None]:
         monitor = self._monitor
@@ -200,7 +208,7 @@ class _Answers:
                 found = monitor.step(self._game, label, lambda k=k: self._by_formula[k])  # type: ignore[misc]
                 monitor.report("verification", start.player, found.residual, found.point)
                 if found.outcome is Outcome.CONVERGED:
-                    yield AscentResult(Outcome.CONVERGED, found.point, found.residual, 1)
+                    yield AscentResult(Outcome.CONVERGED, found.point, found.residual, 1, found.objective)
                     continue
             yield self._alone(start, self._options[k])
 
@@ -214,6 +222,11 @@ class _Answers:
                 return found
             share /= 2
         return None
+
+
+def _objective(response: AscentResult, player: int) -> float:
+    """What a player's best response came to."""
+    return float(response.point.objectives[player]) if response.objective is None else response.objective
 
 
 def verified_players(game: Game, options: JointNewton) -> list[int]:

@@ -14,7 +14,9 @@ from dlopt.errors import DloptError
 from dlopt.runs.folder import CHECKPOINT
 from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
-FORMAT = 3
+FORMAT = 4
+_SHARE = 30
+"""Times as long as writing one takes is waited before the next."""
 
 
 class CheckpointError(DloptError):
@@ -29,17 +31,18 @@ class Checkpoints:
 
     Args:
         folder: the run's.
-        seconds: least time between two.
+        seconds: least time between two; more where writing one takes long.
     """
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._path, self._seconds = folder / CHECKPOINT, seconds
         self._last = time.monotonic()
+        self._took = 0.0
         self._written = 0
 
     def due(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Write if it is time to."""
-        if time.monotonic() - self._last >= self._seconds:
+        if time.monotonic() - self._last >= max(self._seconds, _SHARE * self._took):
             self.write(entries)
 
     def write(self, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -49,8 +52,9 @@ class Checkpoints:
             FileWriteError: the folder is not writable or the disk is full; the one before is still there.
         """
         if len(entries) > self._written:
+            began = time.monotonic()
             write_checkpoint(self._path, entries)
-            self._written = len(entries)
+            self._written, self._took = len(entries), time.monotonic() - began
         self._last = time.monotonic()
 
 

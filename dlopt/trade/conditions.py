@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 EXACT = 1e-12
 """Residual of equilibria where nothing less exact is asked for."""
-EXACT_MULTIPLIERS = 1e-13
+EXACT_MULTIPLIERS = 1e-14
 """Relative residual of multipliers, likewise."""
 _TOO_MANY = 25  # products in one solve after which the preconditioner is made anew
 _NEWTON = 40  # steps to an equilibrium
-_FLOWS_TOGETHER = 600_000  # of worlds side by side: some 100 MB of weights
+_FLOWS_TOGETHER = 250_000  # of worlds side by side: some 100 MB of weights
 
 
 class ObjectivesAt:
@@ -233,15 +233,22 @@ class LargeTradeGame:
         self.kept_blocks: Any = None
         self.dense = game.model.size <= game.model.dense_up_to
         i = game.instruments
-        self._index = tuple(by_sector(index) for index in (i.tau, i.epsilon, i.sigma))
+        index = (by_sector(index) for index in (i.tau, i.epsilon, i.sigma))
+        self._moved = tuple((one >= 0, one.clamp(min=0)) if bool((one >= 0).any()) else None for one in index)
+        """Which cells of each wedge are chosen, and by which instrument; None where nobody chooses any."""
         self._last: tuple[TradePoint, TradeConditions] | None = None
         self.together = max(1, _FLOWS_TOGETHER // (game.model.n**2 * game.model.j))
         """See `LargeGame.together`."""
 
     def wedges(self, a: Tensor) -> LogWedges:
         """Log wedges at `a`, `[..., instrument]`, the sector first."""
-        pairs = zip(self._index, self._fixed, strict=True)
-        return tuple(torch.where(index >= 0, a[..., index.clamp(min=0)], fixed) for index, fixed in pairs)  # type: ignore[return-value]
+        worlds, tables = a.shape[:-1], []
+        for moved, fixed in zip(self._moved, self._fixed, strict=True):
+            if moved is None:
+                tables.append(fixed.expand(*worlds, *fixed.shape))
+            else:
+                tables.append(torch.where(moved[0], a[..., moved[1]], fixed))
+        return tables[0], tables[1], tables[2]
 
     def columns(self, player: int | None) -> Columns:
         """Of one player, or of all."""
@@ -387,7 +394,7 @@ class LargeTradeGame:
                 return None
             scale = min(1.0, 1.0 / max(longest, 1e-300))
             for _ in range(6):
-                trial = SectorPoint(self.world, at.z - scale * step[:, 0], wedges)
+                trial = at.at(at.z - scale * step[:, 0])
                 left = float(trial.residual.abs().max())
                 if left < (1 - scale / 4) * residual or left <= tolerance:
                     break

@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dlopt.framework.linear import GmresOptions, LinearMap, LinearSolveError, gmres
+from dlopt.framework.linear import GmresOptions, LinearMap, LinearSolveError, gmres, times
 from dlopt.trade.sectors import SectorModel, SectorWeights, by_sector
 
 if TYPE_CHECKING:
     from dlopt.trade.derivatives import Linearisation
 
 
+_SINGLE = 24
+"""Countries from which a preconditioner is kept in single precision: what it costs there is reading it."""
+
+
 class Preconditioner:
-    """An approximate inverse of the Jacobian in z, exact but for links between different sectors.
+    """An approximate inverse of the Jacobian in z, exact but for links between different sectors and for rounding.
 
     Args:
         at: weights at some point; the preconditioner serves the points around it too.
@@ -30,13 +34,16 @@ class Preconditioner:
     def __init__(self, at: SectorWeights) -> None:
         self._world = at.world
         self._within = self._sector_inverses(at)
-        self._within_transposed = self._within.mT.contiguous()
         count = at.world.globals
         unit = torch.eye(at.world.size, count, dtype=self._within.dtype)
         columns = at.product(unit)
         self._from_cells = at.transposed(unit)[count:].T.contiguous()
         self._to_cells = self._inside(self._within, columns[count:])
         self._schur = torch.linalg.inv(columns[:count] - self._from_cells @ self._to_cells)
+        kind = torch.float32 if at.world.n >= _SINGLE else self._within.dtype
+        self._within, self._from_cells = self._within.to(kind), self._from_cells.to(kind)
+        self._to_cells, self._schur = self._to_cells.to(kind), self._schur.to(kind)
+        self._within_transposed = self._within.mT.contiguous()
 
     def _sector_inverses(self, at: SectorWeights) -> Tensor:
         """Inverse couplings of labour and prices within each sector, `[sector, 2 country, 2 country]`."""
@@ -58,20 +65,20 @@ class Preconditioner:
         """Labour and prices that solve their equations if there are no links between sectors."""
         j, n = self._world.j, self._world.n
         together = cells.reshape(2, j, n, -1).transpose(0, 1).reshape(j, 2 * n, -1)
-        return (inverses @ together).view(j, 2, n, -1).transpose(0, 1).reshape(cells.shape)
+        return times(inverses, together).reshape(j, 2, n, -1).transpose(0, 1).reshape(cells.shape)
 
     def solve(self, rhs: Tensor) -> Tensor:
         """The approximate inverse times `[unknown, column]`."""
-        count = self._world.globals
+        rhs, count = rhs.to(self._schur.dtype), self._world.globals
         cells = self._inside(self._within, rhs[count:])
-        world = self._schur @ (rhs[:count] - self._from_cells @ cells)
-        return torch.cat((world, cells - self._to_cells @ world))
+        world = self._schur @ (rhs[:count] - times(self._from_cells, cells))
+        return torch.cat((world, cells - times(self._to_cells, world)))
 
     def solve_transposed(self, rhs: Tensor) -> Tensor:
         """Its transpose times `[unknown, column]`."""
-        count = self._world.globals
-        world = self._schur.T @ (rhs[:count] - self._to_cells.T @ rhs[count:])
-        cells = self._inside(self._within_transposed, rhs[count:] - self._from_cells.T @ world)
+        rhs, count = rhs.to(self._schur.dtype), self._world.globals
+        world = self._schur.T @ (rhs[:count] - times(self._to_cells.T, rhs[count:]))
+        cells = self._inside(self._within_transposed, rhs[count:] - times(self._from_cells.T, world))
         return torch.cat((world, cells))
 
 

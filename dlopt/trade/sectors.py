@@ -10,10 +10,12 @@ The equations are those of `dlopt.trade.model`; tests hold the two together.
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from dlopt.framework.linear import times
 from dlopt.trade.accounting import Sides
 from dlopt.trade.closure import ClosurePoint
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
@@ -116,7 +118,6 @@ class SectorWeights:
     ) -> None:  # fmt: skip
         s = self.world = world
         self.share, self.sales, self.tariff, self.export = share, sales, tariff, export
-        self.bought = share.mT.contiguous()
         self.final, self.labour = torch.where(s.buys, final, 0.0)[..., None], labour[..., None]
         self.use = use if s.all_cells else torch.where(s.buys.T[:, :, None], use, 0.0)
         self.labour_income, self.numeraire = labour_income[..., None], numeraire
@@ -130,6 +131,11 @@ class SectorWeights:
             self._exports = export.movedim(-2, -3).flatten(-2)  # [exporter, sector x destination]
             self.own_exports = export.sum(-1)[..., None]
         self._buys, self._sells = s.buys.to(share.dtype)[:, :, None], s.sells.to(share.dtype)[:, :, None]
+
+    @cached_property
+    def bought(self) -> Tensor:
+        """Shares in expenditure, `[sector, destination, origin]`."""
+        return self.share.mT.contiguous()
 
     def intermediate(self, pay: Tensor) -> Tensor:
         """What wage bills do to log expenditures through inputs, `[sector, country, column]` both."""
@@ -150,17 +156,17 @@ class SectorWeights:
         cost = s.theta * self.unit_cost(wage, labour, price)
         pay = of_sectors(wage) + labour
         demand = s.theta * price + self.final * of_sectors(income) + self.intermediate(pay)
-        prices = s.theta * price - self.bought @ cost
-        jobs = self.sales @ demand
+        prices = s.theta * price - times(self.bought, cost)
+        jobs = times(self.sales, demand)
         if s.all_cells:
             jobs = jobs - (cost + pay)
         else:
             prices = self._buys * prices + (1 - self._buys) * price
             jobs = jobs - self._sells * (cost + pay) + (1 - self._sells) * labour
-        earned = self.labour_income * wage - income - self._tariffs @ cost.flatten(-3, -2)
+        earned = self.labour_income * wage - income - times(self._tariffs, cost.flatten(-3, -2))
         earned = earned + (self.own_tariffs * demand).sum(-3)
         if self.exports:
-            earned = earned - (self.own_exports * cost).sum(-3) + self._exports @ demand.flatten(-3, -2)
+            earned = earned - (self.own_exports * cost).sum(-3) + times(self._exports, demand.flatten(-3, -2))
         markets = (self.labour * labour).sum(-3)
         if self.closure is not None:
             supply, transfer = self.closure.push(wage, income, (s.alpha[:, :, None] * price).sum(-3))
@@ -180,7 +186,7 @@ class SectorWeights:
         if not s.all_cells:
             labour, price = self._sells * labour, self._buys * price
         demand = self.demand_rows(income, labour)
-        cost = -labour - self.share @ price - (self._tariffs.mT @ income).view(labour.shape)
+        cost = -labour - times(self.share, price) - times(self._tariffs.mT, income).reshape(labour.shape)
         if self.exports:
             cost = cost - self.own_exports * of_sectors(income)
         wage, of_labour, of_price = self.fold(
@@ -203,9 +209,9 @@ class SectorWeights:
 
     def demand_rows(self, income: Tensor, labour: Tensor) -> Tensor:
         """What demand does to incomes and jobs, transposed: `[sector, country, column]`."""
-        demand = self.sales.mT @ labour + self.own_tariffs * of_sectors(income)
+        demand = times(self.sales.mT, labour) + self.own_tariffs * of_sectors(income)
         if self.exports:
-            demand = demand + (self._exports.mT @ income).view(labour.shape)
+            demand = demand + times(self._exports.mT, income).reshape(labour.shape)
         return demand
 
     def fold(self, cost: Tensor, price: Tensor, pay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -222,7 +228,7 @@ class SectorWeights:
         earned = (self.own_tariffs * demand).sum(0)
         if self.exports:
             earned = earned + self._exports @ demand.reshape(-1, columns)
-        jobs = (self.sales @ demand).reshape(-1, columns)
+        jobs = times(self.sales, demand).reshape(-1, columns)
         return torch.cat((torch.zeros_like(earned), earned, jobs, demand.new_zeros((s.cells, columns))))
 
     def causes(self, demand: Tensor) -> Tensor:
@@ -240,14 +246,20 @@ class SectorPoint(SectorWeights):
         world: constants.
         z: unknowns, `[..., 2N + 2NJ]`.
         wedges: log wedges, the sector first.
+        like: a point under the same wedges: what depends on them alone is taken from there.
     """
 
-    def __init__(self, world: SectorModel, z: Tensor, wedges: LogWedges) -> None:
+    def __init__(self, world: SectorModel, z: Tensor, wedges: LogWedges, like: SectorPoint | None = None) -> None:
         self.z, self.wedges = z, wedges
         s, m = world, world.model
         theta = s.theta
-        tau, epsilon, sigma = wedges
-        kappa = tau + epsilon - sigma[..., None]
+        if like is None:
+            tau, epsilon, sigma = wedges
+            self.sides = Sides(m.accounting, (tau, epsilon, sigma[..., None]))
+            self._less = s.log_kappa0 - (tau + epsilon - sigma[..., None])
+        else:
+            self.sides, self._less = like.sides, like._less
+        sides = self.sides
         wage, income, labour, price = (part[..., 0] for part in s.split(z[..., None]))
         cost = s.beta * wage[..., None, :] - s.psi[..., 0] * labour + s.input_prices(price[..., None])[..., 0]
         pay = (wage[..., None, :] + labour).exp()
@@ -256,11 +268,10 @@ class SectorPoint(SectorWeights):
         demand = one_where_not(final + use.sum(-1).mT, s.buys)
         self.expenditure = (demand / s.spending).log()
         """log of expenditures, `[..., sector, country]` (A.8)."""
-        change = (theta * (price[..., None, :] - cost[..., None] - kappa + s.log_kappa0)).exp_()
+        change = (price[..., None, :] - cost[..., None]).add_(self._less).mul_(theta).exp_()
         share = s.lam * change
         total = one_where_not(share.sum(-2), s.buys)
-        flows = s.trade * change * self.expenditure.exp()[..., None, :]
-        sides = Sides(m.accounting, (tau, epsilon, sigma[..., None]))
+        flows = self.flows = s.trade * change * self.expenditure.exp()[..., None, :]
         sales = flows * sides.producer
         revenue = one_where_not(sales.sum(-1), s.sells)
         closure = None if m.closure is None else m.closure.at(wage, income, (s.alpha * price).sum(-2))
@@ -281,16 +292,28 @@ class SectorPoint(SectorWeights):
             torch.where(s.buys, total.log(), price).flatten(-2),
         ), -1)  # fmt: skip
         """Log residual of every equation, ordered like z."""
-        self.sides = sides
+        self._income = earned
         by_destination, by_origin = earned[..., None, None, :], earned[..., None, :, None]
-        self.to_importer, self.to_exporter = flows / by_destination, flows / by_origin
-        """Flows over the income of the destination, and of the origin."""
         super().__init__(
             world, share / total[..., None, :], sales / revenue[..., None], importer / by_destination,
             exporter / by_origin, final / demand, use / demand.mT[..., None], labour_income / earned,
             used / used.sum(-2, keepdim=True), numeraire / numeraire.sum(-1, keepdim=True),
             None if closure is None else (closure, earned),
         )  # fmt: skip
+
+    @cached_property
+    def to_importer(self) -> Tensor:
+        """Flows over the income of the destination."""
+        return self.flows / self._income[..., None, None, :]
+
+    @cached_property
+    def to_exporter(self) -> Tensor:
+        """Flows over the income of the origin."""
+        return self.flows / self._income[..., None, :, None]
+
+    def at(self, z: Tensor) -> SectorPoint:
+        """The point at other unknowns, under the same policies."""
+        return SectorPoint(self.world, z, self.wedges, self)
 
     def one(self, k: int) -> SectorPoint:
         """World k of many."""

@@ -46,7 +46,7 @@ def settle_side_by_side(
         step = gmres_apart(_product(at), preconditioner.solve, rhs, None, exact, cycles=2).T
         scale = (1.0 / step.abs().amax(1).clamp(min=1e-300)).clamp(max=1.0)
         for _ in range(_HALVINGS):
-            trial = SectorPoint(world, z - scale[:, None] * step, wedges)
+            trial = at.at(z - scale[:, None] * step)
             left = _largest(trial)
             taken = (left < (1 - scale / 4) * residual) | (left <= tolerance) | ~moving
             if bool(taken.all()):
@@ -56,7 +56,7 @@ def settle_side_by_side(
             settled = settled | (~taken & (residual <= ACCEPTED))
             lost = lost | (~taken & ~settled)
             back = torch.where(lost[:, None], begin, z)
-            trial = SectorPoint(world, torch.where(taken[:, None], trial.z, back), wedges)
+            trial = at.at(torch.where(taken[:, None], trial.z, back))
             left = _largest(trial)
         at, z, residual = trial, trial.z, left
         settled = settled | (residual <= tolerance)
