@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.notes import AFTER, HEAD, START_UP
 from benchmarks.problems import CASES
 
 NAMES = {
@@ -41,7 +42,7 @@ most.
 
 def page(results: dict[str, Any]) -> str:
     """The page, one table per case."""
-    parts = [_HEAD.format(picture="benchmarks.svg", **results)]
+    parts = [_HEAD.format(picture="benchmarks.svg", **results), f"{HEAD}\n"]
     for case, methods in results["cases"].items():
         ours = methods["ours"].get("solve_seconds")
         exporter = CASES[case].exporter is not None
@@ -65,7 +66,8 @@ def page(results: dict[str, Any]) -> str:
             rows.append(f"| {' | '.join(cells)} |")
         title = CASES[case].title
         parts.append(f"## {title[0].upper()}{title[1:]}\n\n" + "\n".join(rows) + "\n\n")
-    return "".join(parts) + _commands(results["commands"]) + _pieces(results["pieces"])
+        parts += [f"{AFTER[case]}\n"] if case in AFTER else []
+    return "".join(parts) + _commands(results["commands"]) + f"{START_UP}\n" + _pieces(results["pieces"])
 
 
 def _commands(found: dict[str, Any]) -> str:
@@ -113,7 +115,7 @@ def draw(results: dict[str, Any], place: Path) -> None:
             found = results["cases"][case].get(method)
             if found is None or _broken(found):
                 continue
-            seconds = found.get("solve_seconds", found["wall_seconds"])
+            seconds = found.get("solve_seconds") or found["wall_seconds"]
             whole = "solve_seconds" in found and not found["status"].startswith("estimated")
             face = f"C{k}" if whole else "none"
             size = 90 if method == "ours" else 45
