@@ -210,12 +210,14 @@ def _cycle(
     kept: list[Tensor] = []
     hessenberg = rhs.new_zeros((columns, steps + 1, steps))
     space[:, 0] = (rhs / norm.clamp(min=1e-300)).T
+    here = (norm > 0).to(rhs.dtype)
     null = rhs.new_zeros((columns, steps + 1))
     null[:, 0] = 1.0
     for k in range(steps):
         kept.append(precondition(space[:, k].T))
-        image = product(kept[-1].to(rhs.dtype)).T - space[:, k]  # a good preconditioner leaves little beside the identity
-        hessenberg[:, k, k] = 1.0
+        # A good preconditioner leaves little beside the identity, which needs no Gram-Schmidt.
+        image = product(kept[-1].to(rhs.dtype)).T - space[:, k]
+        hessenberg[:, k, k] = here
         held, length = space[:, : k + 1], image.norm(dim=1)
         for _ in range(2):  # Gram-Schmidt, twice is enough, and once where little was taken away
             before, along = length, held @ image[:, :, None]

@@ -26,7 +26,7 @@ _NEARER = 12
 """How often a deviation without an equilibrium is drawn half the way back before it is given up."""
 
 _SHARES = (1.0, 0.5, 0.25)  # of the way to a deviation that is screened
-_SCREENING = 1e-8  # accuracy of what is known there
+_SCREENING = 1e-6  # accuracy of what is known there
 
 _FAR_FIRST = ("low-discrepancy", "corner", "family at a bound", "one instrument")
 

@@ -67,9 +67,18 @@ class SectorModel:
 
     def input_prices(self, price: Tensor) -> Tensor:
         """What inputs add to log unit costs, `[..., sector, country, column]` both (A.2)."""
-        if not self.inputs:
-            return torch.zeros_like(price)
-        return (self.model.materials.mT @ price.transpose(-3, -2)).transpose(-3, -2)
+        return self._by_materials(self.model.materials.mT, price) if self.inputs else torch.zeros_like(price)
+
+    def input_costs(self, cost: Tensor) -> Tensor:
+        """Transpose of `input_prices`."""
+        return self._by_materials(self.model.materials, cost)
+
+    def _by_materials(self, matrices: Tensor, table: Tensor) -> Tensor:
+        if table.ndim > 3:  # worlds share the matrices: they are columns
+            worlds = table.movedim(0, -1)
+            found = self._by_materials(matrices, worlds.flatten(-2))
+            return found.unflatten(-1, worlds.shape[-2:]).movedim(-1, 0)
+        return (matrices @ table.transpose(-3, -2)).transpose(-3, -2)
 
     def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
         """Change of log unit costs (A.2), `[..., sector, country, column]`."""
@@ -218,7 +227,7 @@ class SectorWeights:
         """Rows in unit costs, prices and wage bills, `[sector, country, column]`, in wages, labour and prices."""
         s = self.world
         if s.inputs:
-            price = price + (s.model.materials @ cost.transpose(-3, -2)).transpose(-3, -2)
+            price = price + s.input_costs(cost)
         labour = pay - s.psi * cost if s.scale else pay
         return (s.beta[:, :, None] * cost + pay).sum(-3), labour, price
 
