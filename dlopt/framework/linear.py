@@ -210,7 +210,7 @@ def _cycle(
     kept: list[Tensor] = []
     hessenberg = rhs.new_zeros((columns, steps + 1, steps))
     space[:, 0] = (rhs / norm.clamp(min=1e-300)).T
-    here = (norm > 0).to(rhs.dtype)
+    here = (norm > 0).to(rhs.dtype)  # else the space ends
     null = rhs.new_zeros((columns, steps + 1))
     null[:, 0] = 1.0
     for k in range(steps):
@@ -226,7 +226,7 @@ def _cycle(
             length = image.norm(dim=1)
             if bool((length >= 0.5 * before).all()):
                 break
-        length = length.clamp(min=1e-300)
+        here, length = here * (length > 0), length.clamp(min=1e-300)
         hessenberg[:, k + 1, k] = length
         space[:, k + 1] = image / length[:, None]
         null[:, k + 1] = -(null[:, : k + 1] * hessenberg[:, : k + 1, k]).sum(1) / length

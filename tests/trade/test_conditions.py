@@ -90,6 +90,19 @@ def test_own_derivatives_and_products_are_the_dense_ones(game: TradeGame) -> Non
         assert relative(alone.own_hessian_times(v, 1e-13)[mine], of_own[mine]) <= 1e-10
 
 
+def test_preconditioners_in_single_precision_change_nothing() -> None:
+    """They are kept so from 24 countries on."""
+    model = build_model(small_synthetic(25, 3, 1, policies="all"))
+    game = TradeGame(model, build_instruments(model, InstrumentChoice("mfn", "false", "uniform")))
+    _, conditions, point = somewhere(game)
+    assert relative(conditions.own_gradient(), point.gradient().gather(0, game.owner[None])[0]) <= 1e-12
+    v = torch.randn(len(conditions.a), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    player = 3
+    mine = game.owner == player
+    wanted = point.hessian(player) @ v[mine]
+    assert relative(conditions.own_hessian_times(v, 1e-13)[mine], wanted) <= 1e-10
+
+
 def test_deviations_side_by_side_are_those_one_by_one(game: TradeGame) -> None:
     """Far ones, each of one player; one that has no equilibrium changes nothing for the others."""
     large, conditions, _ = somewhere(game)
