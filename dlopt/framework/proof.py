@@ -132,8 +132,8 @@ def verdict(found: NashResult, proof: Proof, best: Callable[[], str]) -> tuple[s
 def tried_in_words(proof: Proof) -> str:
     """What a search for deviations proves and what it does not."""
     kinds = " and ".join(
-        f"{sum(counts.values())} {what}"
-        for counts, what in ((proof.deviations, "deviations"), (proof.best_responses, "best responses"))
+        f"{sum(counts.values())} {what}{'s' if sum(counts.values()) != 1 else ''}"
+        for counts, what in ((proof.deviations, "deviation"), (proof.best_responses, "best response"))
         if counts
     )
     words = [f"Tried: {kinds}, {proof.agree} of them ending here: a search, no proof that nothing better exists."]
