@@ -100,6 +100,7 @@ class ChoiceKind(Kind):
         effort: whether its models have costs of effort that keys `search` and `keep` may set.
         more: further keys.
         decided: the model that these make of a model, from it, the config and the choices.
+        further: sheets shown besides the usual ones, of a run that has ended.
     """
 
     verbs: Sequence[Verb]
@@ -131,6 +132,7 @@ class ChoiceKind(Kind):
         effort: bool = False,
         more: Sequence[Key] = (),
         decided: Any = None,
+        further: Any = None,
     ) -> None:
         self.name, self.solves, self.units = name, solves, units
         self.load, self.write, self.read, self.size, self.draw = load, write, read, size, draw
@@ -157,7 +159,7 @@ class ChoiceKind(Kind):
             *(EFFORTS if effort else ()),
             *more,
         )  # fmt: skip
-        self.effort, self.decided = effort, decided
+        self.effort, self.decided, self.further = effort, decided, further
 
     @property
     def keys(self) -> Sequence[Key]:
@@ -190,8 +192,10 @@ class ChoiceKind(Kind):
         return ChoiceProblem(self, model, method, budget, analysis, states, config["seed"], config["device"])
 
     def sheets(self, ended: Ended) -> list[Sheet]:
-        """The certificate, and errors against an exact solution where there is one."""
-        found = [_accuracy([ended], "Certificate", "value")] if ended.certificate else []
+        """What the kind adds, the certificate, and errors against an exact solution where there is one."""
+        found = [] if self.further is None else loaded(self.further)(ended)
+        if ended.certificate:
+            found.append(_accuracy([ended], "Certificate", "value"))
         validation = ended.table("validation")
         if validation is not None:
             rows = [

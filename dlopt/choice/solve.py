@@ -22,6 +22,7 @@ from dlopt.choice.traits import Assessed, Traits, check_exact, traits_of
 from dlopt.choice.value import ExactlySolved
 
 YEARS_TO_REST = 10.0  # simulated under the final policy before states count as long-run ones
+REASON = 80  # letters of what torch says of a device
 REFINED_YEARS = 40.0  # simulated to refine the constant in V and the network's output weights
 
 
@@ -37,7 +38,10 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(". ")[0][:REASON]
+        if name.startswith("cuda") and not torch.cuda.is_available():
+            built = "this torch is for the CPU alone" if torch.version.cuda is None else "no GPU or no driver is found"
+            reason = f"torch has no GPU to use: {built}"
         raise ModelError(f"The device {name!r} cannot be used here ({reason}). Give auto, cpu or cuda.") from None
     return device
 

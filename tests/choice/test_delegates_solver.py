@@ -30,11 +30,13 @@ from dlopt.choice.production.delegates.deviations import simulate
 from dlopt.choice.production.delegates.evaluation import doing, residuals
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.grid import DelegatesGridSolution
+from dlopt.choice.production.delegates.sheets import DECIDES, sheets
 from dlopt.choice.production.delegates.value import PartiesValue, build_value
 from dlopt.choice.production.folder import write_network
 from dlopt.choice.production.presets import synthetic
 from dlopt.choice.production.value import NETWORK_METHOD, arrays
 from dlopt.choice.states import switch_columns
+from dlopt.kind import Ended, Status
 
 SMALL = AnalysisOptions(
     certificate_paths=16, certificate_years=10.0, paths=32, validation=500, response_years=2.0, response_paths=16
@@ -120,6 +122,22 @@ def test_simulated_gains_are_those_of_the_grid():
         error = float(gain[i].std()) / 400**0.5
         assert abs(float(gain[i].mean()) - truth) < 3 * error + 0.03 * truth  # steps of half a year
         assert 3 * error < 0.5 * truth
+
+
+def test_delegates_who_search_meet_the_grid():
+    result = solve_bsde(Delegates.of(pair(search_cost=2.0, keep_cost=3.0)), budget=Budget(steps=300), analysis=SMALL)
+    table = result.table("validation")
+    assert (table[["relative_error", "society_error"]] < 2e-4).all().all()
+    assert result.certificate.delegates_that_gain == 0
+
+
+def test_a_screen_shows_who_gains(solved):
+    ended = Ended("bsde", Status.CONVERGED, {}, lambda name: solved[0].frames.get(name))
+    society, gains = sheets(ended)
+    assert [row[0] for row in society.rows] == list(DECIDES.values())
+    assert [row[0] for row in gains.rows] != []
+    assert "standard error" in gains.title
+    assert sheets(dataclasses.replace(ended, table=lambda name: None)) == []
 
 
 def test_checkpoints_hold_everything(solved, tmp_path):

@@ -15,7 +15,9 @@ from dlopt.choice.effort import Choosing, EffortCost, PowerCost
 from dlopt.choice.exporter.exact import BlocksSolution, LumpedSolution, SeparableSolution
 from dlopt.choice.exporter.folder import read_folder, write_folder
 from dlopt.choice.folder_files import ModelFolderError
+from dlopt.choice.production import traits as production
 from dlopt.choice.production.exact.grid import NetworkGridSolution
+from dlopt.choice.production.presets import synthetic
 
 ALL = {"search_cost": 2.0, "search_power": 3.0, "keep_cost": 8.0, "s_noise": 0.2}
 SMALL = AnalysisOptions(
@@ -158,6 +160,15 @@ def test_a_planner_who_searches_follows_the_grid():
     errors = result.table("validation").set_index("states").loc["long_run"]
     assert errors["relative_error"] < 2e-4
     assert errors["decision_accuracy"] > 0.99
+
+
+def test_three_sectors_whose_planner_searches_follow_the_grid(monkeypatch):
+    monkeypatch.setattr(production, "NetworkGridSolution", lambda model: NetworkGridSolution(model, 17))
+    model = dataclasses.replace(synthetic(3, own_share=0.05), search_cost=2.0, keep_cost=4.0)
+    result = solve_bsde(model, budget=Budget(steps=600), analysis=SMALL)
+    table = result.table("validation")
+    assert (table["relative_error"] < 2e-4).all()
+    assert (table["decision_accuracy"] > 0.98).all()
 
 
 def test_folders_keep_effort(tmp_path):

@@ -43,5 +43,6 @@ NETWORK = ChoiceKind(
     verb=BSDE,
     effort=True,
     more=DELEGATES,
+    further="dlopt.choice.production.delegates.sheets:sheets",
     decided="dlopt.choice.production.delegates.options:decided",
 )

@@ -67,9 +67,9 @@ class ExactDelegates:
             for p, table in enumerate(self.tables):
                 gap = _inside(table, code | bit, *place) - _inside(table, code & ~bit, *place)
                 worth[:, p, k] = gap[rows, z]
-        value = torch.from_numpy(clock[rows, :, z])
-        unknown = torch.full_like(value, float("nan"))
-        return Evaluations(value, torch.from_numpy(worth), unknown, torch.from_numpy(clock), torch.from_numpy(z))
+        found = (torch.from_numpy(part).to(state.x.device) for part in (clock[rows, :, z], worth, clock, z))
+        value, differences, clocks, position = found
+        return Evaluations(value, differences, torch.full_like(value, float("nan")), clocks, position)
 
     def at(self, state: State) -> Evaluation:
         """Society's values and the decisions."""
@@ -77,7 +77,7 @@ class ExactDelegates:
         nan = state.x.new_full((len(state),), float("nan"), dtype=torch.float64)
         clock = torch.from_numpy(self.exact.by_clock(y, eps)).to(nan)
         marginal = torch.from_numpy(self.exact.marginal(y, eps, z)).to(nan)
-        value = clock[torch.arange(len(state)), torch.from_numpy(z)]
+        value = clock[np.arange(len(state)), z]
         return Evaluation(value, marginal, nan, nan[:, None].expand(-1, self.model.shocks), clock)
 
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class ExactDelegates:
 
     def by_player(self, state: State) -> Tensor:
         """V of every delegate, `[B, N]`."""
-        return torch.from_numpy(self.exact.by_player(*arrays(state)))
+        return torch.from_numpy(self.exact.by_player(*arrays(state))).to(state.x.device)
 
     def columns(self, state: State) -> pd.DataFrame:
         """V of every delegate as `value_SECTOR`."""
