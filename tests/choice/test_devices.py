@@ -11,9 +11,7 @@ from dlopt.choice import ModelError, pick_device
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(
-        ModelError, match=r"device 'cuda' cannot be used here \(torch has no GPU to use: "
-    ):
+    with pytest.raises(ModelError, match=r"device 'cuda' cannot be used here \(torch has no GPU to use: "):
         pick_device("cuda")
     for scenario in ("export", "network"):
         done = dlopt(tmp_path, "solve", "bsde", f"scenario={scenario}", "device=cuda", "hydra.run.dir=run")
