@@ -30,9 +30,9 @@ from dlopt.choice.production.delegates.deviations import simulate
 from dlopt.choice.production.delegates.evaluation import doing, residuals
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.grid import DelegatesGridSolution
-from dlopt.choice.production.delegates.sheets import DECIDES, sheets
 from dlopt.choice.production.delegates.value import PartiesValue, build_value
 from dlopt.choice.production.folder import write_network
+from dlopt.choice.production.kind import DECIDES, sheets
 from dlopt.choice.production.presets import synthetic
 from dlopt.choice.production.value import NETWORK_METHOD, arrays
 from dlopt.choice.states import switch_columns
