@@ -81,7 +81,8 @@ def import_bea37_(
     name: Annotated[str, typer.Option("--name", help=NAME_HELP)] = "bea37",
     force: Force = False,
 ) -> None:
-    """The 37-sector US input-output economy: sectors.csv and input_shares.csv, for dlopt solve bsde."""
+    """The 37-sector US input-output economy, for dlopt solve bsde: calibration_data.mat and beadat_37sec.mat as
+    published, or sectors.csv and input_shares.csv made of them."""
     from dlopt.choice.production.importing import import_bea37
 
     model, target = import_bea37(folder, name, force)

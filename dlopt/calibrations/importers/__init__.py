@@ -149,7 +149,7 @@ IMPORTERS: dict[str, Importer] = {
         ),
         Importer(
             "caliendo-parro", "DIR",
-            "31 economies, 40 sectors, 1993: trade_tariffs.parquet, production.csv, io_shares.parquet, sectors.csv.",
+            "31 economies, 40 sectors, 1993: the authors' text files (xbilat1993.txt, GO.txt, ...), or tables of them.",
             default_name="cp2015",
         ),
         Importer(

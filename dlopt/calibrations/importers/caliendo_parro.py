@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from dlopt.calibrations.bundle import calibration_of
+from dlopt.calibrations.importers.cp_originals import Tables, originals_in, read_originals
 from dlopt.calibrations.importing import Imported
 from dlopt.calibrations.meta import Meta
 from dlopt.calibrations.schema import SHARE, TABLES, BundleError, Faults, Rule, Table
@@ -49,7 +50,10 @@ _SECTORS = Table(
 
 
 def import_caliendo_parro(folder: str | Path) -> Imported:
-    """Read the folder with trade_tariffs.parquet, production.csv, io_shares.parquet and sectors.csv.
+    """Read the authors' own text files, or the same numbers as tables.
+
+    A folder with `xbilat1993.txt` and its companions (`cp_originals`), or a copy of the repository that has them, is
+    read as it is; otherwise the folder holds trade_tariffs.parquet, production.csv, io_shares.parquet and sectors.csv.
 
     Imports are before tariffs, thousand USD; home sales are output minus exports, output being raised to exports
     where it falls short; spending includes the tariffs of 1993. Slightly negative input shares are set to zero, and
@@ -65,12 +69,11 @@ def import_caliendo_parro(folder: str | Path) -> Imported:
         BundleError: holds every fault found.
     """
     folder, faults = Path(folder), Faults()
-    flows = read_table(folder / "trade_tariffs.parquet", _FLOWS, faults)
-    production = read_table(folder / "production.csv", _PRODUCTION, faults)
-    inputs = read_table(folder / "io_shares.parquet", _INPUTS, faults)
-    sectors = read_table(folder / "sectors.csv", _SECTORS, faults)
-    if faults or flows is None or production is None or inputs is None or sectors is None:
-        raise BundleError(folder, faults.listed())
+    place = originals_in(folder)
+    tables = _tables(folder, faults) if place is None else read_originals(place, faults)
+    if faults or tables is None:
+        raise BundleError(place or folder, faults.listed())
+    flows, production, inputs, sectors = tables
     world = _world(flows, production, inputs, sectors, faults)
     if world is None:
         raise BundleError(folder, faults.listed())
@@ -86,6 +89,17 @@ def import_caliendo_parro(folder: str | Path) -> Imported:
     both = (nafta[:, None] & nafta[None, :])[:, :, None]
     among = torch.where(both, later, calibration.tariff)
     return Imported(calibration, {"nafta2005": Policy(among, *rest), "world2005": Policy(later, *rest)})
+
+
+def _tables(folder: Path, faults: Faults) -> Tables | None:
+    """The four tables of a folder."""
+    flows = read_table(folder / "trade_tariffs.parquet", _FLOWS, faults)
+    production = read_table(folder / "production.csv", _PRODUCTION, faults)
+    inputs = read_table(folder / "io_shares.parquet", _INPUTS, faults)
+    sectors = read_table(folder / "sectors.csv", _SECTORS, faults)
+    if flows is None or production is None or inputs is None or sectors is None:
+        return None
+    return flows, production, inputs, sectors
 
 
 def _world(flows: RawTable, production: RawTable, inputs: RawTable, sectors: RawTable, faults: Faults) -> World | None:

@@ -1,8 +1,9 @@
 """The 37-sector US input-output economy: from the tables of a download to a model folder.
 
-The folder imported holds `sectors.csv` (`sector, name, beta, sigma_1, sigma_2`, optional `tfp_ar1`) and
-`input_shares.csv` (`buyer, supplier, alpha`), made from the BEA accounts 1947-2018: shares are means over years,
-sigmas the annual volatility of sector productivity on its first two principal components. Mean reversion 0.138 a year
+The folder imported holds the published `calibration_data.mat` and `beadat_37sec.mat` (`bea_originals`), or tables made
+of them: `sectors.csv` (`sector, name, beta, sigma_1, sigma_2`, optional `tfp_ar1`) and `input_shares.csv` (`buyer,
+supplier, alpha`). They are BEA accounts 1947-2018: shares are means over years, sigmas the annual volatility of sector
+productivity on its first two principal components. Mean reversion 0.138 a year
 is estimated from the same productivities, pooled. The rest of the process is our choice, not data: kappa_0 = 0.5,
 kappa = 1, gamma = 2, both rates 0.5 a year, rho = 0.04, and long-run productivities drawn N(0, 0.05^2) with seed 0.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dlopt.choice.folder_files import ModelFolderError
+from dlopt.choice.production.bea_originals import is_originals, read_originals
 from dlopt.choice.production.folder import models_folder, read_sectors, read_shares, write_network
 from dlopt.choice.production.model import NetworkEconomy
 from dlopt.choice.production.presets import DEFAULTS, EPS_BAR_SD
@@ -26,7 +28,7 @@ class ModelExistsError(DloptError):
 
 
 def import_bea37(folder: Path, name: str = "bea37", force: bool = False) -> tuple[NetworkEconomy, Path]:
-    """Read the tables and keep them as the model `name`.
+    """Read the originals, or tables made of them, and keep them as the model `name`.
 
     Returns:
         The economy, and the model folder written.
@@ -37,8 +39,11 @@ def import_bea37(folder: Path, name: str = "bea37", force: bool = False) -> tupl
         FileWriteError: no permission or no space.
     """
     faults = Faults()
-    labels, names, columns = read_sectors(folder, ("tfp_ar1",), faults)
-    alpha = read_shares(folder, labels, faults)
+    if is_originals(folder):
+        labels, names, columns, alpha = read_originals(folder, faults)
+    else:
+        labels, names, columns = read_sectors(folder, ("tfp_ar1",), faults)
+        alpha = read_shares(folder, labels, faults)
     if faults:
         raise ModelFolderError(folder, faults.listed())
     target = models_folder() / name
