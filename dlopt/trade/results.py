@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dlopt.trade.prior import Prior
     from dlopt.trade.robust import RobustPolicy
     from dlopt.trade.sensitivity import Sensitivities
+    from dlopt.trade.statistics import Formulas
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,6 +118,7 @@ class SolveResult(Shown):
         uncertainty: intervals around it, where they were asked for.
         robust: what the policy brings in all worlds it is for, where it is for several.
         priced: rates and prices of carbon apart, where somebody pays for carbon.
+        formulas: policies by sufficient statistics beside an optimum, where they were asked for.
     """
 
     status: str
@@ -135,6 +137,7 @@ class SolveResult(Shown):
     uncertainty: Intervals | None = None
     robust: RobustPolicy | None = None
     priced: Priced | None = None
+    formulas: Formulas | None = None
 
     def __repr__(self) -> str:
         gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]

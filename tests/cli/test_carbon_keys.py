@@ -121,3 +121,19 @@ def test_what_makes_no_sense(checked: Any, words: list[str], said: str) -> None:
 def test_emissions_are_asked_for(checked: Any) -> None:
     with pytest.raises(DloptError, match="no emissions"):
         checked("nash", "scenario=dual", "instruments.carbon_tax=uniform")
+
+
+def test_formulas_beside_an_optimum(dlopt: Any) -> None:
+    words = ["scenario=trade_war", f"calibration={dlopt.world}", "player=E1", "psi_scale=0", "formulas=true"]
+    done = dlopt("solve", "unilateral", *words, "hydra.run.dir=run")
+    assert "sufficient statistics" in done.stdout
+    formulas = pd.read_parquet(dlopt.folder / "run" / "formulas.parquet").set_index("economy")
+    assert formulas.loc["E1", "difference_pct"] <= 1e-9
+    rates = pd.read_parquet(dlopt.folder / "run" / "formula_policies.parquet")
+    assert (rates["formula_rate"] > 0).all()
+    assert len(rates) == len(pd.read_parquet(dlopt.folder / "run" / "policies.parquet"))
+
+
+def test_formulas_want_rates_by_sector(checked: Any) -> None:
+    with pytest.raises(DloptError, match="by_sector"):
+        checked("unilateral", "scenario=trade_war", "player=E1", "formulas=true", "instruments.tariff=uniform")

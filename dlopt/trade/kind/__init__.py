@@ -75,6 +75,8 @@ KEYS = (
         "welfare", words=("welfare", "bargain"), verbs=("cooperative",)),
     Key("objective", "welfare; or for several worlds (section prior): expected, minimax, or regret",
         "welfare", words=("welfare", "expected", "minimax", "regret"), verbs=("unilateral",)),
+    Key("formulas", "true: the sufficient-statistics policies of Lashkaripour and Lugovskyy (2023) beside the optimum",
+        False, words=("true", "false"), open=True, verbs=("unilateral",)),
     Key("no_losers", "true: the planner keeps every economy at least at its baseline", False, words=("true", "false"),
         open=True, verbs=("cooperative",)),
     Key("theta_scale", "factor on all trade elasticities; 0.8 makes them 20 % lower", 1.0, rule=ABOVE_0),

@@ -32,6 +32,7 @@ from dlopt.trade.redraw import RedrawInterrupted
 from dlopt.trade.results import SolveResult
 from dlopt.trade.shocks import Shock
 from dlopt.trade.sobol import sobol
+from dlopt.trade.statistics import by_formulas
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
 from dlopt.trade.words import STYLISED, stylised
 
@@ -55,6 +56,7 @@ class TradeProblem(Problem):
         answer: how others answer the policy, and who; None where nobody does.
         notes: what a reader should know about how the policy was taken.
         prior: how uncertain parameters are, where intervals are asked for.
+        formulas: whether policies by sufficient statistics are put beside the optimum.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class TradeProblem(Problem):
         answer: tuple[Any, tuple[str, ...]] | None = None,
         notes: Sequence[str] = (),
         prior: Uncertain | None = None,
+        formulas: bool = False,
     ) -> None:
-        self.prior = prior
+        self.prior, self.formulas = prior, formulas
         self.answer, self.notes = answer, tuple(notes)
         self.verb, self.calibration, self.arguments, self.seed, self.draws = verb, calibration, arguments, seed, draws
         note = STYLISED if stylised(calibration.source) else ""
@@ -107,6 +110,8 @@ class TradeProblem(Problem):
             except DrawsInterrupted:
                 return _stopped(result)
             result = dataclasses.replace(result, draws=draws, message=f"{result.message} {draws.message}")
+        if self.formulas and result.status == "converged":
+            result = _with_formulas(result)
         return self._noted(self._with_intervals(result, session))
 
     def _with_intervals(self, result: SolveResult, session: Session) -> SolveResult:
@@ -142,6 +147,14 @@ class TradeProblem(Problem):
     def _noted(self, result: SolveResult) -> SolveResult:
         message = " ".join((result.message, *self.notes))
         return dataclasses.replace(result, message=message) if self.notes else result
+
+
+def _with_formulas(result: SolveResult) -> SolveResult:
+    try:
+        found = by_formulas(result)
+    except DloptError as error:  # the answer itself stands
+        return dataclasses.replace(result, message=f"{result.message} No formulas: {error}")
+    return dataclasses.replace(result, formulas=found, message=f"{result.message} {found.message}")
 
 
 def _stopped(result: SolveResult) -> SolveResult:
@@ -209,6 +222,9 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         allowed = ("welfare", "bargain") if verb == "cooperative" else ("welfare", "expected", "minimax", "regret")
         if arguments["objective"] not in allowed:
             raise KeyValueError("objective", arguments["objective"], f"{', '.join(allowed)} with solve {verb}")
+    formulas = verb == "unilateral" and config["formulas"]
+    if formulas and (moved or _modes(arguments["instruments"]) - {"false", "by_sector"}):
+        raise KeyValueError("formulas", "true", "false with moves, or with instruments other than by_sector")
     if verb == "unilateral":
         del arguments["objective"]
     if verb == "equilibrium":
@@ -217,7 +233,15 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         if answer is not None:
             _check_answer(answer, arguments["policy"], calibration)
         return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes, prior)
-    return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes, prior=prior)
+    return TradeProblem(
+        verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes, prior=prior, formulas=formulas
+    )
+
+
+def _modes(choice: Any) -> set[str]:
+    """How instruments are chosen, by anybody."""
+    choices = choice.values() if isinstance(choice, Mapping) else (choice,)
+    return {str(getattr(one, name)) for one in choices for name in CHOICE_NAMES}
 
 
 def _digest(init: Any) -> dict[str, str]:

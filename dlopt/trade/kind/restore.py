@@ -34,6 +34,7 @@ _NEUTRAL: dict[str, Any] = {
     "political_weights": None,
     "labour_supply": 0.0,
     "revenue": "lump_sum",
+    "formulas": False,
     "carbon": {**dict.fromkeys(FILES), "basis": "direct"},
 }
 """Keys that configs of earlier versions lack, at values that change nothing."""

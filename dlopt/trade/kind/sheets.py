@@ -45,6 +45,9 @@ def sheets(ended: Ended) -> list[Sheet]:
         found.append(moves_sheet(moves))
     if draws is not None and summary is not None:
         found.append(draws_sheet(summary, draws["draw"].nunique()))
+    formulas = ended.table("formulas")
+    if formulas is not None:
+        found.append(formulas_sheet(formulas))
     worlds = ended.table("worlds")
     if worlds is not None:
         found.append(worlds_sheet(worlds))
@@ -138,6 +141,13 @@ def draws_sheet(summary: pd.DataFrame, count: int) -> Sheet:
         rows.append((str(row["economy"]), *figures, f"{100 * row['share_of_losses']:.1f}"))
     columns = ("economy", "optimum", "mean", "std", "p5", "p50", "p95", "losses, %")
     return Sheet(f"Real income over {count} draws of subsidies, %", columns, rows)
+
+
+def formulas_sheet(formulas: pd.DataFrame) -> Sheet:
+    """Real income at the optimum, and where the player follows the formulas instead."""
+    names = ("optimum_pct", "formula_pct", "difference_pct")
+    rows = [(str(row["economy"]), *(f"{row[name]:+.4f}" for name in names)) for row in formulas.to_dict("records")]
+    return Sheet("Real income, %: sufficient statistics", ("economy", "optimum", "formulas", "difference"), rows)
 
 
 def worlds_sheet(worlds: pd.DataFrame) -> Sheet:

@@ -61,6 +61,9 @@ SECTORS = (
 )
 
 
+FORMULAS = (
+    ("optimum_pct", "optimum", "+.4f"), ("formula_pct", "formulas", "+.4f"), ("difference_pct", "difference", "+.4f"),
+)  # fmt: skip
 CARBON = (
     ("emissions_initial", "emissions before", ",.5g"), ("emissions", "emissions", ",.5g"),
     ("emissions_change_pct", "change, %", "+.2f"), ("carbon_price", "price per tonne", ".4g"),
@@ -123,6 +126,11 @@ def details(folder: Path) -> list[str]:
             section("Outcomes by economy", _table(OUTCOMES, rows, "outcomes", (WORLD,)), f"{_NUMERAIRE}{unit}")
         )
     parts += _carbon(folder)
+    formulas = table_of(folder, "formulas")
+    if formulas is not None:
+        rows = _rows(formulas, FORMULAS, formulas["economy"])
+        note = "Change of real income, per cent; the formulas are those of Lashkaripour and Lugovskyy (2023)."
+        parts.append(section("Sufficient statistics beside the optimum", _table(FORMULAS, rows, "formulas"), note))
     for name, title, show in (("moves", "After each move", _moves), ("draws_summary", "Draws of subsidies", _plain)):
         frame = table_of(folder, name)
         if frame is not None:
