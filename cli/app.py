@@ -14,12 +14,14 @@ from typer.main import get_group
 
 from . import DEBUG, processes
 from .commands.branches import branches
+from .commands.estimate import estimate
 from .commands.evaluate import evaluate
 from .commands.explore import explore
 from .commands.export import export
 from .commands.figure import figure
 from .commands.kinds import kinds
 from .commands.landscape import landscape
+from .commands.panel import panel
 from .commands.report import report
 from .commands.reproduce import reproduce
 from .commands.sensitivity import sensitivity
@@ -64,8 +66,11 @@ for _name, _module, _help in (
     ("data", "data", "List, show, validate, import, aggregate and generate calibrations."),
 ):
     app.add_typer(typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module))
-for _command in (landscape, branches, reproduce, report, explore, figure, export, suite, sensitivity, evaluate, kinds):
+for _command in (
+    landscape, branches, reproduce, report, explore, figure, export, suite, sensitivity, evaluate, panel, kinds,
+):  # fmt: skip
     app.command()(_command)
+app.command(context_settings={"ignore_unknown_options": True})(estimate)
 
 
 def _version(asked: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from dlopt.cli.solve.check import check
@@ -26,8 +27,20 @@ SECTIONS = [
 def test_scenario_composes(name: str, verb: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
     words = ["player=USA"] if verb == "unilateral" and name != "china_unilateral" else []
+    if verb == "estimate":
+        words = _of_a_panel()
     checked = check(verb, [f"scenario={name}", *words])
     assert checked.jobs == 1
+
+
+def _of_a_panel() -> list[str]:
+    """What an estimation needs: a panel, in the folder `panel`, and what is estimated."""
+    from dlopt.choice.estimation.kind import make_panel
+    from dlopt.choice.estimation.panel_files import write_panel
+
+    panel, model = make_panel(load_kind("export"), "separable3", {}, None, firms=2, years=1.0)
+    write_panel(panel, model, Path("panel"))
+    return ["data=panel", "model=separable3", "fixed={s_noise: 0.3}", "parameters={lambda0: [0.2, 0.4]}"]
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from dlopt.choice.checkpoint import CheckpointError, load_checkpoint, refuse_changes
     from dlopt.choice.effort import Choosing, EffortCost, PowerCost
     from dlopt.choice.enumeration import EnumeratedSolution
+    from dlopt.choice.estimation.estimate import estimate
+    from dlopt.choice.estimation.generate import simulate_panel
+    from dlopt.choice.estimation.likelihood import SureCostsError
+    from dlopt.choice.estimation.options import EstimateOptions
+    from dlopt.choice.estimation.panel import Events, Panel, PanelError
+    from dlopt.choice.estimation.panel_files import panel_tables, read_panel, write_panel
+    from dlopt.choice.estimation.result import EstimateCertificate, EstimateResult
     from dlopt.choice.evaluation import Evaluation, hjb_residual
     from dlopt.choice.exporter.exact import ConstantAcceptance, exact_solution
     from dlopt.choice.exporter.folder import load_model, read_folder, write_folder
@@ -64,7 +71,11 @@ __all__ = [
     "DelegatesCertificate",
     "EffortCost",
     "EnumeratedSolution",
+    "EstimateCertificate",
+    "EstimateOptions",
+    "EstimateResult",
     "Evaluation",
+    "Events",
     "ExactSolution",
     "Exporter",
     "MeanField",
@@ -73,6 +84,8 @@ __all__ = [
     "ModelError",
     "ModelFolderError",
     "NetworkEconomy",
+    "Panel",
+    "PanelError",
     "PowerCost",
     "Progress",
     "Ranks",
@@ -80,6 +93,7 @@ __all__ = [
     "Solution",
     "State",
     "StateError",
+    "SureCostsError",
     "SwitchingModel",
     "Traits",
     "ValueFunction",
@@ -90,6 +104,7 @@ __all__ = [
     "check_exact",
     "checked_states",
     "errors_across",
+    "estimate",
     "evaluate_states",
     "exact_solution",
     "hjb_residual",
@@ -101,13 +116,16 @@ __all__ = [
     "load_solution",
     "long_run",
     "out_of_sample",
+    "panel_tables",
     "pick_device",
     "preset",
     "read_folder",
     "read_network",
+    "read_panel",
     "read_states",
     "refuse_changes",
     "register",
+    "simulate_panel",
     "solve_bsde",
     "solve_exact",
     "train_along",
@@ -116,6 +134,7 @@ __all__ = [
     "with_values",
     "write_folder",
     "write_network",
+    "write_panel",
 ]
 
 _MODULES = (
@@ -129,6 +148,13 @@ _MODULES = (
     "checkpoint",
     "effort",
     "enumeration",
+    "estimation.estimate",
+    "estimation.generate",
+    "estimation.likelihood",
+    "estimation.options",
+    "estimation.panel",
+    "estimation.panel_files",
+    "estimation.result",
     "evaluation",
     "exporter.exact",
     "exporter.folder",

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlopt.choice.estimation import kind as estimation
 from dlopt.errors import DloptError
 from dlopt.kind import (
     RESUME,
@@ -36,6 +37,7 @@ from dlopt.kind import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlopt.choice.estimation.result import EstimateResult
     from dlopt.choice.result import BsdeResult
 
 CHECKPOINT = "model.pt"
@@ -101,13 +103,14 @@ class ChoiceKind(Kind):
         more: further keys.
         decided: the model that these make of a model, from it, the config and the choices.
         further: sheets shown besides the usual ones, of a run that has ended.
+        panels: whether their parameters can be estimated from panels (`dlopt estimate`).
     """
 
     verbs: Sequence[Verb]
-    headline = {"bsde": "hjb_residual_rel"}  # noqa: RUF012
+    headline = {"bsde": "hjb_residual_rel", "estimate": "step_left"}  # noqa: RUF012
     table = "marginal_values"
     checkpoint = CHECKPOINT
-    keeps = ("training",)
+    keeps = ("training", "search")
     again = True
     shared = True
 
@@ -133,10 +136,12 @@ class ChoiceKind(Kind):
         more: Sequence[Key] = (),
         decided: Any = None,
         further: Any = None,
+        panels: bool = False,
     ) -> None:
         self.name, self.solves, self.units = name, solves, units
         self.load, self.write, self.read, self.size, self.draw = load, write, read, size, draw
-        self.verbs = (verb or Verb("bsde", scenario=name, config="bsde"),)
+        own = verb or Verb("bsde", scenario=name, config="bsde")
+        self.verbs = (own, estimation.estimate_verb(name)) if panels else (own,)
         self._keys = (
             Key("model", models, model, words=tuple(words), open=True, free=True),
             Key("method", "default (network: network), paper (network: paper_network), or exact where the model allows "
@@ -147,9 +152,10 @@ class ChoiceKind(Kind):
             Key("budget.checkpoint_seconds", "time between two checkpoints"),
             Key("budget.evaluations", "how often progress is measured"),
             Key("analysis", "sizes of the simulations afterwards (analysis.KEY)", options=analysis, free=True),
-            Key("evaluate", states, None, str | None, free=True),
+            Key("evaluate", states, None, str | None, free=True, verbs=(own.name,)),
             Key("parameters", "one training for a box of models, '{NAME: [LOW, HIGH], ...}': numbers of the model, or "
                 "NAME_scale for all entries of one of its arrays", None),
+            Key("fixed", "'{NAME: VALUE, ...}': parameters, named likewise, that the model is given", None),
             RESUME,
             dataclasses.replace(
                 SEED, rule=Rule(lambda value: 0 <= value < 2**62, "a whole number from 0 to 2^62-1")
@@ -158,6 +164,7 @@ class ChoiceKind(Kind):
             Key("device", "auto, cpu or cuda", "auto", words=("auto", "cpu", "cuda"), open=True, free=True),
             *(EFFORTS if effort else ()),
             *more,
+            *(estimation.KEYS if panels else ()),
         )  # fmt: skip
         self.effort, self.decided, self.further = effort, decided, further
 
@@ -166,8 +173,8 @@ class ChoiceKind(Kind):
         """Those of models, methods, budgets and simulations."""
         return self._keys
 
-    def problem(self, verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> ChoiceProblem:
-        """A model to be solved by training, or exactly."""
+    def problem(self, verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> Problem:
+        """A model to be solved by training, or exactly; or to be estimated."""
         from dlopt.choice import AnalysisOptions, Budget, MethodOptions, check_exact, pick_device, read_states
 
         for section in ("method", "budget", "analysis"):
@@ -179,10 +186,14 @@ class ChoiceKind(Kind):
             from dlopt.choice.effort import Effort
 
             model = model.with_effort(Effort(**config["search"]), Effort(**config["keep"]))
+        if config["fixed"] is not None:
+            model = _fixed(model, config["fixed"])
         if self.decided is not None:
             model = loaded(self.decided)(model, config, choices)
         if config["parameters"] is not None:
             model = _box(model, config["parameters"])
+        if verb == estimation.ESTIMATE:
+            return estimation.EstimateProblem(self, config, choices, model)
         pick_device(config["device"])
         method = None if choices["method"] == "exact" else MethodOptions(**config["method"])
         if method is None:
@@ -192,7 +203,9 @@ class ChoiceKind(Kind):
         return ChoiceProblem(self, model, method, budget, analysis, states, config["seed"], config["device"])
 
     def sheets(self, ended: Ended) -> list[Sheet]:
-        """What the kind adds, the certificate, and errors against an exact solution where there is one."""
+        """What the kind adds, the certificate, errors against an exact solution where there is one; or estimates."""
+        if estimation.is_one(ended):
+            return estimation.sheets(ended)
         found = [] if self.further is None else loaded(self.further)(ended)
         if ended.certificate:
             found.append(_accuracy([ended], "Certificate", "value"))
@@ -212,7 +225,9 @@ class ChoiceKind(Kind):
         return found
 
     def compare(self, runs: Sequence[Ended]) -> list[Sheet]:
-        """Certificates side by side, and errors against exact solutions at long-run states."""
+        """Certificates side by side, and errors against exact solutions at long-run states; or estimates."""
+        if all(map(estimation.is_one, runs)):
+            return estimation.compare(runs)
         return [_accuracy(runs, "Accuracy", *map(str, range(1, len(runs) + 1)))]
 
     def pictures(self, tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
@@ -220,13 +235,15 @@ class ChoiceKind(Kind):
         if self.draw is not None:
             loaded(self.draw)(tables, folder)
 
-    def restore(self, folder: Path) -> BsdeResult:
+    def restore(self, folder: Path) -> BsdeResult | EstimateResult:
         """The result of a finished run: its solution from the checkpoint (or solved exactly), its tables from file."""
         from dlopt.choice import BsdeResult, load_checkpoint, traits_of
         from dlopt.runs import read_run
         from dlopt.runs.tables import read_table
 
         record = read_run(folder)
+        if record.verb == estimation.ESTIMATE:
+            return estimation.restore(self, folder)
         model, solution, _ = self._solution(folder)
         saved = load_checkpoint(folder / CHECKPOINT) if (folder / CHECKPOINT).is_file() else None
         frames = {path.stem: read_table(folder, path.stem) for path in sorted(folder.glob("*.parquet"))}
@@ -335,6 +352,18 @@ def _box(model: Any, bounds: Any) -> Any:
     if not isinstance(bounds, Mapping):
         raise KeyValueError("parameters", bounds, "a mapping such as '{lambda0: [0.2, 0.4]}'")
     return Box.of(model, {str(name): pair for name, pair in bounds.items()})
+
+
+def _fixed(model: Any, values: Any) -> Any:
+    """The model with other parameters."""
+    from dlopt.choice import with_values
+
+    numbers = isinstance(values, Mapping) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values.values()
+    )
+    if not numbers:
+        raise KeyValueError("fixed", values, "a mapping of names to numbers such as '{s_noise: 0.3}'")
+    return with_values(model, {str(name): float(value) for name, value in values.items()})
 
 
 class _Worded(Watch):

@@ -17,6 +17,8 @@ destinations, each pair once; pairs not listed are 0.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ PROCESS_KEYS = ("theta", "lambda0", "lambda1", "rho")
 
 
 def load_model(name: str) -> Exporter:
-    """A preset by name, or a model folder by path.
+    """A preset by name, with its number of destinations behind it if that is not 100 (`blocks20`), or a model folder.
 
     Raises:
         UnknownNameError: neither.
@@ -66,6 +68,9 @@ def load_model(name: str) -> Exporter:
     """
     if name in PRESETS:
         return preset(name)
+    sized = re.fullmatch(r"([a-z_]+)([1-9]\d{0,3})", name)
+    if sized is not None and sized[1] in PRESETS:
+        return dataclasses.replace(preset(sized[1], int(sized[2])), name=name)
     if Path(name).is_dir():
         return read_folder(Path(name))
     raise UnknownNameError("exporter model or model folder", name, PRESETS)

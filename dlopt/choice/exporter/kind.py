@@ -21,9 +21,10 @@ EXPORT = ChoiceKind(
     units="values and costs in the model's unit of money, rates per year",
     model="gravity",
     words=("gravity", "gravity_strong", "separable", "blocks", "lumped"),
-    models="a preset (gravity, gravity_strong, lumped, separable, blocks; network: synthetic, synthetic3), an imported "
-    "economy (bea37), or a model folder",
+    models="a preset (gravity, gravity_strong, lumped, separable, blocks, with another number of destinations, too: "
+    "blocks20; network: synthetic, synthetic3), an imported economy (bea37), or a model folder",
     states="a table of states: state, y_1.., nu_1.. (network: state, z, eps_1.., y_BUYER_SUPPLIER..)",
     verb=BSDE,
     effort=True,
+    panels=True,
 )

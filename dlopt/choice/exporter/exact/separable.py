@@ -12,6 +12,7 @@ lambda0 and lambda1 are those of `dlopt.choice.effort`, and Newton's method ends
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,30 @@ class SeparableSolution:
     def marginal(self, y: Array, nu: Array) -> Array:
         """V with channel j open minus V with it closed, `[B, J]`."""
         return self._at(self.option.worth, nu)
+
+    def worth(self, nu: Array, j: Array) -> Array:
+        """V with channel `j[p]` open minus V with it closed, at its cost `nu[p]`, `[P]`."""
+        z = self.option.z
+        t = (nu - (self.model.nubar + z[0] * self.model.spread)[j]) * (1 / ((z[1] - z[0]) * self.model.spread))[j]
+        cell = np.clip(t.astype(np.int64), 1, len(z) - 3)
+        t -= cell
+        a, b, c, d = self._cubics[j * len(z) + cell].T
+        return np.asarray(((a * t + b) * t + c) * t + d)
+
+    @functools.cached_property
+    def _cubics(self) -> Array:
+        """In each cell the cubic through the worth of the four nodes around it, highest power first, `[J n, 4]`."""
+        f = np.pad(self.option.worth, ((0, 0), (1, 2)), mode="edge")
+        before, at, after, next_one = (f[:, k : k + len(self.option.z)] for k in range(4))
+        return np.stack(
+            [
+                (next_one - 3 * after + 3 * at - before) / 6,
+                (after - 2 * at + before) / 2,
+                (6 * after - next_one - 3 * at - 2 * before) / 6,
+                at,
+            ],
+            axis=2,
+        ).reshape(-1, 4)
 
     def accept(self, y: Array, nu: Array) -> Array:
         """Whether an opportunity to open j would be taken, `[B, J]` booleans (of interest where y_j = 0)."""
