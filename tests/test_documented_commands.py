@@ -96,6 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rate = "instrument,origin,destination,sector,rate\ntariff,CHN,USA,1,0.5\n"
     for name in ("mine.csv", "states.csv", "concordance.csv", "tariff_isic33.csv", "2019_SML.csv"):
         (folder / name).write_text(rate)
+    (folder / "budget_shares.csv").write_text("economy,group,sector,share\nall,poor,6,1\n")
     (folder / "DIR").mkdir()
     return folder
 

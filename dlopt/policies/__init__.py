@@ -2,6 +2,7 @@
 
 from dlopt.policies.apply import Applied, apply_rules, effective_rates
 from dlopt.policies.carbon import border_prices_from, carbon_prices_from, damages_from, emissions_from
+from dlopt.policies.households import households_from
 from dlopt.policies.reading import policy_from
 from dlopt.policies.retaliation import retaliate, sides
 from dlopt.policies.rules import PolicyWordsError, Rule
@@ -23,6 +24,7 @@ __all__ = [
     "damages_from",
     "effective_rates",
     "emissions_from",
+    "households_from",
     "is_schedule",
     "parse_policy",
     "policy_from",

@@ -31,8 +31,8 @@ def emissions_from(path: str | Path, calibration: Calibration) -> Tensor:
         PolicyWordsError, UnknownNameError: what is wrong, and where.
     """
     out = torch.zeros_like(calibration.subsidy)
-    for where, (economy, sector, amount) in _rows(Path(path).expanduser(), ("economy", "sector", "emissions")):
-        value = _number(amount, where, "emissions")
+    for where, (economy, sector, amount) in rows_of(Path(path).expanduser(), ("economy", "sector", "emissions")):
+        value = number_of(amount, where, "emissions")
         out[calibration.economy_index(economy), calibration.sector_index(sector)] += value
     return out
 
@@ -50,11 +50,11 @@ def damages_from(text: str, calibration: Calibration) -> Tensor:
     if _is_number(text):
         kappa = (1 + c.tariff) * (1 + c.export_tax) * (1 - c.subsidy)[:, None]
         value_added = (c.value_added_share * (c.trade / kappa).sum(1)).sum(1)
-        return _number(text, "carbon.damages", "damages") * value_added / value_added.sum()
+        return number_of(text, "carbon.damages", "damages") * value_added / value_added.sum()
     out = torch.zeros_like(c.subsidy[:, 0])
     if _is_table(text):
-        for where, (economy, damage) in _rows(Path(text).expanduser(), ("economy", "damage")):
-            out[economies_of(economy, c)] = _number(damage, where, "damage")
+        for where, (economy, damage) in rows_of(Path(text).expanduser(), ("economy", "damage")):
+            out[economies_of(economy, c)] = number_of(damage, where, "damage")
         return out
     for who, number, sectors, origins, where in _sentences(text, "'USA: 20; CHN: 30'"):
         if sectors or origins:
@@ -75,11 +75,11 @@ def carbon_prices_from(text: str, calibration: Calibration, notes: list[str]) ->
     """
     c, out = calibration, torch.zeros_like(calibration.subsidy)
     if _is_number(text):
-        return torch.full_like(out, _number(text, "carbon.tax", "price"))
+        return torch.full_like(out, number_of(text, "carbon.tax", "price"))
     if _is_table(text):
-        for where, (economy, sector, price) in _rows(Path(text).expanduser(), ("economy", "sector", "price")):
+        for where, (economy, sector, price) in rows_of(Path(text).expanduser(), ("economy", "sector", "price")):
             for k in economies_of(economy, c):
-                out[k, _sectors([sector], c, notes)] = _number(price, where, "price")
+                out[k, _sectors([sector], c, notes)] = number_of(price, where, "price")
         return out
     for who, number, sectors, origins, where in _sentences(text, "'EU: 80; USA: 50 on steel'"):
         if origins:
@@ -103,12 +103,12 @@ def border_prices_from(text: str, calibration: Calibration, notes: list[str]) ->
     found: list[tuple[list[int], list[int], list[int], float]] = []
     if _is_number(text):
         everybody = list(range(c.n_economies))
-        found.append((everybody, everybody, list(range(c.n_sectors)), _number(text, "carbon.border_tax", "price")))
+        found.append((everybody, everybody, list(range(c.n_sectors)), number_of(text, "carbon.border_tax", "price")))
     elif _is_table(text):
         columns = ("importer", "origin", "sector", "price")
-        for where, (importer, origin, sector, price) in _rows(Path(text).expanduser(), columns):
+        for where, (importer, origin, sector, price) in rows_of(Path(text).expanduser(), columns):
             places = (economies_of(importer, c), economies_of(origin, c), _sectors([sector], c, notes))
-            found.append((*places, _number(price, where, "price")))
+            found.append((*places, number_of(price, where, "price")))
     else:
         for who, number, sectors, origins, _ in _sentences(text, "'EU: 80 on steel from CHN,IND'"):
             sources = [k for name in origins or [ALL] for k in economies_of(name, c)]
@@ -158,7 +158,7 @@ def _is_table(text: str) -> bool:
     return ":" not in text or Path(text).suffix in (".csv", ".parquet")
 
 
-def _rows(path: Path, columns: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def rows_of(path: Path, columns: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Where each row is, and its cells as text."""
     try:
         frame = (
@@ -173,7 +173,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[str, tuple[str, ...]
     return [(f"{path}, row {number}", tuple(row)) for number, row in enumerate(cells, 2)]
 
 
-def _number(text: str, where: str, what: str) -> float:
+def number_of(text: str, where: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dlopt.trade.draws import Draws
+    from dlopt.trade.households import Households
     from dlopt.trade.intervals import Intervals
     from dlopt.trade.prior import Prior
     from dlopt.trade.robust import RobustPolicy
@@ -118,6 +119,7 @@ class SolveResult(Shown):
         uncertainty: intervals around it, where they were asked for.
         robust: what the policy brings in all worlds it is for, where it is for several.
         priced: rates and prices of carbon apart, where somebody pays for carbon.
+        households: groups whose incidence is reported, where there are any.
         formulas: policies by sufficient statistics beside an optimum, where they were asked for.
     """
 
@@ -138,6 +140,7 @@ class SolveResult(Shown):
     robust: RobustPolicy | None = None
     priced: Priced | None = None
     formulas: Formulas | None = None
+    households: Households | None = None
 
     def __repr__(self) -> str:
         gains = [f"{value:+.2f}" for value in self.real_income_change_pct.tolist()]

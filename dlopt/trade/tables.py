@@ -50,6 +50,8 @@ def makers(result: SolveResult) -> dict[str, Callable[[], pd.DataFrame]]:
     out = {name: partial(make, result) for name, make in made.items()}
     if result.draws is not None:
         out |= {"draws": result.draws.table, "draws_summary": result.draws.summary}  # type: ignore[dict-item]
+    if result.households is not None:
+        out["households"] = partial(result.households.table, result)
     if result.formulas is not None:
         out |= {"formulas": result.formulas.table, "formula_policies": result.formulas.policies}  # type: ignore[dict-item]
     if result.robust is not None:

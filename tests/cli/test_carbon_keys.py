@@ -137,3 +137,16 @@ def test_formulas_beside_an_optimum(dlopt: Any) -> None:
 def test_formulas_want_rates_by_sector(checked: Any) -> None:
     with pytest.raises(DloptError, match="by_sector"):
         checked("unilateral", "scenario=trade_war", "player=E1", "formulas=true", "instruments.tariff=uniform")
+
+
+def test_households_from_the_shell(dlopt: Any) -> None:
+    path = dlopt.folder / "shares.csv"
+    path.write_text("economy,group,sector,share\nall,poor,6,0.6\nall,poor,37,0.4\nUSA,rich,20,1\n")
+    dlopt("solve", "equilibrium", "policy=USA: 25% on food", f"households={path}", "hydra.run.dir=run")
+    table = pd.read_parquet(dlopt.folder / "run" / "households.parquet").set_index(["economy", "group"])
+    assert len(table) == 8
+    assert table.loc[("USA", "poor"), "difference_pct"] < 0
+    again = front.open_run(dlopt.folder / "run").table("households")
+    assert again["real_consumption_change_pct"].to_numpy() == pytest.approx(
+        table["real_consumption_change_pct"].to_numpy(), abs=1e-8
+    )

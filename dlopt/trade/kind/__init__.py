@@ -100,6 +100,8 @@ KEYS = (
     Key("labour_supply", "elasticity of labour to real wages after tax; 0: labour is fixed", 0.0, rule=AT_LEAST_0),
     Key("revenue", "net tax revenue: lump_sum (rebated), or income_tax (cuts the tax on labour income)", "lump_sum",
         words=("lump_sum", "income_tax")),
+    Key("households", "a table of budget shares (economy, group, sector, share): real consumption by group", None,
+        str | None),
     Key("carbon", options="dlopt.trade.kind.carbon:CarbonKeys"),
     Key("carbon.emissions", "a table (economy, sector, emissions); null: the calibration's own (docs/carbon.md)"),
     Key("carbon.damages", "of one more tonne, money: the world's (a number), 'USA: 20; CHN: 30', or a table"),

@@ -20,6 +20,7 @@ from dlopt.runs import read_run
 from dlopt.trade import api
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.draws import DrawOptions, DrawsInterrupted, draw_subsidies
+from dlopt.trade.households import Households
 from dlopt.trade.instruments import Bounds, InstrumentChoice
 from dlopt.trade.intervals import intervals as compute
 from dlopt.trade.kind import TRADE
@@ -57,6 +58,7 @@ class TradeProblem(Problem):
         notes: what a reader should know about how the policy was taken.
         prior: how uncertain parameters are, where intervals are asked for.
         formulas: whether policies by sufficient statistics are put beside the optimum.
+        households: groups whose real consumption is reported.
     """
 
     def __init__(
@@ -70,8 +72,9 @@ class TradeProblem(Problem):
         notes: Sequence[str] = (),
         prior: Uncertain | None = None,
         formulas: bool = False,
+        households: Households | None = None,
     ) -> None:
-        self.prior, self.formulas = prior, formulas
+        self.prior, self.formulas, self.households = prior, formulas, households
         self.answer, self.notes = answer, tuple(notes)
         self.verb, self.calibration, self.arguments, self.seed, self.draws = verb, calibration, arguments, seed, draws
         note = STYLISED if stylised(calibration.source) else ""
@@ -82,6 +85,8 @@ class TradeProblem(Problem):
         self.extra = _digest(arguments.get("init"))
         if "shocks" in arguments:
             self.extra["shocks.sha256"] = arguments["shocks"].sha256
+        if households is not None:
+            self.extra["households.sha256"] = households.sha256
         if "carbon" in arguments:
             self.extra["carbon.sha256"] = arguments["carbon"].sha256
         if "political_weights" in arguments:
@@ -145,6 +150,8 @@ class TradeProblem(Problem):
         return retaliate(self.calibration, self.arguments["policy"], how, who, on_iteration=on_iteration, **given)
 
     def _noted(self, result: SolveResult) -> SolveResult:
+        if self.households is not None:
+            result = dataclasses.replace(result, households=self.households)
         message = " ".join((result.message, *self.notes))
         return dataclasses.replace(result, message=message) if self.notes else result
 
@@ -183,6 +190,7 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         common["shocks"] = _shock(config["shocks"], calibration, notes)
     if config["political_weights"] is not None:
         common["political_weights"] = _political_weights(config["political_weights"], calibration, notes)
+    households = None if config["households"] is None else _households(config["households"], calibration)
     carbon = carbon_of(config, calibration, notes)
     if carbon is not None:
         common["carbon"] = carbon
@@ -232,10 +240,14 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
         del arguments["retaliators"]
         if answer is not None:
             _check_answer(answer, arguments["policy"], calibration)
-        return TradeProblem(verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes, prior)
+        return TradeProblem(
+            verb, calibration, {**common, **arguments}, config["seed"], None, answer, notes, prior,
+            households=households,
+        )  # fmt: skip
     return TradeProblem(
-        verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes, prior=prior, formulas=formulas
-    )
+        verb, calibration, {**common, **arguments}, config["seed"], draws, notes=notes, prior=prior, formulas=formulas,
+        households=households,
+    )  # fmt: skip
 
 
 def _modes(choice: Any) -> set[str]:
@@ -470,6 +482,12 @@ def _shock(text: str, calibration: Calibration, notes: list[str]) -> Shock:
     applied = shock_from(text, calibration)
     notes += applied.notes
     return applied.shock
+
+
+def _households(path: str, calibration: Calibration) -> Households:
+    from dlopt.policies import households_from
+
+    return households_from(path, calibration)
 
 
 def _political_weights(text: str, calibration: Calibration, notes: list[str]) -> Tensor:

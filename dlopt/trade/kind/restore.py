@@ -35,6 +35,7 @@ _NEUTRAL: dict[str, Any] = {
     "labour_supply": 0.0,
     "revenue": "lump_sum",
     "formulas": False,
+    "households": None,
     "carbon": {**dict.fromkeys(FILES), "basis": "direct"},
 }
 """Keys that configs of earlier versions lack, at values that change nothing."""
@@ -78,7 +79,16 @@ def restore(folder: Path) -> SolveResult:
     certificate = Certificate(**(record.certificate or {}))
     goal = goal_of(record.verb, arguments)
     return SolveResult(
-        record.status, record.message, certificate, model, found.u, found.wedges, instruments, goal=goal, priced=priced
+        record.status,
+        record.message,
+        certificate,
+        model,
+        found.u,
+        found.wedges,
+        instruments,
+        goal=goal,
+        priced=priced,
+        households=problem.households,
     )
 
 
@@ -130,7 +140,7 @@ def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
     config |= {"init": "baseline", "policy": None, "draws": {**config["draws"], "player": None}}
     if (origin / config["calibration"]).is_dir():
         config["calibration"] = str(origin / config["calibration"])
-    for key in ("shocks", "political_weights"):
+    for key in ("shocks", "political_weights", "households"):
         if config[key] is not None and (origin / config[key]).is_file():
             config[key] = str(origin / config[key])
     carbon = config["carbon"] = dict(config["carbon"])

@@ -45,6 +45,9 @@ def sheets(ended: Ended) -> list[Sheet]:
         found.append(moves_sheet(moves))
     if draws is not None and summary is not None:
         found.append(draws_sheet(summary, draws["draw"].nunique()))
+    households = ended.table("households")
+    if households is not None:
+        found.append(households_sheet(households))
     formulas = ended.table("formulas")
     if formulas is not None:
         found.append(formulas_sheet(formulas))
@@ -141,6 +144,17 @@ def draws_sheet(summary: pd.DataFrame, count: int) -> Sheet:
         rows.append((str(row["economy"]), *figures, f"{100 * row['share_of_losses']:.1f}"))
     columns = ("economy", "optimum", "mean", "std", "p5", "p50", "p95", "losses, %")
     return Sheet(f"Real income over {count} draws of subsidies, %", columns, rows)
+
+
+def households_sheet(households: pd.DataFrame) -> Sheet:
+    """Prices and real consumption by group of households."""
+    names = ("consumer_price_change_pct", "real_consumption_change_pct", "difference_pct")
+    rows = [
+        (str(row["economy"]), str(row["group"]), *(f"{row[name]:+.3f}" for name in names))
+        for row in households.to_dict("records")
+    ]
+    heads = ("economy", "group", "their prices", "real consumption", "less average")
+    return Sheet("Households, %", heads, rows, left=2)
 
 
 def formulas_sheet(formulas: pd.DataFrame) -> Sheet:

@@ -61,6 +61,10 @@ SECTORS = (
 )
 
 
+HOUSEHOLDS = (
+    ("consumer_price_change_pct", "their prices", "+.3f"), ("real_consumption_change_pct", "real consumption", "+.3f"),
+    ("difference_pct", "less the average", "+.3f"),
+)  # fmt: skip
 FORMULAS = (
     ("optimum_pct", "optimum", "+.4f"), ("formula_pct", "formulas", "+.4f"), ("difference_pct", "difference", "+.4f"),
 )  # fmt: skip
@@ -126,6 +130,11 @@ def details(folder: Path) -> list[str]:
             section("Outcomes by economy", _table(OUTCOMES, rows, "outcomes", (WORLD,)), f"{_NUMERAIRE}{unit}")
         )
     parts += _carbon(folder)
+    households = table_of(folder, "households")
+    if households is not None:
+        rows = _rows(households, HOUSEHOLDS, households["economy"] + ", " + households["group"])
+        note = "Per cent. Groups buy different baskets; their incomes move like that of their economy."
+        parts.append(section("Households", _table(HOUSEHOLDS, rows, "households"), note))
     formulas = table_of(folder, "formulas")
     if formulas is not None:
         rows = _rows(formulas, FORMULAS, formulas["economy"])
