@@ -1,10 +1,5 @@
 """What is written by hand on `docs/benchmarks.md`: it stays when the page is made again."""
 
-HEAD = """\
-The bar of the exporter by the published method is from before that method was put right ([bsde.md](bsde.md)); it
-has not been measured again.
-"""
-
 AFTER = {
     "given_tariffs": """\
 Plain iteration, equation (5), each unknown set to what its own equation says and wages moved a tenth of the

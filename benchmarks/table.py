@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.notes import AFTER, HEAD, START_UP
+from benchmarks.notes import AFTER, START_UP
 from benchmarks.problems import CASES
 
 NAMES = {
@@ -42,7 +42,7 @@ most.
 
 def page(results: dict[str, Any]) -> str:
     """The page, one table per case."""
-    parts = [_HEAD.format(picture="benchmarks.svg", **results), f"{HEAD}\n"]
+    parts = [_HEAD.format(picture="benchmarks.svg", **results)]
     for case, methods in results["cases"].items():
         ours = methods["ours"].get("solve_seconds")
         exporter = CASES[case].exporter is not None
