@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from economies import small_synthetic
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -28,6 +28,8 @@ from dlopt.trade.shocks import Shock
 Array = NDArray[np.float64]
 EXAMPLES = int(os.environ.get("DLOPT_EXAMPLES", "12"))
 """Random worlds in each property; `DLOPT_EXAMPLES=100` tries a hundred."""
+DEVIATIONS = 12
+"""Of each player in each random game; a third of them are corners of its box."""
 EVERYTHING = InstrumentChoice(tariff="by_sector", export_tax="by_sector", subsidy="by_sector", sectors="all")
 worlds = st.fixed_dictionaries(
     {
@@ -37,6 +39,21 @@ worlds = st.fixed_dictionaries(
         "accounting": st.sampled_from(["standard", "paper"]),
         "deficits": st.sampled_from(["none", "constant"]),
         "inputs": st.booleans(),
+    }
+)
+
+games = st.fixed_dictionaries(
+    {
+        "n": st.integers(2, 3),
+        "j": st.integers(1, 3),
+        "seed": st.integers(0, 10_000),
+        "accounting": st.sampled_from(["standard", "paper"]),
+        "deficits": st.sampled_from(["none", "constant"]),
+        "inputs": st.booleans(),
+        "steep": st.floats(0.1, 0.9),
+        "kinds": st.sampled_from(
+            [("tariff",), ("subsidy",), ("tariff", "subsidy"), ("tariff", "export_tax", "subsidy")]
+        ),
     }
 )
 
@@ -182,3 +199,39 @@ def test_no_deviation_beats_a_certified_result(accounting: str) -> None:
         found = minimize(loss, start, method="L-BFGS-B", bounds=box, options={"ftol": 1e-14, "maxiter": 12})
         assert 1 - found.fun <= held[player] * (1 + 1e-8)
         assert 1 - found.fun > best  # it climbs above all of these
+
+
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+@given(games)
+def test_no_random_deviation_beats_a_certified_result(drawn: dict[str, Any]) -> None:
+    """Theta psi up to 0.9: random points and corners of every player's box, judged by the second implementation."""
+    c = calibration_of(drawn["n"], drawn["j"], drawn["seed"], drawn["deficits"], drawn["inputs"])
+    c = c.with_elasticities(psi=drawn["steep"] / c.theta)
+    choice = InstrumentChoice(sectors="all", **dict.fromkeys(drawn["kinds"], "by_sector"))
+    result = solve_nash(c, instruments=choice, bounds=Bounds((-0.3, 1.0), (-0.3, 1.0), (-0.3, 0.5)),
+                        accounting=drawn["accounting"], deficits=drawn["deficits"])  # fmt: skip
+    assume(result.status == "converged" and not result.certificate.local)
+    chosen = result.instruments
+    assert chosen is not None
+    game = TradeGame(result.model, chosen)
+    a, second = chosen.average(result.wedges), world_of(c, drawn["accounting"], drawn["deficits"])
+
+    def rates(at: torch.Tensor) -> Rates:
+        tau, epsilon, sigma = (w.numpy() for w in chosen.apply(at, game.fixed))
+        return Rates(np.expm1(tau), np.expm1(epsilon), -np.expm1(-sigma))
+
+    here = second.solve(rates(a))
+    held = second.near(rates(a), here)
+    assert held is not None
+    assert 100 * (held - 1) == pytest.approx(result.real_income_change_pct.numpy(), abs=1e-8)
+    draw, heard = torch.Generator().manual_seed(drawn["seed"]), 0
+    for player in range(game.players):
+        for k in range(DEVIATIONS):
+            share = torch.rand(chosen.count, generator=draw, dtype=torch.float64)
+            share = share.round() if k % 3 == 2 else share
+            deviation = torch.where(game.owner == player, game.lower + share * (game.upper - game.lower), a)
+            found = second.near(rates(deviation), here)
+            if found is not None and bool((found > 0).all()):
+                heard += 1
+                assert found[player] <= held[player] * (1 + 1e-8)
+    assert heard >= game.players * DEVIATIONS // 2

@@ -31,7 +31,7 @@ from dlopt.choice.production.presets import synthetic
 from dlopt.framework import Tape
 from dlopt.runs.checkpoint import write_checkpoint
 
-from . import clock, disks, files, fuzz, kills, words
+from . import clock, disks, files, fuzz, kills, texts, words
 from .command import Tally, dlopt
 
 DOCS = Path(__file__).parents[3] / "docs" / "reliability.md"
@@ -93,12 +93,15 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
     write_network(synthetic(2), two)
     write_bundle(small_synthetic(), world)
     made = small_synthetic(3, 5)
-    write_bundle(
-        dataclasses.replace(made, economies=("USA", "CHN", "IND"), sectors=("6", "7", "8", "9", "23")), labelled
-    )
+    countries = dataclasses.replace(made, economies=("USA", "CHN", "IND"), sectors=("6", "7", "8", "9", "23"))
+    write_bundle(countries, labelled)
     given = [f"calibration={world}"]
     dual = ["solve", "nash", "scenario=dual", *given]
     planner = ["solve", "cooperative", "scenario=cooperation", "starts=2", *given]
+    uncertain = [
+        "solve", "nash", "scenario=trade_war", f"calibration={labelled}", "shocks=USA-CHN: +10% trade costs on 6",
+        "intervals=true", "prior.draws=3", "prior.processes=1",
+    ]  # fmt: skip
     report = ["reproduce", "table3", f"calibration={labelled}", "accounting=standard", "instruments.sectors=tradable"]
 
     def new(name: str) -> Path:
@@ -134,6 +137,10 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
             files.of_calibration(world, n(200), 2), files.of_hostile_input(world), files.of_numbers(world),
             files.of_hostile_yaml(new("hostile_yaml")),
         ],
+        "texts": lambda: [
+            texts.of_words(countries, n(2000), 8), texts.of_files(new("texts"), countries, n(100), 9),
+            texts.of_numbers(new("numbers"), countries),
+        ],
         "fuzz": fuzzed,
         "disks": lambda: [disks.of_full_disks(new("disks"), dual), disks.of_read_only(new("fixed"), dual)],
         "places": lambda: [disks.of_one_folder(new("one"), dual), disks.of_odd_paths(new("odd"), dual, world)],
@@ -148,6 +155,13 @@ def sections(folder: Path, few: bool) -> dict[str, Callable[[], list[Tally]]]:
                 "budget.checkpoint_seconds=0.2", "model.pt",
             )
             for scenario, model, count in (("export", five, 5), ("network", two, 3))
+        ],
+        "later": lambda: [
+            kills.of_solve(new("intervals"), uncertain, n(4), 8, "checkpoint_seconds=0", STEPS),
+            kills.of_solve(
+                new("search"), [*TRAINING, "scenario=export", f"model={five}", "search.cost=4"], n(3), 9,
+                "budget.checkpoint_seconds=0.2", "model.pt",
+            ),
         ],
         "import": lambda: [kills.of_import(new("import"), world, n(10), 4)],
         "report": lambda: [kills.of_report(new("report"), report, n(4), 5), kills.of_page(new("page"), dual, n(4), 6)],
