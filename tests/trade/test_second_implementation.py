@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from economies import small_synthetic
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -201,7 +201,7 @@ def test_no_deviation_beats_a_certified_result(accounting: str) -> None:
         assert 1 - found.fun > best  # it climbs above all of these
 
 
-@settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None, phases=[Phase.generate])
 @given(games)
 def test_no_random_deviation_beats_a_certified_result(drawn: dict[str, Any]) -> None:
     """Theta psi up to 0.9: random points and corners of every player's box, judged by the second implementation."""
@@ -229,9 +229,11 @@ def test_no_random_deviation_beats_a_certified_result(drawn: dict[str, Any]) -> 
         for k in range(DEVIATIONS):
             share = torch.rand(chosen.count, generator=draw, dtype=torch.float64)
             share = share.round() if k % 3 == 2 else share
-            deviation = torch.where(game.owner == player, game.lower + share * (game.upper - game.lower), a)
-            found = second.near(rates(deviation), here)
-            if found is not None and bool((found > 0).all()):
-                heard += 1
-                assert found[player] <= held[player] * (1 + 1e-8)
+            far = torch.where(game.owner == player, game.lower + share * (game.upper - game.lower), a)
+            for part in (1.0, 0.5, 0.25):  # nearer where Newton finds no equilibrium
+                found = second.near(rates(a + part * (far - a)), here)
+                if found is not None and bool((found > 0).all()):
+                    heard += 1
+                    assert found[player] <= held[player] * (1 + 1e-8)
+                    break
     assert heard >= game.players * DEVIATIONS // 2
