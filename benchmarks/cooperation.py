@@ -43,10 +43,11 @@ READINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "mfn": ("one tariff for all partners, subsidies", {"instruments": {**BOTH, "tariff": "mfn"}}),
     "uniform": ("tariffs, one subsidy for all sectors", {"instruments": {**BOTH, "subsidy": "uniform"}}),
     "equal": ("equal weights", {"weights": "equal"}),
-    "equal_log": ("equal weights, log welfare", {"objective": "equal"}),
-    "log": ("income weights, log welfare", {"objective": "income"}),
+    "equal_log": ("equal weights, log welfare", {"weights": "equal", "objective": "log"}),
+    "log": ("income weights, log welfare", {"objective": "log"}),
     "value_added": ("weights by value added", {"weights": "value_added"}),
     "spending": ("weights by spending, inputs included", {"weights": "spending"}),
+    "spending_log": ("weights by spending, inputs included, log welfare", {"weights": "spending", "objective": "log"}),
     "exports": ("weights by exports", {"weights": "exports"}),
     "no_losers": ("nobody below the baseline", {"no_losers": True}),
     "bargain": ("Nash bargain, income weights", {"objective": "bargain"}),
@@ -91,8 +92,8 @@ def measure(calibration: dlopt.Calibration, name: str, sectors: str) -> dict[str
         given["init"] = nash.policy
     if given.get("weights") in ("value_added", "spending", "exports"):
         given["weights"] = weights_by(calibration, given["weights"])
-    if given.get("objective") in ("income", "equal"):
-        weight = planner_weights(build_model(calibration, given["accounting"]), given["objective"])
+    if given.get("objective") == "log":
+        weight = planner_weights(build_model(calibration, given["accounting"]), given.pop("weights", "income"))
         given["objective"] = lambda log_welfare: (weight @ log_welfare)[None]
     goal = published(calibration.economies)
     kept: dict[str, Any] = {"name": name, "label": label, "sectors": sectors}
