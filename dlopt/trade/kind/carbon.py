@@ -44,8 +44,10 @@ def carbon_of(config: Mapping[str, Any], calibration: Calibration, notes: list[s
     node = config["carbon"]
     if node["basis"] not in BASES:
         raise UnknownNameError("value of carbon.basis", str(node["basis"]), BASES)
-    own = [one.get("instruments", {}) for one in (config.get("by_player") or {}).values()]
-    sections = [part for part in (config.get("instruments") or {}, *own) if isinstance(part, Mapping)]
+    players = config.get("by_player")  # what is no mapping is refused where instruments are made
+    named = players.values() if isinstance(players, Mapping) else ()
+    own = [one.get("instruments") for one in named if isinstance(one, Mapping)]
+    sections = [part for part in (config.get("instruments"), *own) if isinstance(part, Mapping)]
     chosen = any(str(part.get(kind.name, "false")).lower() != "false" for part in sections for kind in PRICES)
     if not chosen and not any(node[key] is not None for key in FILES):
         return None
