@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,8 @@ from economies import small_synthetic
 import dlopt
 from dlopt.trade.outcomes import WORLD
 from dlopt.trade.words import headlines, money, stylised
+from dlopt.views.figures.results import of_run
+from dlopt.views.figures.sizes import SIZES, write_figure
 from dlopt.views.report import report_page, trade
 from dlopt.views.report.worldmap import colour, outlines, painted, world_map
 
@@ -166,3 +169,21 @@ def test_headlines_say_what_the_tables_hold(folders: list[Path]) -> None:
     assert money(-12.0, "million USD") == "-12 million USD"
     assert money(5.0, "value units") == "5 value units"
     assert stylised(dlopt.load_calibration("stylized2017").source)
+
+
+def test_every_picture_that_a_run_is_said_to_have_can_be_drawn(folders: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    for folder in folders:
+        found = of_run([path.stem for path in sorted(folder.glob("*.parquet"))], partial(trade.table_of, folder))
+        assert {"welfare", "map", "iterations"} <= set(found)
+        for name, draw in found.items():
+            for size in SIZES:
+                write_figure(draw(), tmp_path / f"{folder.name}-{name}-{size}.png", size)
+
+
+def test_one_rate_for_all_sectors_is_said_and_not_drawn(tmp_path: Path) -> None:
+    world = dataclasses.replace(small_synthetic(), economies=NAMES)
+    dlopt.solve_unilateral(world, "USA", instruments={"tariff": "uniform"}).to_parquet(tmp_path / "uniform")
+    page = report_page(tmp_path / "uniform")
+    assert "Every economy has one rate for all of them." in page
+    assert "Tariffs by sector" not in page

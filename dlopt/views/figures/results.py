@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Read = Callable[[], pd.DataFrame]
-GOOD, BAD = "#1b5e20", "#b00020"
+GOOD, BAD = "#1f5f99", "#a34700"
+"""The colours of gains and losses on pages, which colour-blind readers can tell apart."""
 
 
 def of_run(names: Sequence[str], read: Callable[[str], pd.DataFrame]) -> dict[str, Callable[[], Figure]]:
@@ -35,6 +36,8 @@ def of_table(name: str, read: Read) -> dict[str, Callable[[], Figure]]:
     if name == "objectives":
         return {"objectives": lambda: before_and_after(read(), "player", "objective")}
     if name == "outcomes":
+        if "outcome" not in read():  # of the trade model: a table for readers, not for one picture
+            return {}
         return {"outcomes": lambda: before_and_after(_labelled(read()), "outcome", "outcome")}
     if name == "welfare":
         return {"welfare": lambda: changes(read()), "map": lambda: world(read())}
@@ -65,7 +68,9 @@ def changes(welfare: pd.DataFrame) -> Figure:
     """
     figure, (axes,) = panels(1, 1, 1.0 + 0.25 * len(welfare))
     values = welfare["real_income_change_pct"]
-    axes.barh(welfare["economy"], values, color=[GOOD if value >= 0 else BAD for value in values])
+    bars = axes.barh(welfare["economy"], values, color=[GOOD if value >= 0 else BAD for value in values])
+    axes.bar_label(bars, fmt="%+.2f", padding=3, fontsize=8)
+    axes.margins(x=0.12)
     axes.invert_yaxis()
     axes.axvline(0, color="#222", linewidth=0.8)
     axes.set_xlabel("change of real income, per cent", fontsize=8)

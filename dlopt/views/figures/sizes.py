@@ -38,5 +38,7 @@ def write_figure(figure: Figure, path: Path, size: str = "paper") -> None:
             text.set_fontsize(float(text.get_fontsize()) * _LARGER)  # type: ignore[attr-defined]
         for axes in figure.axes:
             axes.tick_params(labelsize=8 * _LARGER)
+            for line in axes.lines:
+                line.set_markersize(_LARGER * line.get_markersize())
     with replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=200)

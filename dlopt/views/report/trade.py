@@ -26,6 +26,8 @@ _COMPONENTS = (
 _MOST_PARTNERS = 200
 _NOTHING = 5e-7
 """Per cent; smaller changes are rounding, and no picture is drawn of them."""
+_SAME = 1e-6
+"""Rates nearer than this are the same: a map of them would have one colour."""
 _MOST_SECTORS = 400
 _NUMERAIRE = (
     "Money is in the unit of the calibration; after the policies it is measured so that the value added of the whole "
@@ -79,6 +81,15 @@ EMISSIONS = (
     ("emissions_initial", "before", ",.4g"), ("emissions", "after", ",.4g"), ("carbon_tax", "price per tonne", ".4g"),
     ("ad_valorem_pct", "as % of the producer's price", ".2f"),
 )  # fmt: skip
+
+DRAWS = (
+    ("at_optimum", "at the optimum", "+.3f"),
+    ("mean", "mean", "+.3f"),
+    ("std", "standard deviation", ".3f"),
+    *((f"p{k}", f"{k} % of draws are below", "+.3f") for k in (5, 25, 50, 75, 95)),
+    ("share_of_losses", "draws with a loss, %", ".1f"),
+    ("failed", "draws without a solution", ".0f"),
+)
 
 
 def table_of(folder: Path, name: str) -> pd.DataFrame | None:
@@ -140,7 +151,7 @@ def details(folder: Path) -> list[str]:
         rows = _rows(formulas, FORMULAS, formulas["economy"])
         note = "Change of real income, per cent; the formulas are those of Lashkaripour and Lugovskyy (2023)."
         parts.append(section("Sufficient statistics beside the optimum", _table(FORMULAS, rows, "formulas"), note))
-    for name, title, show in (("moves", "After each move", _moves), ("draws_summary", "Draws of subsidies", _plain)):
+    for name, title, show in (("moves", "After each move", _moves), ("draws_summary", "Draws of subsidies", _draws)):
         frame = table_of(folder, name)
         if frame is not None:
             parts.append(section(title, show(frame), "Change of real income, per cent."))
@@ -178,7 +189,10 @@ def _policies(policies: pd.DataFrame, economies: Sequence[str]) -> list[str]:
             str(name): (float(row["initial_pct"]), float(row["rate_pct"])) for name, row in own.loc[order].iterrows()
         }
         chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
-        drawn = _drawn(f"{title} by sector", partial(pictures.policies_by_sector, policies, kind), "h3")
+        varies = policies[policies["instrument"] == kind].groupby("economy")["rate"].agg(lambda r: r.max() - r.min())
+        drawn = "<p>Every economy has one rate for all of them.</p>"
+        if varies.max() > _SAME:
+            drawn = _drawn(f"{title} by sector", partial(pictures.policies_by_sector, policies, kind), "h3")
         parts.append(section(title, chart + drawn))
     return parts
 
@@ -245,6 +259,6 @@ def _moves(frame: pd.DataFrame) -> str:
     return _table(columns, _rows(wide.reset_index(), columns, pd.Series(wide.index)), "moves")
 
 
-def _plain(frame: pd.DataFrame) -> str:
-    columns = tuple((str(name), str(name).replace("_", " "), "+.3f") for name in frame.columns if name != "economy")
-    return _table(columns, _rows(frame, columns, frame["economy"]), "draws_summary")
+def _draws(frame: pd.DataFrame) -> str:
+    shares = frame.assign(share_of_losses=100 * frame["share_of_losses"])
+    return _table(DRAWS, _rows(shares, DRAWS, frame["economy"]), "draws_summary")
