@@ -14,14 +14,15 @@ from dlopt.kind import Ended, figures
 from dlopt.registry import load_kind
 from dlopt.runs.labels import label_of, labels_of
 from dlopt.runs.record import RunRecord, read_run
-from dlopt.runs.tables import read_table
-from dlopt.views.report import sure, trade
+from dlopt.views.report import other, sure, trade
 from dlopt.views.report.charts import dots
 from dlopt.views.report.html import SCRIPT, document, picture, scrolling, section, table
 from dlopt.views.sheets import html as as_html
 
-_LONGEST = 60
-"""Longer tables stay in their files."""
+_PROOF = (
+    "The certificate says how well the equations hold (residuals), whether the choices are optimal to first and "
+    "second order, and what a player could gain by any other policy that was tried. docs/solvers.md explains it."
+)
 _STYLISED = "its numbers show how the model works and say nothing about real economies."
 
 
@@ -55,9 +56,11 @@ def _run(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
         lines = load_kind(record.kind).headlines(_ended(folder, record))
         parts += [trade.answer(folder, lines), *trade.details(folder), *sure.chapter(folder)]
     else:
-        parts += _other_tables(folder)
+        parts += other.chapters(folder, record, _ended(folder, record))
     found = [path for path in sorted(folder.rglob("*.png")) if not path.is_symlink()]
-    parts += [section(path.stem.replace("_", " "), picture(path.read_bytes(), path.stem)) for path in found]
+    parts += [
+        section(path.stem.replace("_", " ").capitalize(), picture(path.read_bytes(), path.stem)) for path in found
+    ]
     parts.append(_method(folder, record))
     if is_trade:
         parts += trade.path(folder)
@@ -75,7 +78,8 @@ def _head(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
     if record.calibration.get("note"):
         flag = f'<p class="flag">The world {world} is {escape(str(record.calibration["note"]))}: {_STYLISED}</p>'
     status = words.get(record.status, record.status.replace("_", " ").capitalize() + ".")
-    return f'{head}<p>World: {world}. <span class="{kind}">{escape(status)}</span></p>{flag}'
+    what = "World" if (folder / "welfare.parquet").is_file() else "Model"
+    return f'{head}<p>{what}: {world}. <span class="{kind}">{escape(status)}</span></p>{flag}'
 
 
 def _title(folder: Path, record: RunRecord) -> str:
@@ -121,11 +125,8 @@ def _method(folder: Path, record: RunRecord) -> str:
     asked = f"<p>Asked with <code>{escape(record.command)}</code></p>"
     status = f'<span class="{kind}">{escape(record.status.replace("_", " "))}</span>'
     ended = f"<p>{status}{seconds}. {escape(record.message)}</p>"
-    note = (
-        "The certificate says how well the equations hold (residuals), whether the choices are optimal to first and "
-        "second order, and what a player could gain by any other policy that was tried. docs/solvers.md explains it."
-    )
-    return section("Method and proof", f"{ended}{proof}{asked}", f"{_facts(record)}. {note}")
+    note = _PROOF if (folder / "welfare.parquet").is_file() else ""
+    return section("Method and proof", f"{ended}{proof}{asked}", f"{_facts(record)}. {note}".strip())
 
 
 def _facts(record: RunRecord) -> str:
@@ -140,30 +141,6 @@ def _facts(record: RunRecord) -> str:
     return ", ".join(facts)
 
 
-def _other_tables(folder: Path) -> list[str]:
-    parts = []
-    for path in sorted(folder.glob("*.parquet")):
-        content = read_table(folder, path.stem)
-        if 0 < len(content) <= _LONGEST:
-            parts.append(section(path.stem.replace("_", " "), _frame(content)))
-    return parts
-
-
 def _settings(record: RunRecord) -> str:
     rows = [(key, str(value)) for key, value in record.settings.items()]
     return f"<details><summary>Settings</summary>{table(('key', 'value'), rows)}</details>" if rows else ""
-
-
-def _frame(frame: pd.DataFrame) -> str:
-    heads = [str(name).replace("_pct", ", %").replace("_", " ") for name in frame.columns]
-    return table(heads, [[_number(value) for value in row] for row in frame.itertuples(index=False)])
-
-
-def _number(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
-    if pd.isna(value):
-        return ""
-    if value == 0:
-        return "0"
-    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e6 else f"{value:.1e}"

@@ -1,0 +1,97 @@
+"""The page about a run of a kind that has no chapters of its own: its answer, pictures, then every table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from dlopt.errors import DloptError
+from dlopt.kind import Ended
+from dlopt.registry import load_kind
+from dlopt.runs.record import RunRecord
+from dlopt.runs.tables import read_table
+from dlopt.views.figures.canvas import MissingPlotError
+from dlopt.views.figures.results import of_run
+from dlopt.views.report.html import folded, picture, scrolling, section, table
+from dlopt.views.report.pictures import png
+from dlopt.views.sheets import html as as_html
+
+TITLES: Mapping[str, str] = {
+    "impulse_response": "After a shock",
+    "losses": "Training, step by step",
+    "marginal_values": "What each option adds to the value",
+    "out_of_sample": "Errors at states that were not trained on",
+    "simulation": "In the long run",
+    "transition": "The way to the long run",
+    "decentralised": "Decisions by the parts alone",
+    "validation": "Beside the exact solution",
+    "objectives": "What players come to",
+    "policies": "Instruments",
+    "unknowns": "Unknowns of the equilibrium",
+    "iterations": "The way of the solver, step by step",
+    "equilibria": "Equilibria that were found",
+}
+"""Titles of tables; others have their name in words."""
+PICTURES: Mapping[str, str] = {
+    "losses": "Training",
+    "links": "Links",
+    "objectives": "What players come to",
+    "instruments": "Instruments",
+    "outcomes": "Outcomes",
+    "iterations": "The way of the solver",
+}
+_SHORT = 15
+"""Rows; longer tables open on a click."""
+_LONGEST = 2000
+"""Longer tables stay in their files."""
+
+
+def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
+    """What a screen shows of the run, its pictures, and its tables: short ones first, long ones folded."""
+    parts = []
+    try:
+        kind = load_kind(record.kind)
+        shown = [sheet for sheet in kind.sheets(ended) if sheet.title != "Certificate"]
+    except DloptError:  # of a package that is not installed here
+        shown = []
+    if shown:
+        parts.append(section("The answer", scrolling(as_html(shown))))
+    frames = {path.stem: read_table(folder, path.stem) for path in sorted(folder.glob("*.parquet"))}
+    frames = {name: frame for name, frame in frames.items() if 0 < len(frame) <= _LONGEST}
+    for name, draw in of_run(list(frames), frames.__getitem__).items():
+        if name == "links" and list(folder.rglob("link_map.png")):
+            continue  # the run drew it itself
+        title = PICTURES.get(name, _words(name))
+        try:
+            parts.append(section(title, picture(png(draw()), title)))
+        except MissingPlotError as missing:
+            parts.append(section(title, f'<p class="note">{missing}</p>'))
+    for name in sorted(frames, key=lambda name: len(frames[name]) > _SHORT):
+        frame = frames[name]
+        inside = _frame(frame)
+        parts.append(
+            section(TITLES.get(name, _words(name)), inside if len(frame) <= _SHORT else folded(inside, len(frame)))
+        )
+    return parts
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _frame(frame: pd.DataFrame) -> str:
+    heads = [str(name).replace("_pct", ", %").replace("_", " ") for name in frame.columns]
+    return table(heads, [[_number(value) for value in row] for row in frame.itertuples(index=False)])
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, float):
+        return re.sub(r"(?<=[a-z])_(?=[a-z])", " ", str(value))
+    if pd.isna(value):
+        return ""
+    if value == 0:
+        return "0"
+    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e6 else f"{value:.1e}"
