@@ -7,6 +7,7 @@ Rows and columns are told by their labels: code, description, country. What is p
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -125,13 +126,22 @@ def _rdata(source: Path) -> list[list[Any]]:
     except ImportError as error:
         raise WiodError(source.name, ".RData files need rdata", "install it: pip install 'dlopt[data]'") from error
     try:
-        frame = rdata.read_rda(str(source))["wiot"]
+        with warnings.catch_warnings():  # WIOD keeps a data.table, which is read as the data frame that it is, too
+            warnings.simplefilter("ignore")
+            content = rdata.read_rda(str(source))
+    except Exception as error:  # the parser raises whatever a damaged file makes it raise
+        raise WiodError(source.name, f"the file cannot be read ({error})", "download it again") from error
+    if "wiot" not in content:
+        have = ", ".join(map(str, content)) or "nothing"
+        raise WiodError(source.name, f"there is no table wiot in the file; it has {have}", "give a file of WIOD")
+    frame = content["wiot"]
+    try:
         ids = [str(value) for value in frame.iloc[:, 0]]
         words, country = [[str(v) for v in frame.iloc[:, k]] for k in (1, 2)]
         columns = [re.fullmatch(r"([A-Za-z]+)(\d+)|(TOT)", str(name)) for name in frame.columns[5:]]
         values = frame.iloc[:, 5:].to_numpy(dtype=float)
-    except Exception as error:  # the parser raises whatever a damaged file makes it raise
-        raise WiodError(source.name, f"there is no table wiot in the file ({error})", "download it again") from error
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise WiodError(source.name, f"wiot is not a table of WIOD ({error})", "download it again") from error
     industries = list(dict.fromkeys(code for code, place in zip(ids, country, strict=True) if place != "TOT"))
     final = ["final use", "final use", "final use", "final use", "Changes in inventories and valuables"]
     heads: list[tuple[str, str, str]] = []
