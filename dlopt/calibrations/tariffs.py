@@ -19,18 +19,13 @@ import pandas as pd
 from dlopt.calibrations.accounts import Array
 from dlopt.calibrations.groups import GROUPS, REST
 from dlopt.calibrations.isic import is_good, of_rev3
-from dlopt.errors import DloptError
+from dlopt.calibrations.wits import TariffError, is_wits, nearest, read_wits
 
 DEFAULT_COLUMN = "tariff95"
 """Teti's simple mean, winsorised: raw rates go to 99.9 %."""
 
 UNIONS = {"EUN": "EU27", "EU": "EU27", "European Union": "EU27", "918": "EU27"}
-WORLD = ("WLD", "World", "000", "0", "All", "WLD000")
 BLOCK = 16 * 2**20
-
-
-class TariffError(DloptError):
-    """A file that is no table of tariffs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +69,9 @@ def read_tariffs(
     goods = [label for label, divisions in isic.items() if is_good(divisions)]
     if {"iso1", "iso2", "year", "sector"} <= set(low):
         frame, notes = _teti(path, header, year, column)
-    elif {"reporter", "partner", "product"} <= set(low) or {"reportername", "partnername", "product"} <= set(low):
-        frame, notes = _wits(path, low, year, column)
+    elif is_wits(low):
+        frame, notes = read_wits(path, low, year, column)
+        frame = _by_division(frame)
     elif {"origin", "destination", "sector", "rate"} <= set(low):
         frame, notes = _plain(path, isic)
     else:
@@ -131,64 +127,20 @@ def _teti(path: Path, header: list[str], year: str | None, column: str | None) -
     kept: dict[int, list[pd.DataFrame]] = {}
     for batch in _batches(path, types):
         years.update(batch["year"].dropna().astype(int).unique().tolist())
-        nearest = _nearest(years, wanted)
-        kept = {y: parts for y, parts in kept.items() if y == nearest}
-        kept.setdefault(nearest, []).append(batch[batch["year"] == nearest])
+        chosen = nearest(years, wanted)
+        kept = {y: parts for y, parts in kept.items() if y == chosen}
+        kept.setdefault(chosen, []).append(batch[batch["year"] == chosen])
     if not kept:
         raise TariffError(f"{path.name}: the file has no rows. Download it again.")
-    nearest = _nearest(years, wanted)
-    frames = kept[nearest]
-    if wanted != nearest and len(years) > 1:  # the year may have been passed over while another one was nearer
-        frames = [batch[batch["year"] == nearest] for batch in _batches(path, types)]
+    chosen = nearest(years, wanted)
+    frames = kept[chosen]
+    if wanted != chosen and len(years) > 1:  # the year may have been passed over while another one was nearer
+        frames = [batch[batch["year"] == chosen] for batch in _batches(path, types)]
     data = pd.concat(frames, ignore_index=True)
     frame = pd.DataFrame({"importer": data["iso1"], "exporter": data["iso2"], "product": data["sector"],
                           "rate": data[column] / 100, "mfn": data[mfn] / 100 if mfn in data else np.nan})  # fmt: skip
-    note = f"Tariffs: {path.name}, column {column}, year {nearest}"
-    return _by_division(frame), [note + ("." if wanted == nearest else f" (asked for: {year or 'the last'}).")]
-
-
-def _nearest(years: set[int], wanted: int | None) -> int:
-    return max(years) if wanted is None else min(years, key=lambda y: (abs(y - wanted), y))
-
-
-def _wits(path: Path, low: Mapping[str, str], year: str | None, column: str | None) -> tuple[pd.DataFrame, list[str]]:
-    def named(*choices: str) -> str | None:
-        return next((low[c] for c in choices if c in low), None)
-
-    reporter, partner = (
-        named("reporteriso3", "reporter", "reportername"),
-        named("partneriso3", "partner", "partnername"),
-    )
-    rate = column or named("simpleaverage", "weightedaverage")
-    when = named("tariffyear", "year")
-    if rate is None or rate not in low.values():
-        raise TariffError(f"{path.name}: no column of rates (Simple Average or Weighted Average). Export it again.")
-    try:
-        data = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:
-        raise TariffError(f"{path.name}: {str(error).splitlines()[0][:200]}. Export it again.") from error
-    data.columns = [name.strip() for name in data.columns]
-    note = f"Tariffs: {path.name}, column {rate}"
-    if when:
-        years = {int(y) for y in data[when].unique() if y.strip().isdigit()}
-        if years:
-            nearest = _nearest(years, int(year) if year and year.isdigit() else None)
-            data = data[data[when].str.strip() == str(nearest)]
-            note += f", year {nearest}"
-    values = pd.to_numeric(data[rate].str.strip(), errors="coerce")
-    bad = values.isna() & (data[rate].str.strip() != "")
-    if bad.any():
-        k = int(np.flatnonzero(bad)[0])
-        text = f"{data[rate].iloc[k]!r} is not a number"
-        raise TariffError(f"{path.name} line {data.index[k] + 2}, column {rate}: {text}; correct it.")
-    frame = pd.DataFrame({"importer": data[reporter].str.strip(), "exporter": data[partner].str.strip(),
-                          "product": data[low["product"]].str.strip(), "rate": values / 100})  # fmt: skip
-    frame = frame.dropna(subset=["rate"])
-    world = frame["exporter"].isin(WORLD)
-    mfn = frame[world].groupby(["importer", "product"])["rate"].mean().rename("mfn")
-    frame = frame[~world].join(mfn, on=["importer", "product"])
-    alone = mfn.reset_index().assign(exporter="", rate=np.nan)
-    return _by_division(pd.concat([frame, alone], ignore_index=True)), [f"{note}."]
+    note = f"Tariffs: {path.name}, column {column}, year {chosen}"
+    return _by_division(frame), [note + ("." if wanted == chosen else f" (asked for: {year or 'the last'}).")]
 
 
 def _by_division(frame: pd.DataFrame) -> pd.DataFrame:
@@ -228,9 +180,13 @@ def _rates(
     file: str,
 ) -> Rates:  # fmt: skip
     sectors = list(isic)
+    importers = [name for name in frame["importer"].unique() if name]
     frame = _known(frame, codes)
-    if frame.empty:
-        raise TariffError(f"{file}: no importer of the file is one of {', '.join(codes[:10])}. Give ISO codes.")
+    if not set(frame["importer"]) - {REST}:
+        raise TariffError(
+            f"{file}: no importer of the file ({', '.join(map(str, importers[:5]))}) is one of "
+            f"{', '.join(codes[:10])}. Give ISO codes."
+        )
     if "division" in frame:
         hubs = {d: set(of_rev3([d])) for d in frame["division"].unique()}
         links = [(d, s) for d, hub in hubs.items() for s in goods if hub & set(isic[s])]

@@ -110,6 +110,27 @@ def test_a_file_that_is_cut_off(base: Path, tmp_path: Path, cut: int) -> None:
         read_har(path)
 
 
+def test_a_broken_record_is_named(base: Path, tmp_path: Path) -> None:
+    """Lengths that disagree, a header that is there twice, and numbers that are fewer than announced."""
+    whole = (base / "basedata.har").read_bytes()
+    inside = whole.index(b"VMSB") + 8  # the first byte of the second record of this header
+    path = tmp_path / "d.har"
+    path.write_bytes(whole[:inside] + struct.pack("<i", 7) + whole[inside + 4 :])
+    with pytest.raises(
+        HarError, match=rf"d\.har, header VMSB, byte {inside}: a record begins with length 7 and ends with"
+    ):
+        read_har(path)
+    path.write_bytes(whole + start("SETS", "1C", "FULL", [3, 12]) + texts(GOODS))
+    with pytest.raises(HarError, match=r"header SETS, byte \d+: the header is there twice"):
+        read_har(path)
+    path.write_bytes(start("SETS", "1C", "FULL", [4, 12]) + texts(GOODS))
+    with pytest.raises(HarError, match=r"header SETS, byte \d+: texts are missing or too many"):
+        read_har(path)
+    path.write_bytes(start("VDFB", "XX", "FULL", [4, 12]) + texts(GOODS))
+    with pytest.raises(HarError, match=r"header VDFB, byte \d+: type 'XX' with 2 dimensions is not read"):
+        read_har(path)
+
+
 def test_random_damage_is_named_or_harmless(base: Path, tmp_path: Path) -> None:
     """No other exception, whichever byte is changed."""
     whole = (base / "basedata.har").read_bytes()

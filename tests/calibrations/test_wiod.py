@@ -62,7 +62,7 @@ def write_xlsb(path: Path, sheet: str, rows: list[list[Any]]) -> None:
                 text = isinstance(value, str)
                 cells += record(6, place + wide(value)) if text else record(5, place + struct.pack("<d", value))
     size = record(148, struct.pack("<IIII", 0, len(rows) - 1, 0, max(map(len, rows)) - 1))
-    parts = {
+    parts: dict[str, str | bytes] = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
         "xl/_rels/workbook.bin.rels": (
             '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
