@@ -135,13 +135,20 @@ class KeyValueError(DloptError):
 
 
 RESUME = Key(
-    "resume", "a run folder to go on with, however it ended early; it brings its settings", None, str | None, free=True
+    "resume",
+    "a run that ended early, by name or folder, to go on with under its own settings",
+    None,
+    str | None,
+    free=True,
 )
 SEED = Key(
-    "seed", "of every random draw", 0, rule=Rule(lambda value: 0 <= value < 2**63, "a whole number from 0 to 2^63-1")
+    "seed",
+    "number from which all random draws are made",
+    0,
+    rule=Rule(lambda value: 0 <= value < 2**63, "a whole number from 0 to 2^63-1"),
 )
 THREADS = Key(
-    "threads", "of torch; 1 is best at these sizes, 0 means all cores this process may use", 1,
+    "threads", "processor cores that torch uses; 1 is best at these sizes, 0 means all that it may use", 1,
     rule=Rule(lambda value: 0 <= value <= 4096, "a whole number from 0 (all cores) to 4096"), free=True,
 )  # fmt: skip
 CHECKPOINTS = Key("checkpoint_seconds", "time between two checkpoints", 10.0, rule=AT_LEAST_0, free=True)
