@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dlopt.calibrations.importing import Imported
+from dlopt.calibrations.short_labels import members_said, short_label, short_name
 from dlopt.errors import DloptError
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
@@ -134,7 +135,8 @@ def aggregated(imported: Imported, economies: Grouping | None = None, sectors: G
         f"{new.n_sectors}: spending {float(world.trade.sum()):,.8g} before, {float(new.trade.sum()):,.8g} after; the "
         f"difference, {lost:,.4g}, is taxes between economies that became one."
     )
-    return Imported(new, policies, (*imported.adjustments, line), isic if all(isic.values()) else {})
+    members = [*members_said("Economies", by_economy), *members_said("Sectors", by_sector)]
+    return Imported(new, policies, (*imported.adjustments, line, *members), isic if all(isic.values()) else {})
 
 
 def by_number(world: Calibration, which: str, count: int, method: str = "smallest") -> dict[str, tuple[str, ...]]:
@@ -182,7 +184,10 @@ def by_number(world: Calibration, which: str, count: int, method: str = "smalles
             a, b = divmod(int(gap.argmin()), len(groups_of))
         first, second = min(a, b), max(a, b)
         groups_of[first] = sorted(groups_of[first] + groups_of.pop(second))
-    return {_label([labels[k] for k in group]): tuple(labels[k] for k in group) for group in groups_of}
+    return {
+        short_label([labels[k] for k in group], size[group].tolist()): tuple(labels[k] for k in group)
+        for group in groups_of
+    }
 
 
 def from_lists(text: str, labels: Sequence[str], rest: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -191,7 +196,7 @@ def from_lists(text: str, labels: Sequence[str], rest: str | None = None) -> dic
     for word in (part.strip() for part in text.split(",") if part.strip()):
         name, equals, members = word.partition("=")
         parts = tuple(part.strip() for part in (members if equals else word).split("+"))
-        name = name.strip() if equals else _label(parts)
+        name = name.strip() if equals else short_label(parts)
         if name == rest and not equals and name not in labels:
             continue
         groups[name] = parts
@@ -301,17 +306,13 @@ def _policy(policy: Policy, old: Accounts, e: Tensor, s: Tensor, home: Tensor) -
 
 
 def _names(world: Calibration, groups: Grouping) -> tuple[str, ...]:
-    names = []
+    names: list[str] = []
+    size = world.trade.sum((0, 1))
     for label, parts in groups.items():
-        old = [world.sector_names[world.sectors.index(part)] for part in parts]
-        name = old[0] if len(old) == 1 else f"{old[0]} and {len(old) - 1} more"
+        places = [world.sectors.index(part) for part in parts]
+        name = short_name([world.sector_names[k] for k in places], size[places].tolist())
         names.append(label if name in names or (name != label and name in groups) else name)
     return tuple(names)
-
-
-def _label(parts: Sequence[str]) -> str:
-    text = "+".join(parts)
-    return text if len(text) <= 40 else f"{parts[0]}+{len(parts) - 1}"
 
 
 def _profiles(world: Calibration, which: str) -> tuple[Tensor, Tensor, Tensor]:

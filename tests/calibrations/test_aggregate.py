@@ -18,7 +18,8 @@ from dlopt.calibrations.aggregate import (
     from_file,
     from_lists,
 )
-from dlopt.calibrations.importing import Imported
+from dlopt.calibrations.importing import Imported, import_bundle
+from dlopt.calibrations.short_labels import short_label, short_name
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
@@ -95,6 +96,34 @@ def test_by_number(world: Calibration) -> None:
     assert set(largest) <= set(by_number(world, "economies", 3))
     with pytest.raises(AggregationError, match=r"from 1 to 6"):
         by_number(world, "sectors", 7)
+
+
+def test_what_is_merged_is_short_to_call_and_listed_in_the_bundle(world: Calibration, tmp_path: Path) -> None:
+    """Labels and names are those of the largest member; meta.yaml says who is in it; nothing of it moves a number."""
+    assert short_label(["D", "E"]) == "D+E"
+    assert short_label(["C10T12", "C13T15", "C16"], [1.0, 5.0, 2.0]) == "C13T15+2"
+    assert short_name(["Coal", "Fishing"], [1.0, 2.0]) == "Fishing and Coal"
+    assert short_name(["Coal", "Fishing", "Wood"], [1.0, 2.0, 3.0]) == "Wood and 2 more"
+    long = ["C10T12", "C13T15", "C16", "C17_18", "C19", "C20"]
+    names = ("Food", "Clothes", "Wood", "Paper", "Fuels", "Chemicals")
+    called = dataclasses.replace(world, sectors=tuple(long), sector_names=names)
+    groups = by_number(called, "sectors", 2)
+    small = aggregated(Imported(called, {}), by_number(called, "economies", 3), groups)
+    assert all(len(label) <= 12 for label in small.calibration.sectors)
+    size = called.trade.sum((0, 1))
+    for label, name, parts in zip(groups, small.calibration.sector_names, groups.values(), strict=True):
+        largest = max(parts, key=lambda part: float(size[long.index(part)]))
+        assert name.startswith(names[long.index(largest)])
+        assert label == largest or len(parts) == 2 or label == f"{largest}+{len(parts) - 1}"
+    write_bundle(small.calibration, tmp_path / "small", adjustments=small.adjustments, isic=small.isic)
+    lines = " ".join((tmp_path / "small" / "meta.yaml").read_text().split())
+    for label, parts in groups.items():
+        assert f"{label} is {', '.join(parts)}" in lines or parts == (label,)
+    assert "Economies put together: ROW is" in lines
+    again = import_bundle(tmp_path / "small")
+    assert again.calibration.sectors == tuple(groups)
+    plain = aggregated(Imported(called, {}), None, {str(k): parts for k, parts in enumerate(groups.values())})
+    assert bool((plain.calibration.trade == aggregated(Imported(called, {}), None, groups).calibration.trade).all())
 
 
 @pytest.mark.parametrize(
