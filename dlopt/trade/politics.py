@@ -62,12 +62,16 @@ class Politics:
             raise DloptError(f"The political weights of {who} leave it nothing to maximise: make them larger.")
         return found
 
-    def favour(self, income: Tensor, bills: Tensor) -> Tensor:
-        """`sum_j (lambda - 1) X_j` at log hats of incomes `[country]` and of wage bills `[country, sector]`."""
+    def incomes(self, income: Tensor, bills: Tensor) -> Tensor:
+        """X of every sector, `[country, sector]`, at log hats of incomes `[country]` and wage bills, likewise."""
         paid = self.labour_income * bills.exp()
         earned = paid * self.markup
         rest = self.income * income.exp() - earned.sum(1)
-        return ((self.weights - 1) * (earned + paid / paid.sum(1, keepdim=True) * rest[:, None])).sum(1)
+        return earned + paid / paid.sum(1, keepdim=True) * rest[:, None]
+
+    def favour(self, income: Tensor, bills: Tensor) -> Tensor:
+        """`sum_j (lambda - 1) X_j` at log hats of incomes `[country]` and of wage bills `[country, sector]`."""
+        return ((self.weights - 1) * self.incomes(income, bills)).sum(1)
 
     def log_goal(self, log_welfare: Tensor, income: Tensor, index: Tensor, bills: Tensor) -> Tensor:
         """Log of what governments maximise over its baseline, `[country]`."""
