@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -60,3 +62,10 @@ def test_a_page_holds_welfare_policies_and_the_certificate(tmp_path: Path) -> No
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunReadError, match="not a run folder"):
         report_page(tmp_path)
+
+
+@pytest.mark.parametrize("first", ["dlopt.views.results", "dlopt.views.report", "dlopt.views.figures.results",
+                                   "dlopt.views.explore", "dlopt.views.comparison"])  # fmt: skip
+def test_any_room_of_views_may_be_the_first_that_is_imported(first: str) -> None:
+    done = subprocess.run([sys.executable, "-c", f"import {first}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

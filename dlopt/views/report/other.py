@@ -14,7 +14,6 @@ from dlopt.registry import load_kind
 from dlopt.runs.record import RunRecord
 from dlopt.runs.tables import read_table
 from dlopt.views.figures.canvas import MissingPlotError
-from dlopt.views.figures.results import of_run
 from dlopt.views.report.html import folded, picture, scrolling, section, table
 from dlopt.views.report.pictures import png
 from dlopt.views.sheets import html as as_html
@@ -51,6 +50,8 @@ _LONGEST = 2000
 
 def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
     """What a screen shows of the run, its pictures, and its tables: short ones first, long ones folded."""
+    from dlopt.views.figures.results import of_run  # which itself draws with the map of this package
+
     parts = []
     try:
         kind = load_kind(record.kind)
