@@ -30,11 +30,12 @@ from dlopt.choice.production.delegates.deviations import simulate
 from dlopt.choice.production.delegates.evaluation import doing, residuals
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.grid import DelegatesGridSolution
-from dlopt.choice.production.delegates.value import PartiesValue, build_value
+from dlopt.choice.production.delegates.own_links import MendedBaseline
+from dlopt.choice.production.delegates.value import PartiesValue, build_value, likely_states
 from dlopt.choice.production.folder import write_network
 from dlopt.choice.production.kind import DECIDES, sheets
 from dlopt.choice.production.presets import synthetic
-from dlopt.choice.production.value import NETWORK_METHOD, arrays
+from dlopt.choice.production.value import NETWORK_METHOD, arrays, with_clock
 from dlopt.choice.states import switch_columns
 from dlopt.kind import Ended, Status
 
@@ -62,6 +63,30 @@ def test_control_variate_is_that_of_a_planner_with_each_partys_basket(gamma):
         for ours, theirs in ((at.value, alone.value), (at.worth, alone.marginal), (at.generator, alone.generator),
                              (at.clock, alone.clock)):  # fmt: skip
             torch.testing.assert_close(ours[:, party], theirs, rtol=1e-8, atol=1e-11)
+
+
+def test_tables_of_own_links_are_values_and_help():
+    dynamics = Delegates.of(synthetic(4, own_share=0.05)).on(dtype=torch.float64)
+    plain, generator = PartiesBaseline(dynamics, np.ones((4, 4))), torch.Generator().manual_seed(0)
+    state = likely_states(plain, 200, generator)
+    mended = MendedBaseline(plain, state)
+    assert mended.table.any()
+    at, rows, index = mended.evaluate(state), torch.arange(200), dynamics.movable(state)
+    for z in range(4):
+        torch.testing.assert_close(at.clock[:, :, z], mended.evaluate(with_clock(state, z)).value, rtol=1e-11, atol=0)
+    for k in range(3):
+        sides = []
+        for on in (1.0, 0.0):
+            y = state.y.clone()
+            y[rows, index[:, k]] = on
+            sides.append(mended.evaluate(State(y, state.x, state.z)).value)
+        torch.testing.assert_close(at.worth[:, :, k], sides[0] - sides[1], rtol=1e-7, atol=1e-10)
+    fresh = likely_states(plain, 400, generator)
+    left = [residuals(dynamics, fresh, b.evaluate(fresh), doing(dynamics, fresh, b.evaluate(fresh).marginal))
+            for b in (plain, mended)]  # fmt: skip
+    size = [(r - r.mean(0)).abs().mean(0)[:4] for r in left]
+    assert (size[1] <= 1.1 * size[0]).all()
+    assert size[1].sum() < 0.7 * size[0].sum()
 
 
 def test_equations_hold_where_links_are_frozen():

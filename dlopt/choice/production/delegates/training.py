@@ -49,7 +49,8 @@ class DelegatesTrainer(Trainer):
 def refine(value: PartiesValue, states: State, years: float, generator: torch.Generator, weights: bool) -> None:
     """`certificate.refine` for every party: output weights and constants that make V right along simulated paths.
 
-    What is done is the same for all parties but the planner, and so is the linear system; her decisions are hers.
+    What is done is the same for all parties but the planner, and so is the linear system; her decisions are hers. A
+    party for which the network as trained, or the control variate without it, has smaller residuals keeps that.
     """
     model, network = value.model, value.network
     value.unrefine()
@@ -67,8 +68,9 @@ def refine(value: PartiesValue, states: State, years: float, generator: torch.Ge
                 products[k] += units.T @ change / len(at)
             against -= units.T @ residual.double() / len(at)
         at = advance(model, at, deciding, 1.0, generator)
+    kept = network.refined.clone(), value.level.clone()  # zeros
     constant = against[-1] / products[0, -1, -1]
-    before = (value.residual(states)[0] - constant.to(value.level) * model.rho).abs().mean(0)
+    candidates = [(kept[0], constant.to(kept[1]))]
     if weights:
         scaled = products.diagonal(dim1=1, dim2=2).abs().clamp_min(1e-30).rsqrt()
         fits = []
@@ -78,10 +80,17 @@ def refine(value: PartiesValue, states: State, years: float, generator: torch.Ge
             solved = torch.linalg.lstsq(system.cpu(), right.cpu(), rcond=CUTOFF, driver="gelsd").solution.to(right)
             fits.append(scaled[k][:, None] * solved)
         fit = torch.cat(fits, 1)
-        network.refined.copy_(fit[:-1] / value.scale)
-        value.level.copy_(fit[-1])
-        worse = value.residual(states)[0].abs().mean(0) > WORST * before
-        network.refined[:, worse] = 0
-        value.level[worse] = constant.to(value.level)[worse]
-        return
-    value.level.copy_(constant)
+        candidates.insert(0, ((fit[:-1] / value.scale).to(kept[0]), fit[-1].to(kept[1])))
+    network.refined.copy_(-network.output.detach())  # the control variate and a constant
+    mean = value.residual(states)[0].mean(0) / model.rho
+    candidates.append((-network.output.detach(), mean))
+    errors = []
+    for weight, level in candidates:
+        network.refined.copy_(weight)
+        value.level.copy_(level)
+        errors.append(value.residual(states)[0].abs().mean(0))
+    if weights:
+        errors[0] = errors[0] / WORST  # chosen for the mean along paths, not for the size of the residual
+    best = torch.stack(errors).argmin(0)
+    for k, (weight, level) in enumerate(candidates):
+        network.refined[:, best == k], value.level[best == k] = weight[:, best == k], level[best == k]

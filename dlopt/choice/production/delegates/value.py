@@ -18,8 +18,11 @@ from dlopt.choice.production.delegates.control_variate import PartiesBaseline, b
 from dlopt.choice.production.delegates.evaluation import Evaluations, doing, residuals
 from dlopt.choice.production.delegates.model import DelegatesDynamics
 from dlopt.choice.production.delegates.options import check_method
+from dlopt.choice.production.delegates.own_links import MendedBaseline
 from dlopt.choice.production.value import LARGEST_SIZE, LinkSize
 from dlopt.choice.value import PART
+
+FITTED = 128  # states on which the tables of the control variate are judged
 
 
 class PartiesNetwork(SwitchNetwork):
@@ -80,7 +83,7 @@ class PartiesValue(nn.Module):
     conditional = None
 
     def __init__(
-        self, model: DelegatesDynamics, baseline: PartiesBaseline, network: PartiesNetwork,
+        self, model: DelegatesDynamics, baseline: MendedBaseline, network: PartiesNetwork,
         deviating: PartiesValue | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -179,6 +182,14 @@ def value_columns(dynamics: DelegatesDynamics, values: Tensor) -> pd.DataFrame:
     return pd.DataFrame(values.double().cpu().numpy(), columns=names)
 
 
+def likely_states(baseline: PartiesBaseline, count: int, generator: torch.Generator) -> State:
+    """States with links drawn at their expected long-run frequencies."""
+    m = baseline.dynamics
+    state = m.draw(count, generator)
+    luck = torch.rand(state.y.shape, generator=generator, device=state.y.device, dtype=state.y.dtype)
+    return State((luck < baseline.p.flatten()[m.slots]).to(state.y.dtype), state.x, state.z)
+
+
 def build_value(
     model: DelegatesDynamics, options: MethodOptions, generator: torch.Generator, deviating: PartiesValue | None = None
 ) -> PartiesValue:
@@ -191,10 +202,10 @@ def build_value(
     n = model.factors
     if deviating is not None:
         baseline = deviating.baseline
-    elif options.baseline == "meanfield":
-        baseline = PartiesBaseline(model, best_replies(model, generator))
     else:
-        baseline = PartiesBaseline(model, np.ones((n, n)))
+        accept = best_replies(model, generator) if options.baseline == "meanfield" else np.ones((n, n))
+        plain = PartiesBaseline(model, accept)
+        baseline = MendedBaseline(plain, likely_states(plain, FITTED, generator))
     network: Any = PartiesNetwork(model, [options.hidden] * options.layers, generator)
     parametrize.register_parametrization(network, "switch_weight", PartiesLinkSize(model))
     return PartiesValue(model, baseline, network, deviating)
