@@ -64,6 +64,31 @@ def test_ppml_recovers_theta() -> None:
     assert count == 20 * 19
 
 
+def test_coverage_of_ppml() -> None:
+    """As above for PPML: 95 % intervals over 200 samples, within three standard errors of that share."""
+    pytest.importorskip("pyfixest")
+    random = np.random.default_rng(1)
+    fits = np.array([ppml(*flows(random, 16, 0.5))[:2] for _ in range(200)])
+    assert abs(fits[:, 0].mean() - THETA) < 3 * fits[:, 0].std() / 200**0.5
+    covered = float((np.abs(fits[:, 0] - THETA) < 1.96 * fits[:, 1]).mean())
+    assert abs(covered - 0.95) < 3 * (0.95 * 0.05 / 200) ** 0.5
+
+
+def test_standard_errors_of_ppml_are_about_those_of_leaving_out_pairs() -> None:
+    """The jackknife over pairs, one estimate for each pair left out; HC3 is its first step."""
+    pytest.importorskip("pyfixest")
+    trade, factor = flows(np.random.default_rng(6), 9, 0.2)
+    theta, error, *_ = ppml(trade, factor)
+    others = []
+    for i in range(9):
+        for j in range(i):
+            without = trade.copy()
+            without[i, j] = without[j, i] = 0.0
+            others.append(ppml(without, factor)[0])
+    jackknife = float(np.sqrt(((np.array(others) - theta) ** 2).sum()))
+    assert error == pytest.approx(jackknife, rel=0.15)
+
+
 def test_trimming_leaves_out_the_smallest() -> None:
     trade = np.outer([100, 50, 20, 1], [100, 50, 20, 1]).astype(float)
     assert trimmed(trade, 1.0) == [0, 1, 2, 3]
