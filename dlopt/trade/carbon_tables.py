@@ -139,5 +139,5 @@ def _chosen(result: SolveResult, index: Tensor | None, cells: tuple[Tensor, ...]
         a = result.chosen[mine]
         held[chosen] = (a <= given.lower[mine]) | (a >= given.upper[mine])
     return {
-        "chosen": chosen.numpy(), "lower_bound": low.numpy(), "upper_bound": high.numpy(), "at_bound": held.numpy(),
+        "chosen": chosen.numpy(), "lowest_price": low.numpy(), "highest_price": high.numpy(), "at_bound": held.numpy(),
     }  # fmt: skip

@@ -77,6 +77,28 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "gain_pct": ("change of real income of who chose, under its policy", "per cent"),
     "best_pct": ("the same under what would be best in that world", "per cent"),
     "point_gain_pct": ("the same under what is best at the point estimate", "per cent"),
+    "welfare_change_pct": ("change of real income less what more work and damages of emissions cost", "per cent"),
+    "emissions": ("emissions of production, in the unit they were given in", ""),
+    "emissions_change_pct": ("change of emissions", "per cent"),
+    "carbon_price": ("revenue from carbon taxes per unit of emissions", "unit per unit of emissions"),
+    "carbon_tax": ("price of carbon that producers pay", "unit per unit of emissions"),
+    "border_tax": ("price of the carbon in imports", "unit per unit of emissions"),
+    "ad_valorem_pct": ("what a price of carbon comes to, over the price before it", "per cent"),
+    "carbon_revenue": ("revenue from carbon taxes", "unit"),
+    "border_revenue": ("revenue from border carbon taxes", "unit"),
+    "marginal_damage": ("what one more unit of emissions costs, at the prices reached", "unit per unit of emissions"),
+    "damage_change": ("change of damages, at baseline prices", "unit"),
+    "leakage_pct": ("what economies without a price emit more, over what those with one emit less", "per cent"),
+    "importer": ("economy that buys", ""),
+    "chosen": ("whether somebody chose the price", "yes or no"),
+    "lowest_price": ("lowest price that could be chosen", "unit per unit of emissions"),
+    "highest_price": ("highest price that could be chosen", "unit per unit of emissions"),
+    "optimum_pct": ("change of real income at the certified optimum", "per cent"),
+    "formula_pct": ("change of real income with sufficient-statistics policies", "per cent"),
+    "formula_rate": ("rate by the sufficient-statistics formulas", "fraction"),
+    "group": ("group of households, or of parameters", ""),
+    "real_consumption_change_pct": ("change of the group's spending over the prices it pays", "per cent"),
+    "difference_pct": ("difference between the two", "percentage points"),
     "regret_pct": ("what knowing the world would have added", "per cent"),
 }
 """Column -> what it is, and its unit; `unit` stands for the unit of the calibration."""
@@ -90,7 +112,9 @@ def codebook(tables: dict[str, pd.DataFrame], unit: str) -> pd.DataFrame:
         for column in map(str, frame.columns):
             meaning, of = describe(column)
             kind = "text" if frame[column].dtype == object or str(frame[column].dtype) == "str" else "number"
-            rows.append((name, column, meaning, unit if of == "unit" else of, kind, len(frame)))
+            rows.append(
+                (name, column, meaning, of.replace("unit", unit, 1) if of.startswith("unit") else of, kind, len(frame))
+            )
     return pd.DataFrame(rows, columns=["table", "column", "meaning", "unit", "type", "rows"])
 
 
