@@ -34,8 +34,9 @@ their ratio says more than either:
 | `dlopt --help` | 0.321 | 0.290 | 0.90 |
 | `dlopt solve equilibrium` | 3.90 | 3.48 | 0.89 |
 
-Until the solver begins, `dlopt solve equilibrium scenario=us_china_2018` spends 3.0 seconds: 1.8 on torch, 0.4
-on Hydra and dlopt's own modules, 0.2 on making the keys known to Hydra, 0.2 on composing, 0.2 on reading the
-world (half of it the import of pyarrow), 0.2 on Python itself, the kinds and the run folder. pandas, 0.4, comes
-after it, for the tables.
+Measured again later on another busy machine, medians of three: `dlopt solve equilibrium scenario=us_china_2018`
+took 2.4 to 2.8 s, and `python -c "import torch"` alone 1.85 to 2.1 s just after it. All the rest of the command,
+Hydra, reading the world, solving and the tables with pandas, is 0.5 to 0.7 s. By `python -X importtime` what is
+loaded besides torch and dlopt itself is, in this order, pandas, numpy, Hydra and pyarrow; SciPy, statsmodels and
+matplotlib are not loaded.
 """

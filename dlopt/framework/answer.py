@@ -14,7 +14,8 @@ from torch import Tensor
 
 from dlopt.framework.anderson import mixed
 from dlopt.framework.ascent import AscentOptions, AscentResult, maximise
-from dlopt.framework.conditions import Asked, Conditions, LargeGame
+from dlopt.framework.ascent_by_products import alone_by_products, maximise_by_products
+from dlopt.framework.conditions import Asked, Conditions, LargeGame, large_of
 from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.own_blocks import LARGEST, blocks_at
@@ -42,7 +43,8 @@ def structured(large: LargeGame | None, player: int) -> bool:
 def best_response(
     game: Game, player: int, a: Tensor, near: Point, options: AscentOptions, monitor: Monitor, phase: str
 ) -> AscentResult | None:
-    """Maximise a player's objective over its own instruments from `a` by `maximise`.
+    """Maximise a player's objective over its own instruments from `a` by `maximise`,
+    or by products where it has thousands.
 
     Args:
         a: all instruments, `[instrument]`, those of the others as in `near`.
@@ -53,7 +55,9 @@ def best_response(
     Returns:
         Where the search ended; None where there is no equilibrium at `a`.
     """
-    start = game.point(a, near=near) or game.point(a)
+    start, large = game.point(a, near=near) or game.point(a), large_of(game)
+    if start is not None and large is not None and alone_by_products(large, game.players):
+        return maximise_by_products(game, large, start, options, monitor, phase)
     return None if start is None else maximise(game, player, start, options, monitor, phase)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from dlopt.framework.ascent_by_products import alone_by_products, sizes
 from dlopt.framework.conditions import Conditions, large_of
 from dlopt.framework.game import Game, Point
 from dlopt.framework.lanczos import largest_eigenvalues
@@ -61,13 +62,16 @@ def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | N
     if large is None or conditions is None or affordable:
         return _dense(game, point, free)
     _, size = conditions.formula()
-    if not bool(large.has_formula.all()):
+    alone = alone_by_products(large, game.players)
+    if alone:
+        size = sizes(conditions)
+    elif not bool(large.has_formula.all()):
         size = blocks_at(large, point).sizes(size)
     scale = size.rsqrt() * free
     times = conditions.own_hessian_times
     found = largest_eigenvalues(
         lambda v: scale * times(scale * v, _ACCURACY), game.owner, game.players, free, flat=_FLAT,
-        max_steps=PRODUCTS_DENSE if large.dense else PRODUCTS,
+        max_steps=PRODUCTS_DENSE if large.dense or alone else PRODUCTS,
     )  # fmt: skip
     top = found.largest + found.residual
     return Concavity(

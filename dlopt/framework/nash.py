@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from dlopt.framework.ascent import AscentOptions, maximise
+from dlopt.framework.ascent_by_products import alone_by_products, maximise_by_products
 from dlopt.framework.concavity import concavity
 from dlopt.framework.conditions import LargeGame, large_of
 from dlopt.framework.deviations import Search
@@ -151,6 +152,8 @@ def assess(game: Game, point: Point, tried: Verification | None = None) -> Optim
 def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> tuple[Outcome, Point, str]:
     """All players at once where the game allows it and that is faster, else, or if that fails, densely."""
     large = large_of(game)
+    if large is not None and alone_by_products(large, game.players):
+        return _play_alone(game, large, point, options, monitor)
     solve = None if large is None else _at_once(game, large)
     if large is None or solve is None:
         return (*_play_densely(game, point, options, monitor), "")
@@ -161,6 +164,21 @@ def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> t
     if len(point.a) > DENSE_GAME:
         return outcome, found, f"{failed}, and {len(point.a):,} instruments are too many for the dense one."
     return (*_play_densely(game, point, options, monitor), f"{failed}; the dense solver took over.")
+
+
+def _play_alone(
+    game: Game, large: LargeGame, point: Point, options: JointNewton, monitor: Monitor
+) -> tuple[Outcome, Point, str]:
+    """One player with thousands of instruments: by products, and densely where that fails and a matrix can be held."""
+    ascent = AscentOptions(tolerance=options.tolerance / 100)
+    found = maximise_by_products(game, large, point, ascent, monitor, "newton")
+    if found.outcome is Outcome.CONVERGED:
+        return found.outcome, found.point, ""
+    failed = f"Newton by products did not get there ({found.outcome.value})"
+    if len(point.a) > DENSE_GAME:
+        return found.outcome, found.point, f"{failed}, and {len(point.a):,} instruments are too many for a matrix."
+    dense = maximise(game, 0, found.point, ascent, monitor, "newton")
+    return dense.outcome, dense.point, f"{failed}; the dense solver took over."
 
 
 def _at_once(game: Game, large: LargeGame) -> Callable[[Game, LargeGame, Point, Monitor], tuple[Outcome, Point]] | None:

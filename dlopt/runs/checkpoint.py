@@ -15,7 +15,7 @@ from dlopt.runs.folder import CHECKPOINT
 from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
 FORMAT = 4
-_SHARE = 30
+_SHARE = 10
 """Times as long as writing one takes is waited before the next."""
 
 
