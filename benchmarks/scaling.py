@@ -94,7 +94,7 @@ def child(size: str, task: str, choice: str) -> Record:
 
 def _time_parts(parts: collections.Counter[str]) -> None:
     """Add the processor time of what a solve is made of to `parts`; none of these calls another."""
-    from dlopt.trade import conditions, curvature, derivatives, factors, krylov, model, sectors
+    from dlopt.trade import conditions, curvature, derivatives, factors, krylov, model, sectors, side_by_side
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -120,6 +120,7 @@ def _time_parts(parts: collections.Counter[str]) -> None:
         (sectors.SectorPoint, "__init__", "weights"),
         (krylov.Preconditioner, "__init__", "factors"),
         (conditions, "gmres_together", "solves"),
+        (side_by_side, "gmres_apart", "solves"),
     ):
         setattr(owner, method, timed(name, getattr(owner, method)))
     equations = model.TradeModel.equations
@@ -170,7 +171,9 @@ def tables(records: list[Record]) -> str:
     out.append("|---|---:|---:|---:|---:|---:|---:|")
     for size in SIZES:
         out.append(f"| {size} | {unknowns(size):,} | {' | '.join(cell(size, task) for task in TASKS)} |")
-    out.append(f"| exponent of time, dense | | {' | '.join(slope(task, 'dense', 'seconds') for task in TASKS)} |")
+    out.append(
+        f"| exponent of time, up to 4,000 unknowns | | {' | '.join(slope(task, 'dense', 'seconds') for task in TASKS)} |"
+    )
     out += ["", "| N x J | unknowns | equilibrium, dense | matrix-free | Hessian, dense | matrix-free |"]
     out.append("|---|---:|---:|---:|---:|---:|")
     columns = [(task, way) for task in ("equilibrium", "hessian") for way in WAYS]
