@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from dlopt import Bounds, Calibration, InstrumentChoice, SolveResult, solve_coop
 from dlopt.calibrations.generator import synthetic
 from dlopt.errors import DloptError
 from dlopt.framework.ascent import AscentOptions, maximise
+from dlopt.framework.tape import Tape
 from dlopt.trade.game import TradeGame, TradePoint, own_welfare
 from dlopt.trade.run import random_instruments
 
@@ -43,6 +45,8 @@ FAMILIES = {
 }
 REFUTED_PCT = 1e-6
 """A larger gain, per cent of the player's objective, refutes a result."""
+PATIENCE = 10.0
+"""Seconds of processor time after which a solve is given up: it would most likely end without a certificate."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Attack:
 
     Attributes:
         family, seed: of the world.
-        ended: `certified`, `local`, `not converged` or `nothing to solve`.
+        ended: `certified`, `local`, `not converged`, `given up` or `nothing to solve`.
         climbs: deviations of players from which an ascent went up.
         tried: deviations that the second implementation evaluated, the ends of the climbs and random ones.
         gain_pct: the largest gain that it confirms, per cent; zero where there is none.
@@ -126,7 +130,13 @@ def question(family: str, seed: int) -> Question:
 def solved(asked: Question) -> tuple[SolveResult, TradeGame] | None:
     """The result, and its game; None where there is nothing to solve."""
     c, instruments, bounds = asked.calibration, asked.instruments, asked.bounds
-    setting = {"accounting": asked.accounting, "deficits": asked.deficits}
+    began = time.process_time()
+
+    def late(_step: Any = None) -> bool:
+        return time.process_time() - began > PATIENCE
+
+    setting: dict[str, Any] = {"accounting": asked.accounting, "deficits": asked.deficits}
+    setting |= {"tape": Tape(stop=late), "on_iteration": late}
     try:
         if asked.verb == "unilateral":
             result = solve_unilateral(c, c.economies[0], instruments=instruments, bounds=bounds, **setting)
@@ -156,9 +166,10 @@ def attack(family: str, seed: int, effort: int = 2) -> Attack:
     found = solved(asked)
     ended = "nothing to solve"
     if found is not None:
-        certified = found[0].status == "converged"
-        ended = ("local" if found[0].certificate.local else "certified") if certified else "not converged"
-    if found is None or ended == "not converged":
+        certified, stopped = (found[0].status == status for status in ("converged", "interrupted"))
+        ended = "given up" if stopped else "not converged"
+        ended = ("local" if found[0].certificate.local else "certified") if certified else ended
+    if found is None or ended in ("not converged", "given up"):
         return Attack(family, seed, ended, seconds=time.process_time() - began)
     result, game = found
     a = game.instruments.average(result.wedges)
@@ -245,9 +256,9 @@ class Judge:
 def table(attacks: Iterable[Attack]) -> list[str]:
     """Rows of Markdown, one a family, and one of all."""
     rows = [
-        "| worlds | tried | certified | local | not converged | climbs | tried by the second implementation "
-        "| beaten, certified | beaten, local |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| worlds | tried | certified | local | not converged | given up | climbs "
+        "| tried by the second implementation | beaten, certified | beaten, local |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     everything = list(attacks)
     for name in (*FAMILIES, "all"):
@@ -255,6 +266,7 @@ def table(attacks: Iterable[Attack]) -> list[str]:
         counts = [len(mine)]
         counts += [sum(one.ended == ended for one in mine) for ended in ("certified", "local")]
         counts += [sum(one.ended in ("not converged", "nothing to solve") for one in mine)]
+        counts += [sum(one.ended == "given up" for one in mine)]
         counts += [sum(one.climbs for one in mine), sum(one.tried for one in mine)]
         counts += [sum(one.refuted for one in mine if one.ended == ended) for ended in ("certified", "local")]
         what = f"{name}: {FAMILIES[name]}" if name in FAMILIES else name
