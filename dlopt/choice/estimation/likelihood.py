@@ -20,7 +20,7 @@ from dlopt.choice.estimation.worth import HasWorth, Worths
 from dlopt.choice.model import Array, ModelError, State, SwitchingModel
 from dlopt.errors import DloptError
 
-PART = 8192  # rows at a time
+PAIRS = 80_000  # switches of rows looked at together: more do not fit in the cache of a core
 DIFFERENCE = 2e-3  # of the width of the box: half the distance of central differences
 LEAST = 1e-300
 
@@ -83,8 +83,9 @@ class Likelihood:
         names = len(self.box.names)
         total = torch.zeros(count, dtype=torch.float64)
         slope = torch.zeros(count, names, dtype=torch.float64)
-        for k in range(0, len(rows), PART):
-            part = slice(k, min(k + PART, len(rows)))
+        size = max(256, PAIRS // rows.y.shape[1])
+        for k in range(0, len(rows), size):
+            part = slice(k, min(k + size, len(rows)))
             state, years, switch, group = rows.state(part), rows.years[part], rows.switch[part], rows.group[part]
             pairs = self._pairs(model, state, switch)
             placed = torch.as_tensor(point, dtype=torch.float64).repeat(len(pairs.state), 1).requires_grad_(derivatives)

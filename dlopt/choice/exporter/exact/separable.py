@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
+from scipy.linalg import solve_banded
 
 from dlopt.choice.effort import as_array
 from dlopt.choice.exporter.model import Array, Exporter
@@ -77,29 +78,34 @@ def _newton(flow: Array, model: Exporter, base: Any, worth: Array) -> Array:
     Raises:
         ModelError: it does not settle.
     """
-    how, prizes = model.choosing(), np.empty_like(flow)
+    how, points = model.choosing(), flow.shape[1]
+    bands = np.zeros((5, points))  # of `base`, as solve_banded wants them
+    for k in range(-2, 3):
+        bands[2 - k, max(k, 0) : points + min(k, 0)] = base.diagonal(k)
 
-    def terms(d: Array, s: float) -> tuple[Array, Array, Array]:
+    def terms(d: Array, s: Array) -> tuple[Array, Array, Array]:
         """Worth of opportunities, loss from failures, and the derivative of their sum."""
-        opening, closing = np.full_like(d, model.lambda0), np.full_like(d, model.lambda1)
-        prize, loss = as_array(how.worth, opening, d - s), as_array(how.loss, closing, d)
-        return prize, loss, as_array(how.turns_on, opening, d - s) + as_array(how.fails, closing, d)
+        opening, closing, gain = np.full_like(d, model.lambda0), np.full_like(d, model.lambda1), d - s[:, None]
+        prize, loss = as_array(how.worth, opening, gain), as_array(how.loss, closing, d)
+        return prize, loss, as_array(how.turns_on, opening, gain) + as_array(how.fails, closing, d)
 
-    for j, (u, s) in enumerate(zip(flow, model.s, strict=True)):
-        d = u / (model.rho + model.lambda0 + model.lambda1)
-        for _ in range(SETTLED):
-            prize, loss, slope = terms(d, s)
-            new = spl.spsolve((base + sp.diags(slope)).tocsc(), u + slope * d - prize - loss)
-            change = np.abs(new - d).max()
-            d = new
-            if change <= 1e-11 * (1 + np.abs(d).max()):
-                break
-        else:
-            raise ModelError(
-                f"The problem of destination {model.names[j]} alone did not settle. Check the costs of effort."
-            )
-        worth[j], prizes[j] = d, terms(d, s)[0]
-    return prizes
+    worth[:] = flow / (model.rho + model.lambda0 + model.lambda1)
+    moving = np.arange(len(flow))
+    for _ in range(SETTLED):
+        before = worth[moving]
+        prize, loss, slope = terms(before, model.s[moving])
+        right = flow[moving] + slope * before - prize - loss
+        for row, j in enumerate(moving):
+            matrix = bands.copy()
+            matrix[2] += slope[row]
+            worth[j] = solve_banded((2, 2), matrix, right[row], overwrite_ab=True, check_finite=False)
+        change = np.abs(worth[moving] - before).max(1)
+        moving = moving[change > 1e-11 * (1 + np.abs(worth[moving]).max(1))]
+        if len(moving) == 0:
+            return terms(worth, model.s)[0]
+    raise ModelError(
+        f"The problem of destination {model.names[moving[0]]} alone did not settle. Check the costs of effort."
+    )
 
 
 class SeparableSolution:
