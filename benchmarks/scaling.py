@@ -171,9 +171,8 @@ def tables(records: list[Record]) -> str:
     out.append("|---|---:|---:|---:|---:|---:|---:|")
     for size in SIZES:
         out.append(f"| {size} | {unknowns(size):,} | {' | '.join(cell(size, task) for task in TASKS)} |")
-    out.append(
-        f"| exponent of time, up to 4,000 unknowns | | {' | '.join(slope(task, 'dense', 'seconds') for task in TASKS)} |"
-    )
+    slopes = (slope(task, "dense", "seconds") for task in TASKS)
+    out.append(f"| exponent of time, up to 4,000 unknowns | | {' | '.join(slopes)} |")
     out += ["", "| N x J | unknowns | equilibrium, dense | matrix-free | Hessian, dense | matrix-free |"]
     out.append("|---|---:|---:|---:|---:|---:|")
     columns = [(task, way) for task in ("equilibrium", "hessian") for way in WAYS]
