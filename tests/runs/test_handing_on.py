@@ -98,7 +98,7 @@ def test_a_sweep_stands_for_its_runs(folders: list[Path], results: dict[str, Sol
 
 def test_names_are_short_and_differ() -> None:
     same = [Path("a/10-00-00-000001-dual"), Path("b/11-00-00-000001-dual"), Path("c/war")]
-    assert names_of(same) == ["1:dual", "2:dual", "war"]
+    assert names_of(same) == ["1: dual", "2: dual", "war"]
 
 
 @pytest.mark.parametrize("form", ["csv", "dta"])

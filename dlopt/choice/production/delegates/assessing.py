@@ -32,9 +32,9 @@ class DelegatesCertificate(Certificate):
     """Errors of the values, the largest of any party, and what delegates gain by deviating.
 
     Attributes:
-        gain_pct: largest simulated gain of a delegate from deviating, percent of its |V|.
+        gain_pct: largest simulated gain of a delegate from deviating, percent of the absolute value of its V.
         gain_se_pct: its standard error.
-        delegates_that_gain: how many gain more than both its standard error and 0.1 % of |V|.
+        delegates_that_gain: how many gain more than both its standard error and 0.1 % of that.
     """
 
     gain_pct: float = math.nan

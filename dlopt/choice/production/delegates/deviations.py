@@ -36,7 +36,7 @@ class Simulated:
     Attributes:
         value: mean V-hat of every party at the start, `[P]`.
         size: mean |V-hat|, `[P]`.
-        residual: mean |R| of every party over its rho |V|, on the equilibrium's paths, `[P]`.
+        residual: mean |R| of every party over its `rho |V|`, on the equilibrium's paths, `[P]`.
         integral: of the residuals along the equilibrium's paths, `[paths, P]`.
         deviating: by deviation: of delegate i's along the paths where it deviates, `[N, paths]`.
         ruled: by rule: of everybody's along the paths where everybody follows it, `[paths, P]`.
@@ -178,7 +178,7 @@ def gains(value: PartiesValue, simulated: Simulated) -> pd.DataFrame:
         `sector`, `name`, `deviation` (`best_reply`: a value function trained against the others' conduct; `sectors`:
         by its unit cost now), `value` (mean V of the delegate in equilibrium), `gain` and `gain_se` (simulated, in
         units of V, and its standard error), `gain_pct` and `gain_se_pct` (of mean |V|), `no_gain` (the gain is at most
-        its standard error, or 0.1 % of |V|).
+        its standard error, or 0.1 % of `|V|`).
     """
     model, rows = value.model.parameters, []
     mean = simulated.value + simulated.integral.mean(0)

@@ -156,7 +156,7 @@ class ExactDelegates:
 
         Returns:
             A row for each of `myopic`, `all`, `none` (where replies begin): `rounds`, `bound` (largest gain any
-            deviation may have, share of |V|), `largest_difference` (relative, from the values of the solution, over
+            deviation may have, share of `|V|`), `largest_difference` (relative, from the values of the solution, over
             all delegates and the whole grid), `same` (at most 1e-6).
         """
         grid, rows = self.exact, []

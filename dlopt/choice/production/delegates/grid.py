@@ -52,7 +52,7 @@ class DelegatesGridSolution(NetworkGridSolution):
         tables: V of each delegate, `[N, C, N, points, points]`.
         conduct: what is done.
         bound: at most what each delegate (with bargaining: each buyer with its suppliers) gains by any deviation, as a
-            share of its mean |V|, `[N]`.
+            share of its mean `|V|`, `[N]`.
         rounds: of best replies.
 
     Args:
@@ -183,7 +183,7 @@ class DelegatesGridSolution(NetworkGridSolution):
         return lost
 
     def bounds(self, tables: Array, conduct: Conduct, best: Conduct) -> Array:
-        """At most what each delegate gains by any deviation, as a share of its mean |V|, `[N]`."""
+        """At most what each delegate gains by any deviation, as a share of its mean `|V|`, `[N]`."""
         lost = self._shortfall(tables, conduct, best).max((0, 2, 3)).clip(0)
         return lost / self.model.rho / np.abs(tables).mean((1, 2, 3, 4))  # type: ignore[no-any-return]
 
