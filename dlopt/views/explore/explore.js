@@ -19,8 +19,14 @@ function worded(value, form) {  // as Python's format(value, form) for +, comma 
   if (!Number.isFinite(value)) return String(value);
   const [, plus, comma, digits] = /^(\+?)(,?)\.(\d)f$/.exec(form);
   let text = Math.abs(value).toFixed(Number(digits));
-  if (comma) text = text.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  if (comma) text = text.replace(/^\d+/, whole => whole.replace(/\B(?=(\d{3})+$)/g, ","));
   return (value < 0 ? "-" : plus) + text;
+}
+// Money may be in millions or in shares of the world: small amounts get decimals.
+function fitting(form, values) {
+  if (!form.includes(",")) return form;
+  const largest = Math.max(0, ...values.filter(value => known(value) && Number.isFinite(value)).map(Math.abs));
+  return form.replace(".0f", largest >= 1000 ? ".0f" : largest >= 10 ? ".2f" : ".4f");
 }
 const known = value => value !== null && value !== undefined && !Number.isNaN(value);
 
@@ -53,6 +59,7 @@ const note = words => element("p", { className: "note" }, words);
 function chart(id, caption, rows, series, form, unit, first = "who") {
   if (!rows.length) return note("There is nothing to show here in these runs.");
   const finite = rows.filter(row => !row.total).flatMap(row => row.values).filter(v => known(v) && Number.isFinite(v));
+  form = fitting(form, rows.flatMap(row => row.values));
   const low = Math.min(0, ...finite), high = Math.max(0, ...finite), span = high - low || 1;
   const place = value => {
     const share = (Math.max(low, Math.min(high, value)) - low) / span;
@@ -196,7 +203,7 @@ function economyTable() {
     const made = series(column, [state.economy], (run, label, name) => outcome(run, label, name));
     const before = made.series[0]?.colour === 0 ? made.rows[0].values[0] : null;
     const after = made.rows[0].values.slice(-runs.length);
-    if (after.some(known)) rows.push({ column, words, form, before, after });
+    if (after.some(known)) rows.push({ column, words, form: fitting(form, [before, ...after]), before, after });
   }
   const body = rows.map(({ column, words, form, before, after }) => element("tr", {},
     element("th", { scope: "row", className: "text" }, caption(words)),
