@@ -172,4 +172,7 @@ def _explained(error: Exception, words: Sequence[str], config: str) -> DloptErro
             name = cfg.hydra.runtime.choices.get(group)
             if name is not None:
                 return UnknownNameError(f"option of {group}={name}", option, list(cfg[group]))
+    if reason.startswith("Could not override '") and "'hydra" not in reason:
+        other = reason.split("'")[1]
+        reason = f"Key {other!r} is not one of this scenario's kind of problem. `dlopt scenarios` lists the others."
     return CommandError(f"{key}: {reason}" if key and key not in reason else reason)

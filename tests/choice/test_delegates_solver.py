@@ -223,6 +223,7 @@ def test_shell_bargains_and_refuses(place):
         (["delegates=forward", "method=paper_network"], "method.loss=paper"),
         (["delegates=forward", "parameters={rho: [0.04, 0.06]}"], "box of parameters"),
         (["delegates=vote"], "forward"),
+        (["scenario=export", "model=blocks", "delegates=forward"], "'delegates' is not one of this scenario's kind"),
     ):
         wrong = dlopt(place, *ASK, *words, "hydra.run.dir=wrong")
         assert wrong.returncode == 1, words
