@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from economies import small_synthetic
 
 import dlopt
@@ -66,6 +67,9 @@ def made(world: dlopt.Calibration, game: dlopt.SolveResult, exact: dlopt.BsdeRes
         "BsdeResult": lambda: exact,
         "Budget": dlopt.Budget,
         "Calibration": lambda: world,
+        "Carbon": lambda: dlopt.Carbon(
+            torch.ones_like(world.value_added_share), damages=torch.ones(len(world.economies))
+        ),
         "DloptError": lambda: dlopt.DloptError("what is wrong, and what to do"),
         "DrawOptions": dlopt.DrawOptions,
         "EquilibriumKind": lambda: dlopt.EquilibriumKind("own", "A model of one's own.", _duopoly),

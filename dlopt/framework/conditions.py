@@ -72,13 +72,13 @@ class LargeGame(Protocol):
     """Kept by `dlopt.framework.own_blocks.blocks_at`; None to begin with."""
 
     def conditions(
-        self, a: Tensor, near: Conditions | None = None, accuracy: float = 0.0, player: int | None = None
+        self, a: Tensor, near: Conditions | Point | None = None, accuracy: float = 0.0, player: int | None = None
     ) -> Conditions | None:
         """Conditions at `a`, of all players or of one; None where no equilibrium was found.
 
         Args:
             a: `[instrument]`.
-            near: where to begin.
+            near: where to begin; the baseline by default.
             accuracy: of steps that are built on them, in log-units; 0 asks for all that rounding allows.
             player: whose derivatives are wanted; None for everybody's.
         """

@@ -69,7 +69,7 @@ def play_at_once(
 
 def _iteration(large: LargeGame, a: Tensor, before: Step | None, start: Point, options: Simultaneous) -> Step:
     """Conditions at `a`, or nearer to the point before if there is no equilibrium, and what the formula asks for."""
-    near: Conditions | None = None
+    near: Conditions | Point | None = start
     if before is not None:
         near = before.conditions or (None if before.carry is None else large.restore(before.carry))
     error = 0.1 if before is None else before.correction

@@ -54,6 +54,11 @@ class Carbon:
     border_tax: Tensor | None = None
     basis: Literal["direct", "embodied"] = "direct"
 
+    def __repr__(self) -> str:
+        given = ", ".join(name for name in ("damages", "tax", "border_tax") if getattr(self, name) is not None)
+        sizes = " x ".join(map(str, self.emissions.shape))
+        return f"Carbon({sizes} emissions, {float(self.emissions.sum()):.6g} in all; {given or 'no prices or damages'})"
+
     @property
     def sha256(self) -> str:
         """Of its numbers: where results come from."""

@@ -260,14 +260,20 @@ class LargeTradeGame:
         return self._columns[player]
 
     def conditions(
-        self, a: Tensor, near: Conditions | None = None, accuracy: float = 0.0, player: int | None = None
+        self, a: Tensor, near: Conditions | Point | None = None, accuracy: float = 0.0, player: int | None = None
     ) -> TradeConditions | WageConditions | None:
         """See `LargeGame.conditions`."""
+        from dlopt.trade.game import TradePoint  # the point's own module makes use of this one
+
+        z = self.world.reduced(self.game.model.start)
+        if isinstance(near, TradePoint):
+            z, near = self.world.reduced(near.equilibrium.u), None
         if self.collapsed:
-            return self._at_wages(a, near, accuracy, player)
+            assert near is None or isinstance(near, TradeConditions | WageConditions)
+            return self._at_wages(a, z if near is None else near, accuracy, player)
         if near is not None:
             assert isinstance(near, TradeConditions)
-        z = self.world.reduced(self.game.model.start) if near is None else near.at.z
+            z = near.at.z
         tolerance = max(EXACT, min(1e-3, 10 * accuracy))
         found = self._settle(a, z, None if near is None else near.anchor, tolerance)
         if found is None:
@@ -359,13 +365,12 @@ class LargeTradeGame:
         return None if len(players) == self.players else players[0]
 
     def _at_wages(
-        self, a: Tensor, near: Conditions | None, accuracy: float, player: int | None
+        self, a: Tensor, near: TradeConditions | WageConditions | Tensor, accuracy: float, player: int | None
     ) -> WageConditions | None:
-        wage = self.game.model.start[: self.world.n]
         if isinstance(near, WageConditions):
             wage = near.at.wage
-        elif isinstance(near, TradeConditions):
-            wage = near.at.z[: self.world.n]
+        else:
+            wage = (near.at.z if isinstance(near, TradeConditions) else near)[: self.world.n]
         at = settle(self.world, wage, self.wedges(a)[0], max(EXACT, min(1e-4, 0.1 * accuracy)))
         return None if at is None else WageConditions(self, a, at, self.columns(player))
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dlopt.errors import DloptError
+from dlopt.runs.naming import name_of
 from dlopt.store.files import table_metadata
 
 KEYS = [
@@ -55,7 +56,7 @@ def test_nash_from_the_shell(dlopt: Any) -> None:
         "E1",
         "converged",
         "Next:",
-        f"dlopt report {folder.name}",
+        f"dlopt report {name_of(folder)}",
         str(folder.relative_to(dlopt.folder)),
     ):
         assert text in done.stdout
@@ -65,7 +66,7 @@ def test_nash_from_the_shell(dlopt: Any) -> None:
     again = dlopt("solve", "nash", *words[2:], f"init={folder}", "hydra.run.dir=again")
     assert "converged" in again.stdout
     shown = dlopt("runs", "show", "again").stdout
-    assert "real income" in shown
+    assert "Real income of the world" in shown
     compared = dlopt("runs", "compare", str(folder), "again").stdout
     assert "init" in compared
     first, second = (pd.read_parquet(path / "welfare.parquet") for path in (folder, dlopt.folder / "again"))
