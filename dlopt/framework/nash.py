@@ -158,6 +158,8 @@ def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> t
     if large is None or solve is None:
         return (*_play_densely(game, point, options, monitor), "")
     outcome, found = solve(game, large, point, monitor)
+    if solve is play_at_once and outcome is not Outcome.CONVERGED and game.players > 1:
+        outcome, found = play_by_newton_krylov(game, large, found, monitor)
     if outcome is Outcome.CONVERGED and (game.players > 1 or not _saddles(game, found)):
         return outcome, found, ""
     failed = f"The solver that moves all players at once did not get there ({outcome.value})"

@@ -113,7 +113,7 @@ def _own_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
     known = before.point.a
     move = torch.zeros_like(known) if before.move is None else options.damping * before.move
     for halvings in range(6):
-        near = None if held is None else held.conditions
+        near = before.point if held is None else held.conditions
         conditions = large.conditions(known + move / 2**halvings, near, 1e-6 * min(0.1, before.correction))
         if conditions is not None:
             break

@@ -29,6 +29,7 @@ class Simultaneous:
         tolerance: largest own derivative accepted on instruments that may move.
         step_tolerance: longest step the formula may still ask for.
         max_iterations: iterations allowed.
+        patience: iterations without a shorter step than ever before after which the iteration is given up.
         memory: past iterates that Anderson combines.
         max_step: largest change of one instrument in one step.
         accuracy: of equilibria and multipliers, as a fraction of the last step.
@@ -37,6 +38,7 @@ class Simultaneous:
     tolerance: float = 3e-12
     step_tolerance: float = 1e-9
     max_iterations: int = 60
+    patience: int = 15
     memory: int = 12
     max_step: float = 1.0
     accuracy: float = 1e-5
@@ -49,7 +51,7 @@ def play_at_once(
     points: list[Tensor] = []
     moves: list[Tensor] = []
     before: Step | None = None
-    a, shortest = start.a, float("inf")
+    a, shortest, since = start.a, float("inf"), 0
     for _ in range(options.max_iterations):
         step = monitor.step(game, PHASE, partial(_iteration, large, a, before, start, options))
         monitor.report(PHASE, None, step.residual, step.point)
@@ -57,6 +59,9 @@ def play_at_once(
             return step.outcome or Outcome.STALLED, step.point
         if step.correction > 4 * shortest:  # what was learned there does not help here
             points, moves = [], []
+        since = 0 if step.correction < shortest else since + 1
+        if since == options.patience:
+            return Outcome.STALLED, step.point
         shortest = min(shortest, step.correction)
         points = [*points[-options.memory :], step.point.a]
         moves = [*moves[-options.memory :], step.move]
