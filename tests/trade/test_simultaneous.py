@@ -100,14 +100,14 @@ def _until(tape: Tape, steps: int) -> SolveResult:
 
 
 def test_many_instruments_are_certified_by_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same game taken for a large one: same equilibrium, and what was not computed is said."""
+    """The same game taken for a large one: same equilibrium, none flat, and what may be missed is said."""
     world = small_synthetic(5, 4, 2)
     wanted = solve_nash(world, instruments=InstrumentChoice("by_sector"))
     monkeypatch.setattr("dlopt.framework.concavity.DENSE_INSTRUMENTS", 0)
     found = solve_nash(world, instruments=InstrumentChoice("by_sector"), solver=JointNewton(verify_players=2))
     assert found.status == wanted.status == "converged"
     assert torch.equal(found.u, wanted.u)
-    assert found.certificate.flat_directions is None
+    assert found.certificate.flat_directions == wanted.certificate.flat_directions == 0
     assert found.certificate.max_own_curvature is not None
     assert found.certificate.max_own_curvature < 0
     assert found.certificate.curvature_missed is not None
@@ -122,6 +122,10 @@ def test_where_it_does_not_converge_the_dense_solver_takes_over(monkeypatch: pyt
     world, wanted = small_synthetic(3, 3, 1), InstrumentChoice("by_sector")
     expected = solve_nash(world, instruments=wanted)
     monkeypatch.setattr(nash, "play_at_once", hasty)
+    result = solve_nash(world, instruments=wanted)
+    assert result.status == "converged"
+    assert "dense" not in result.message, "Newton on all conditions goes on"
+    monkeypatch.setattr(nash, "play_by_newton_krylov", lambda game, large, at, monitor: (Outcome.STALLED, at))
     result = solve_nash(world, instruments=wanted)
     assert result.status == "converged"
     assert "dense solver took over" in result.message
