@@ -8,6 +8,9 @@ import os
 import sys
 from typing import Any
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 import dlopt
 
 # Notebooks call the `dlopt` that is beside this Python.
@@ -26,6 +29,7 @@ exclude_patterns = ["build"]
 html_theme = "furo"
 html_title = "dlopt"
 html_static_path: list[str] = []
+html_math_renderer = "mathml"  # browsers show it themselves: no script, no network
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
@@ -56,5 +60,16 @@ def front_door_first(app: Any, what: str, name: str, thing: Any, skip: bool, opt
     return None
 
 
+def inline_math(translator: Any, node: nodes.math) -> None:
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def display_math(translator: Any, node: nodes.math_block) -> None:
+    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> None:
+    app.add_html_math_renderer("mathml", (inline_math, None), (display_math, None))
     app.connect("autodoc-skip-member", front_door_first)
