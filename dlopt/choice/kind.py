@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlopt.choice.estimation import kind as estimation
+from dlopt.choice.worded import Worded
 from dlopt.errors import DloptError
 from dlopt.kind import (
     RESUME,
@@ -28,7 +29,6 @@ from dlopt.kind import (
     Rule,
     Session,
     Sheet,
-    Step,
     Verb,
     Watch,
     loaded,
@@ -306,7 +306,7 @@ class ChoiceProblem(Problem):
 
         if self.kind.write is not None:
             loaded(self.kind.write)(getattr(self.model, "base", self.model), session.folder / "model")
-        watch = _Worded(session.watch)
+        watch = Worded(session.watch)
         if self.method is None:
             return solve_exact(self.model, self.seed, self.analysis, self.states, watch)
         return solve_bsde(
@@ -342,7 +342,7 @@ class ChoiceProblem(Problem):
         """Train along."""
         from dlopt.choice import train_along
 
-        train_along(self.model, ranks, self.method, self.budget, self.seed, self.device, _Worded(watch), resume)
+        train_along(self.model, ranks, self.method, self.budget, self.seed, self.device, Worded(watch), resume)
 
 
 def _box(model: Any, bounds: Any) -> Any:
@@ -364,25 +364,6 @@ def _fixed(model: Any, values: Any) -> Any:
     if not numbers:
         raise KeyValueError("fixed", values, "a mapping of names to numbers such as '{s_noise: 0.3}'")
     return with_values(model, {str(name): float(value) for name, value in values.items()})
-
-
-class _Worded(Watch):
-    """Passes on what a training says, in words."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-
-    def phase(self, name: str) -> None:
-        self.watch.phase(name)
-
-    def progress(self, progress: Any) -> None:
-        accuracy = progress.decision_accuracy
-        decisions = "" if math.isnan(accuracy) else f" · decisions {100 * accuracy:.2f} %"
-        words = f"step {progress.step}/{progress.steps} · {progress.seconds:.0f} s{decisions}"
-        self.watch.progress(Step("step", f"{words} · residual {progress.hjb_residual_rel:.1e}"))
-
-    def stop(self) -> bool:
-        return self.watch.stop()
 
 
 def _accuracy(runs: Sequence[Ended], title: str, *heads: str) -> Sheet:

@@ -14,14 +14,13 @@ from dlopt.choice.checkpoint import load_checkpoint
 from dlopt.choice.model import Array, Model, State, SwitchingModel
 from dlopt.choice.options import MethodOptions
 from dlopt.choice.states import checked_states, evaluate_states, like
+from dlopt.choice.tabled import Tabled
 from dlopt.choice.traits import traits_of
 from dlopt.choice.value import Solution, ValueFunction
-from dlopt.errors import UnknownNameError
-from dlopt.shown import Shown
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class BsdeResult(Shown):
+class BsdeResult(Tabled):
     """A solution with its accuracy.
 
     Attributes:
@@ -33,7 +32,9 @@ class BsdeResult(Shown):
         certificate: errors of the solution; None where training was interrupted or the solution is exact.
         steps: gradient steps taken.
         train_seconds: wall time of training.
-        frames: the tables by name, see `tables`.
+        frames: the tables by name: `losses` (per evaluation while training), `out_of_sample`, `validation` (where an
+            exact solution exists), `evaluation` (where states were given), and what the kind of the model makes of it
+            (an exporter, and models of one's own: `marginal_values`, `simulation`, `impulse_response`).
     """
 
     model: Model
@@ -50,34 +51,10 @@ class BsdeResult(Shown):
         errors = "" if self.certificate is None else f", residual {self.certificate.hjb_residual_rel:.1e} of V"
         return f"BsdeResult({self.model!r}, {self.status} after {self.steps} steps{errors})"
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by name.
-
-        `losses` (per evaluation while training), `out_of_sample`, `validation` (where an exact solution exists),
-        `evaluation` (where states were given), and what the kind of the model makes of it (an exporter, and models of
-        one's own: `marginal_values`, `simulation`, `impulse_response`).
-        """
-        return dict(self.frames)
-
     @property
     def kind_name(self) -> str:
         """The kind of problem it answers."""
         return traits_of(self.model).name
-
-    @property
-    def table_names(self) -> tuple[str, ...]:
-        """Names of its tables."""
-        return tuple(self.frames)
-
-    def table(self, name: str) -> pd.DataFrame:
-        """One table.
-
-        Raises:
-            UnknownNameError: it has none of this name.
-        """
-        if name not in self.frames:
-            raise UnknownNameError("table", name, self.frames)
-        return self.frames[name]
 
     def value(self, y: Array, x: Array, z: Array | None = None) -> Array:
         """V, `[B]`, at switches `y` `[B, J]`, continuous states `x` `[B, K]` and positions of the clock `z` `[B]`."""

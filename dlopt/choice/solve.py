@@ -15,15 +15,14 @@ from dlopt.choice.checkpoint import Saved, load_checkpoint, refuse_changes, save
 from dlopt.choice.model import Model, ModelError, State
 from dlopt.choice.options import AnalysisOptions, Budget, MethodOptions
 from dlopt.choice.ranks import Ranks
+from dlopt.choice.resting import refined_at_rest
 from dlopt.choice.result import BsdeResult
 from dlopt.choice.states import checked_states, evaluate_states
 from dlopt.choice.training import Trainer, Watch
 from dlopt.choice.traits import Assessed, Traits, check_exact, traits_of
 from dlopt.choice.value import ExactlySolved
 
-YEARS_TO_REST = 10.0  # simulated under the final policy before states count as long-run ones
 REASON = 80  # letters of what torch says of a device
-REFINED_YEARS = 40.0  # simulated to refine the constant in V and the network's output weights
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -139,14 +138,7 @@ def assessed(
         save: writes the checkpoint, once V is as it will be.
     """
     value, method = trainer.value, trainer.options
-    watch.phase("long run")
-    later = torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
-    value.unrefine()
-    resting = long_run_states(value, trainer.pool.rows(slice(0, traits.sample)), YEARS_TO_REST, later)
-    if method.refine != "none":
-        refine(value, resting, REFINED_YEARS, later, weights=method.refine == "weights" and trainer.step > 0)
-    save()
-    resting = long_run_states(value, resting, YEARS_TO_REST / 2, later)
+    resting, later = refined_at_rest(trainer, traits.sample, seed, refine, watch, save)
     watch.phase("certificate")
     start = resting.rows(slice(0, analysis.certificate_paths))
     certificate = certify(value, start, analysis.certificate_years, later)

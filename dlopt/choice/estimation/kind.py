@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlopt.choice.worded import Worded
 from dlopt.errors import DloptError
-from dlopt.kind import Ended, Identity, Key, KeyValueError, Problem, Session, Sheet, Step, Verb, Watch, loaded
+from dlopt.kind import Ended, Identity, Key, KeyValueError, Problem, Session, Sheet, Verb, Watch, loaded
 
 if TYPE_CHECKING:
     from dlopt.choice.estimation.panel import Panel
@@ -107,7 +108,7 @@ class EstimateProblem(Problem):
 
         if self.kind.write is not None:
             loaded(self.kind.write)(self.box.base, session.folder / "model")
-        watch = _Worded(session.watch)
+        watch = Worded(session.watch)
         solved, fault, frames = self._solved(session, watch)
         if solved is None:
             return _stopped(self.box, self.options)
@@ -199,26 +200,6 @@ def _stopped(box: Any, options: Any) -> EstimateResult:
     none = np.full(len(box.names), np.nan)
     message = "Stopped while the value function was being trained. Resume the run to go on exactly from there."
     return EstimateResult(box, options, "interrupted", message, None, none, np.diag(none), {})
-
-
-class _Worded(Watch):
-    """Passes on what a training and a search say, in words."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-
-    def phase(self, name: str) -> None:
-        self.watch.phase(name)
-
-    def progress(self, progress: Any) -> None:
-        words = getattr(progress, "words", None)
-        if words is None:
-            residual = progress.hjb_residual_rel
-            words = f"step {progress.step}/{progress.steps} · {progress.seconds:.0f} s · residual {residual:.1e}"
-        self.watch.progress(Step("step", words))
-
-    def stop(self) -> bool:
-        return self.watch.stop()
 
 
 def is_one(ended: Ended) -> bool:

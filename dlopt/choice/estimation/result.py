@@ -11,8 +11,7 @@ import pandas as pd
 from dlopt.choice.box import Box
 from dlopt.choice.estimation.options import EstimateOptions
 from dlopt.choice.model import Array
-from dlopt.errors import UnknownNameError
-from dlopt.shown import Shown
+from dlopt.choice.tabled import Tabled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +43,7 @@ class EstimateCertificate:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class EstimateResult(Shown):
+class EstimateResult(Tabled):
     """Estimates with their standard errors.
 
     Attributes:
@@ -55,7 +54,7 @@ class EstimateResult(Shown):
         certificate: figures that say how sure the estimates are; None where the search was interrupted.
         point: the estimates, `[P]`.
         covariance: of them, by `options.errors`, NaN for parameters at an edge, `[P, P]`.
-        frames: the tables by name, see `tables`.
+        frames: the tables by name: `estimates`, `covariance`, `identification`, `moments`, `search`, `counterfactuals`.
     """
 
     box: Box
@@ -88,28 +87,9 @@ class EstimateResult(Shown):
             status, message = "not_converged", f"Not to be relied on: {fault}. {message}"
         return dataclasses.replace(self, status=status, message=message, frames={**self.frames, **frames})
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by name: `estimates`, `covariance`, `identification`, `moments`, `search`, `counterfactuals`."""
-        return dict(self.frames)
-
     @property
     def kind_name(self) -> str:
         """The kind of problem it answers."""
         from dlopt.choice.traits import traits_of
 
         return traits_of(self.box.base).name
-
-    @property
-    def table_names(self) -> tuple[str, ...]:
-        """Names of its tables."""
-        return tuple(self.frames)
-
-    def table(self, name: str) -> pd.DataFrame:
-        """One table.
-
-        Raises:
-            UnknownNameError: it has none of this name.
-        """
-        if name not in self.frames:
-            raise UnknownNameError("table", name, self.frames)
-        return self.frames[name]

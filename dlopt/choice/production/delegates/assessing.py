@@ -12,18 +12,17 @@ import pandas as pd
 import torch
 
 from dlopt.choice.analysis import covered, right_decisions
-from dlopt.choice.certificate import Certificate, long_run_states
+from dlopt.choice.certificate import Certificate
 from dlopt.choice.model import State
 from dlopt.choice.options import AnalysisOptions, Budget, MethodOptions
 from dlopt.choice.production.delegates.deviations import Simulated, compared, gains, simulate
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.training import DelegatesTrainer, refine
 from dlopt.choice.production.delegates.value import PartiesValue, build_value
+from dlopt.choice.resting import REFINED_YEARS, refined_at_rest
 from dlopt.choice.training import Trainer, Watch
 from dlopt.choice.traits import Assessed, Traits
 
-YEARS_TO_REST = 10.0
-REFINED_YEARS = 40.0
 SHARE_OF_STEPS = 0.5  # of the equilibrium's, that best replies are trained for
 
 
@@ -49,14 +48,7 @@ def assess(
     """Refine, certify, and compare with a planner and with sectors that decide by their cost now."""
     assert isinstance(trainer, DelegatesTrainer)
     value, method = trainer.value, trainer.options
-    watch.phase("long run")
-    later = torch.Generator(device=trainer.generator.device).manual_seed(seed + 1)
-    value.unrefine()
-    resting = long_run_states(value, trainer.pool.rows(slice(0, traits.sample)), YEARS_TO_REST, later)
-    if method.refine != "none":
-        refine(value, resting, REFINED_YEARS, later, weights=method.refine == "weights" and trainer.step > 0)
-    save()
-    resting = long_run_states(value, resting, YEARS_TO_REST / 2, later)
+    resting, later = refined_at_rest(trainer, traits.sample, seed, refine, watch, save)
     watch.phase("best replies")
     replies = best_replies_to(value, method, trainer.step, seed + 3, resting)
     watch.phase("deviations")
