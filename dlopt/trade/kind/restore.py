@@ -19,7 +19,8 @@ from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.instruments import Instruments, build_instruments
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.carbon import FILES
-from dlopt.trade.kind.problem import TradeProblem, build, policy_of_run
+from dlopt.trade.kind.problem import TradeProblem, build
+from dlopt.trade.kind.reading import policy_of_run
 from dlopt.trade.model import LogWedges, TradeModel
 from dlopt.trade.planner import Goal
 from dlopt.trade.results import Priced, SolveResult
