@@ -11,6 +11,7 @@ import functools
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg import solve_banded
 
 from dlopt.choice.model import Array
 
@@ -45,6 +46,27 @@ def generator(z: Array, theta: float) -> sp.csr_matrix:
     """`L` on the grid, fourth order inside, second order next to the ends, `[n, n]`."""
     first, second = differences(z)
     return (theta * (second - sp.diags(z) @ first)).tocsr()
+
+
+def bands(matrix: sp.spmatrix) -> Array:
+    """The five diagonals of a square matrix around its main one, as `solve_each` takes them, `[5, n]`."""
+    count = matrix.shape[0]
+    found = np.zeros((5, count))
+    for k in range(-2, 3):
+        found[2 - k, max(k, 0) : count + min(k, 0)] = matrix.diagonal(k)
+    return found
+
+
+def solve_each(of: Array, diagonal: Array, right: Array) -> Array:
+    """`(A + diag(diagonal[j])) x[j] = right[j]` for each row j, A having the bands `of` `[5, n]`; all `[J, n]`.
+
+    The systems are solved as one with A repeated along the diagonal, which costs one call instead of J.
+    """
+    rows, count = right.shape
+    matrix = np.tile(of, (1, rows))
+    matrix[2] += np.broadcast_to(diagonal, right.shape).ravel()
+    found = solve_banded((2, 2), matrix, right.ravel(), overwrite_ab=True, check_finite=False)
+    return np.asarray(found).reshape(rows, count)
 
 
 def long_run_weights(z: Array) -> Array:

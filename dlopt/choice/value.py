@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from dlopt.choice.model import Array, State, SwitchingModel
 from dlopt.choice.options import MethodOptions
 from dlopt.choice.paper import PaperNetwork
 from dlopt.choice.perceptron import SwitchNetwork
+
+Sloped = Callable[[State, Tensor, Tensor], Tensor]
+"""Worth of switches and its derivatives, `[P, 1 + n]`, at states, rows and switches as `worth` takes them."""
 
 PART = 1024  # states evaluated at a time: bounds the memory, whatever the number of states
 
@@ -119,6 +122,14 @@ class ExactValue:
             return self.at(state).marginal[row, switch]
         found = known(state.x[row, switch].double().cpu().numpy(), switch.cpu().numpy())
         return torch.from_numpy(found).to(state.x.device)
+
+    def slopes(self, moved: Sequence[tuple[ExactValue, ExactValue, float]]) -> Sloped | None:
+        """`worth` and differences of pairs of other solutions over distances at once, where the solution knows how."""
+        known: Callable[..., Any] | None = getattr(self.exact, "slopes", None)
+        found = known and known([(up.exact, down.exact, distance) for up, down, distance in moved])
+        if not found:
+            return None
+        return lambda state, row, switch: torch.from_numpy(found(state.x[row, switch].numpy(), switch.numpy()))
 
     def reaches(self, state: State) -> Tensor:
         """Which states the exact solution covers, `[B]` booleans."""

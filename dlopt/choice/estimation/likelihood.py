@@ -1,8 +1,9 @@
 """The log likelihood of each firm's history at any parameters of a box, and its derivatives.
 
 Derivatives: with D = base(p) + correction(p) what switches are worth, those through the correction (the networks of the
-trained value function) are by automatic differentiation, exact; those through the base and through rates and costs
-are central differences between two models of the box, the correction being held.
+trained value function) are by automatic differentiation, exact; those of the base, of rates and of costs are central
+differences between two models of the box. How the log likelihood moves with D, rates and costs is known in closed form
+(`logit`); where effort is made it is not, and the differences are those of the log likelihood, the correction held.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from torch import Tensor
 
 from dlopt.choice.box import Box
 from dlopt.choice.effort import Choosing
+from dlopt.choice.estimation.logit import LEAST, LogitRows, Near, Said, said_near
 from dlopt.choice.estimation.process import Process
 from dlopt.choice.estimation.rows import Rows
-from dlopt.choice.estimation.worth import HasWorth, Worths
+from dlopt.choice.estimation.worth import HasWorth, Sloping, Worths
 from dlopt.choice.model import Array, ModelError, State, SwitchingModel
 from dlopt.errors import DloptError
 
 PAIRS = 80_000  # switches of rows looked at together: more do not fit in the cache of a core
 DIFFERENCE = 2e-3  # of the width of the box: half the distance of central differences
-LEAST = 1e-300
+
+Moved = tuple[tuple[SwitchingModel, HasWorth], tuple[SwitchingModel, HasWorth], float]
+"""The models above and below in one parameter, what switches are worth there, and how far they are apart."""
 
 
 class SureCostsError(DloptError):
@@ -84,6 +88,7 @@ class Likelihood:
         total = torch.zeros(count, dtype=torch.float64)
         slope = torch.zeros(count, names, dtype=torch.float64)
         size = max(256, PAIRS // rows.y.shape[1])
+        sloped = Sloping(base, [(up[1], down[1], distance) for up, down, distance in moved])
         for k in range(0, len(rows), size):
             part = slice(k, min(k + size, len(rows)))
             state, years, switch, group = rows.state(part), rows.years[part], rows.switch[part], rows.group[part]
@@ -91,19 +96,48 @@ class Likelihood:
             placed = torch.as_tensor(point, dtype=torch.float64).repeat(len(pairs.state), 1).requires_grad_(derivatives)
             with torch.set_grad_enabled(derivatives):
                 correction = self.worths.correction(placed, pairs.state, pairs.row, pairs.switch)
-                value = self._rows(model, base, correction, pairs, state, years, switch)
-            total.index_add_(0, group, value.detach())
-            if not derivatives:
-                continue
-            if correction is not None and len(pairs.row):
-                through = torch.autograd.grad(value.sum(), placed)[0]
-                own = torch.zeros(len(state), names, dtype=torch.float64).index_add_(0, pairs.owner, through)
-                slope.index_add_(0, group, own)
-            held = None if correction is None else correction.detach()
-            for p, (up, down, distance) in enumerate(moved):
-                ends = [self._rows(m, b, held, pairs, state, years, switch) for m, b in (up, down)]
-                slope[:, p].index_add_(0, group, (ends[0] - ends[1]) / distance)
+            how = self._how(model, state)
+            if how.search is None and how.keep is None:
+                near = [(up[0], down[0], distance) for up, down, distance in moved]
+                value = self._closed(model, sloped, near, correction, placed, pairs, state, years, switch, slope, group)
+            else:
+                value = self._differenced(
+                    model, base, moved, correction, placed, pairs, state, years, switch, slope, group
+                )
+            total.index_add_(0, group, value)
         return self._combined(point, total, slope if derivatives else None)
+
+    def _closed(
+        self, model: SwitchingModel, sloped: Sloping, near: list[Near], correction: Tensor | None, placed: Tensor,
+        pairs: Pairs, state: State, years: Tensor, switch: Tensor, slope: Tensor, group: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Log likelihood of rows without effort, in closed form; adds its derivatives to `slope`."""
+        found = sloped.at(pairs.state, pairs.row, pairs.switch)
+        worth = found[:, 0] if correction is None else found[:, 0] + correction.detach()
+        said = Said.of(model, self._how(model, state), state)
+        rows = LogitRows(said, worth, state, years, switch, pairs.row, pairs.switch)
+        for p, changes in enumerate(said_near(near, state, self._how)):
+            slope[:, p].index_add_(0, group, rows.slope(changes, found[:, 1 + p]))
+        if near and correction is not None and len(pairs.row):
+            slope.index_add_(0, group, torch.autograd.grad(correction, placed, rows.by_worth)[0])
+        return rows.value
+
+    def _differenced(
+        self, model: SwitchingModel, base: HasWorth, moved: list[Moved], correction: Tensor | None, placed: Tensor,
+        pairs: Pairs, state: State, years: Tensor, switch: Tensor, slope: Tensor, group: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """The same with effort."""
+        with torch.set_grad_enabled(bool(moved)):
+            value = self._rows(model, base, correction, pairs, state, years, switch)
+        if moved and correction is not None and len(pairs.row):
+            through = torch.autograd.grad(value.sum(), placed)[0]
+            own = torch.zeros(len(state), slope.shape[1], dtype=torch.float64).index_add_(0, pairs.owner, through)
+            slope.index_add_(0, group, own)
+        held = None if correction is None else correction.detach()
+        for p, (up, down, distance) in enumerate(moved):
+            ends = [self._rows(m, b, held, pairs, state, years, switch) for m, b in (up, down)]
+            slope[:, p].index_add_(0, group, (ends[0] - ends[1]) / distance)
+        return value.detach()
 
     def _combined(self, point: Array, total: Tensor, slope: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Mean over draws in each interval, sums over intervals of a firm."""
@@ -125,9 +159,7 @@ class Likelihood:
                     score[:, p] += (ends[0] - ends[1]) / distance
         return of_firm, score
 
-    def _moved(
-        self, point: Array
-    ) -> list[tuple[tuple[SwitchingModel, HasWorth], tuple[SwitchingModel, HasWorth], float]]:
+    def _moved(self, point: Array) -> list[Moved]:
         """For each parameter the models a little above and below, inside the box, and how far they are apart."""
         found = []
         for p, width in enumerate(self.box.high - self.box.low):

@@ -7,6 +7,7 @@ model, are differences between models (`likelihood`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from dlopt.choice.box_value import AtPoint, BoxBaseline, BoxValue
 from dlopt.choice.model import Array, State, SwitchingModel
 from dlopt.choice.options import MethodOptions
 from dlopt.choice.traits import check_exact, traits_of
-from dlopt.choice.value import Solution
+from dlopt.choice.value import Sloped, Solution
 
 KEPT = 24  # points whose control variates are remembered
 
@@ -29,6 +30,31 @@ class HasWorth(Protocol):
     def worth(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
         """V with switch `switch[p]` on minus V at state `row[p]`, where it is off, `[P]`."""
         ...
+
+
+class Sloping:
+    """What switches are worth at a point and its derivatives: differences of solutions at pairs of points near by.
+
+    Args:
+        base: at the point.
+        moved: above, below, and how far apart, n of them.
+    """
+
+    def __init__(self, base: HasWorth, moved: Sequence[tuple[HasWorth, HasWorth, float]]) -> None:
+        self.base, self.moved = base, moved
+        together: Callable[..., Sloped | None] | None = getattr(base, "slopes", None)
+        self.together = together(moved) if together else None
+
+    def at(self, state: State, row: Tensor, switch: Tensor) -> Tensor:
+        """`[P, 1 + n]` at `state.y`, `state.x` and switches `switch[p]` of rows `row[p]`, off there."""
+        with torch.no_grad():
+            if self.together is not None:
+                return self.together(state, row, switch).double()
+            found = [self.base.worth(state, row, switch).double()]
+            for up, down, distance in self.moved:
+                ends = [solution.worth(state, row, switch).double() for solution in (up, down)]
+                found.append((ends[0] - ends[1]) / distance)
+            return torch.stack(found, 1)
 
 
 class Worths(Protocol):

@@ -7,6 +7,8 @@ acceptance probabilities are those it then chooses (self-consistent). Without co
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
@@ -19,8 +21,9 @@ from dlopt.choice.evaluation import Evaluation
 from dlopt.choice.exporter.exact.constant import ConstantAcceptance
 from dlopt.choice.exporter.exact.separable import Option, solve_options
 from dlopt.choice.exporter.model import Array, Exporter, ExporterDynamics
-from dlopt.choice.grid import generator, long_run_weights
+from dlopt.choice.grid import bands, generator, long_run_weights, solve_each
 from dlopt.choice.model import State
+from dlopt.choice.value import Sloped
 
 OPTION_POINTS = 481
 
@@ -112,6 +115,35 @@ class MeanFieldBaseline:
         g = ((c[:, 0] * u + c[:, 1]) * u + c[:, 2]) * u + c[:, 3]
         return self.constant.worth(state, row, switch) + g
 
+    def slopes(self, moved: Sequence[tuple[MeanFieldBaseline, MeanFieldBaseline, float]]) -> Sloped | None:
+        """`worth` and differences of pairs of other control variates over distances, in one look-up.
+
+        None where costs have other long-run laws.
+        """
+        mine, count = self.dynamics, self.dynamics.switches
+        others = [control.dynamics for up, down, _ in moved for control in (up, down)]
+        if any(not (torch.equal(m.centre, mine.centre) and torch.equal(m.spread, mine.spread)) for m in others):
+            return None
+
+        def joined(part: Callable[[MeanFieldBaseline], Tensor]) -> Tensor:
+            return torch.stack([part(self), *((part(up) - part(down)) / far for up, down, far in moved)], -1)
+
+        table = joined(lambda control: control.table[:, 4:8]).contiguous()  # [J cells, 4, 1 + n]
+        level = joined(lambda control: control.constant.own - control.constant.p @ control.constant.cross)
+        slope = joined(lambda control: control.constant.cost_slope)
+        cross = joined(lambda control: control.constant.cross).reshape(count, -1)
+
+        def at(state: State, row: Tensor, switch: Tensor) -> Tensor:
+            delta = (state.x - mine.centre)[row, switch]
+            t = delta / mine.spread[switch] - self.z0
+            cell = (t / self.step).long().clamp(0, self.cells - 1)
+            u, c = (t - cell.to(t.dtype) * self.step)[:, None], table[cell + self.row[switch]]
+            option = ((c[:, 0] * u + c[:, 1]) * u + c[:, 2]) * u + c[:, 3]
+            across = (state.y @ cross).view(len(state), count, -1)[row, switch]
+            return level[switch] - delta[:, None] * slope[switch] + across + option
+
+        return at
+
 
 def _terms(model: Exporter, option: Option) -> tuple[Array, Array]:
     """In the one-dimensional problems, `[J, n]` each: the worth of opportunities a year over lambda0; rho D and the
@@ -151,12 +183,9 @@ def open_probability(model: Exporter, option: Option) -> Array:
     reversible); the long-run distribution of the cost then averages it.
     """
     operator, weights, how = generator(option.z, model.theta), long_run_weights(option.z), model.choosing()
-    out = np.empty(model.destinations)
-    for j, accept in enumerate(option.accept):
-        rate, dying = model.lambda0 * accept, model.lambda1
-        if not how.plain:
-            full = np.ones_like(option.z)
-            rate = as_array(how.turns_on, model.lambda0 * full, option.worth[j] - model.s[j])
-            dying = np.maximum(as_array(how.fails, model.lambda1 * full, option.worth[j]), 1e-9)
-        out[j] = weights @ spl.spsolve((sp.diags(dying + rate) - operator).tocsc(), rate)
-    return np.clip(out, 0.0, 1.0)
+    rate, dying = model.lambda0 * option.accept, np.full(option.worth.shape, model.lambda1)
+    if not how.plain:
+        full = np.ones_like(option.worth)
+        rate = as_array(how.turns_on, model.lambda0 * full, option.worth - model.s[:, None])
+        dying = np.maximum(as_array(how.fails, model.lambda1 * full, option.worth), 1e-9)
+    return np.clip(solve_each(bands(-operator), dying + rate, rate) @ weights, 0.0, 1.0)

@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
-from scipy.linalg import solve_banded
+import torch
 
 from dlopt.choice.effort import as_array
 from dlopt.choice.exporter.model import Array, Exporter
-from dlopt.choice.grid import factor_grid, generator, interpolation
+from dlopt.choice.grid import bands, factor_grid, generator, interpolation, solve_each
 from dlopt.choice.model import ModelError
 
+Sloped = Callable[[Array, Array], Array]
 SETTLED = 100  # steps within which Newton's method must settle
 
 
@@ -52,36 +53,32 @@ def solve_options(revenue: Array, model: Exporter, points: int = 961) -> Option:
     eye = sp.identity(points, format="csr")
     waiting_lu = spl.splu((model.rho * eye - operator).tocsc())
     flow = revenue[:, None] - model.nubar[:, None] - model.spread[:, None] * z  # [J, n]
-    worth = np.empty_like(flow)
-    base = (model.rho + model.lambda1) * eye - operator
     if not model.choosing().plain:
-        gain = _newton(flow, model, model.rho * eye - operator, worth)
+        worth = np.empty_like(flow)
+        gain = _newton(flow, model, bands(model.rho * eye - operator), worth)
         return Option(z, worth, waiting_lu.solve(gain.T).T, worth > model.s[:, None])
-    for j, (u, s) in enumerate(zip(flow, model.s, strict=True)):
-        accept = u > (model.rho + model.lambda1) * s
-        for _ in range(100):
-            d = spl.spsolve(
-                (base + model.lambda0 * sp.diags(accept.astype(float))).tocsc(), u + model.lambda0 * accept * s
-            )
-            new = d > s
-            if (new == accept).all():
-                break
-            accept = new
-        worth[j] = d
+    base = bands((model.rho + model.lambda1) * eye - operator)
+    s = model.s[:, None]
+    accept = flow > (model.rho + model.lambda1) * s
+    for _ in range(SETTLED):
+        worth = solve_each(base, model.lambda0 * accept, flow + model.lambda0 * accept * s)
+        new = worth > s
+        if (new == accept).all():
+            break
+        accept = new
     gain = model.lambda0 * np.maximum(worth - model.s[:, None], 0.0)
     return Option(z, worth, waiting_lu.solve(gain.T).T, worth > model.s[:, None])
 
 
-def _newton(flow: Array, model: Exporter, base: Any, worth: Array) -> Array:
+def _newton(flow: Array, model: Exporter, base: Array, worth: Array) -> Array:
     """`base D + loss(D) + prize(D) = flow` for each destination into `worth` `[J, n]`; gives prize(D), `[J, n]`.
+
+    `base` holds bands `[5, n]`.
 
     Raises:
         ModelError: it does not settle.
     """
-    how, points = model.choosing(), flow.shape[1]
-    bands = np.zeros((5, points))  # of `base`, as solve_banded wants them
-    for k in range(-2, 3):
-        bands[2 - k, max(k, 0) : points + min(k, 0)] = base.diagonal(k)
+    how = model.choosing()
 
     def terms(d: Array, s: Array) -> tuple[Array, Array, Array]:
         """Worth of opportunities, loss from failures, and the derivative of their sum."""
@@ -95,10 +92,7 @@ def _newton(flow: Array, model: Exporter, base: Any, worth: Array) -> Array:
         before = worth[moving]
         prize, loss, slope = terms(before, model.s[moving])
         right = flow[moving] + slope * before - prize - loss
-        for row, j in enumerate(moving):
-            matrix = bands.copy()
-            matrix[2] += slope[row]
-            worth[j] = solve_banded((2, 2), matrix, right[row], overwrite_ab=True, check_finite=False)
+        worth[moving] = solve_each(base, slope, right)
         change = np.abs(worth[moving] - before).max(1)
         moving = moving[change > 1e-11 * (1 + np.abs(worth[moving]).max(1))]
         if len(moving) == 0:
@@ -135,12 +129,36 @@ class SeparableSolution:
 
     def worth(self, nu: Array, j: Array) -> Array:
         """V with channel `j[p]` open minus V with it closed, at its cost `nu[p]`, `[P]`."""
+        place, t = self._place(nu, j)
+        a, b, c, d = self._cubics[place].T
+        return np.asarray(((a * t + b) * t + c) * t + d)
+
+    def slopes(self, moved: Sequence[tuple[SeparableSolution, SeparableSolution, float]]) -> Sloped | None:
+        """`worth`, and the difference of each pair of other solutions over a distance, in one look-up.
+
+        Returns:
+            A function of `nu` and `j`, `[P]` each, that gives `[P, 1 + n]`; None where costs have other long-run laws.
+        """
+        same = ("nubar", "spread")
+        others = [solution.model for up, down, _ in moved for solution in (up, down)]
+        if any(not np.array_equal(getattr(m, name), getattr(self.model, name)) for m in others for name in same):
+            return None
+        tables = [self._cubics, *((up._cubics - down._cubics) / distance for up, down, distance in moved)]
+        table = torch.from_numpy(np.ascontiguousarray(np.stack(tables, axis=2)))  # [J n, 4, 1 + n]
+
+        def at(nu: Array, j: Array) -> Array:
+            place, t = (torch.from_numpy(part) for part in self._place(nu, j))
+            found, t = table.index_select(0, place), t[:, None]  # faster than NumPy's
+            return np.asarray(((found[:, 0] * t + found[:, 1]) * t + found[:, 2]) * t + found[:, 3])
+
+        return at
+
+    def _place(self, nu: Array, j: Array) -> tuple[Array, Array]:
+        """The row of `_cubics` for each cost, and how far it is in that cell."""
         z = self.option.z
         t = (nu - (self.model.nubar + z[0] * self.model.spread)[j]) * (1 / ((z[1] - z[0]) * self.model.spread))[j]
         cell = np.clip(t.astype(np.int64), 1, len(z) - 3)
-        t -= cell
-        a, b, c, d = self._cubics[j * len(z) + cell].T
-        return np.asarray(((a * t + b) * t + c) * t + d)
+        return j * len(z) + cell, t - cell
 
     @functools.cached_property
     def _cubics(self) -> Array:
