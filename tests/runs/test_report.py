@@ -7,12 +7,14 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from economies import small_synthetic
 
 import dlopt
 from dlopt.runs import RunFolder, RunReadError
-from dlopt.views.report import report_page
+from dlopt.views.figures import results
+from dlopt.views.report import charts, pictures, report_page
 
 
 class _Page(HTMLParser):
@@ -53,7 +55,7 @@ def test_a_page_holds_welfare_policies_and_the_certificate(tmp_path: Path) -> No
     page = _Page(report_page(run.path))
     text = " ".join(page.words)
     assert page.open == []
-    assert page.pictures == 2  # tariffs by sector, the way of the solver
+    assert page.pictures == 2  # tariffs by sector, the steps of the solver
     gain = float(result.tables()["welfare"]["real_income_change_pct"].iloc[0])
     for expected in (f"{gain:.3f}", "scenario=<b>war</b>", "converged", "terms of trade", *world.economies):
         assert expected in text
@@ -69,3 +71,35 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_any_room_of_views_may_be_the_first_that_is_imported(first: str) -> None:
     done = subprocess.run([sys.executable, "-c", f"import {first}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_charts_of_very_many_economies_show_the_ends_and_say_so() -> None:
+    values = {f"E{k}": float(k - 20) for k in range(100)}
+    drawn = charts.bars(values, "+.1f", "%", "gains", "gain")
+    assert drawn.count('class="bar ') == 30
+    assert "70 others lie between" in drawn
+    assert all(f">E{k}<" in drawn for k in (0, 14, 85, 99))
+    assert ">E50<" not in drawn
+    pairs = {name: (0.0, value) for name, value in values.items()}
+    moved = charts.dots(pairs, charts.BEFORE_AFTER, ".1f", "%", "rates")
+    assert moved.count("<tr>") == 30
+    assert ">E99<" in moved
+    assert ">E20<" not in moved
+    assert "the other 70" in moved
+    few = dict(list(values.items())[: charts.LONGEST])
+    assert charts.bars(few, "+.1f", "%", "gains", "gain").count('class="bar ') == charts.LONGEST
+
+
+def test_pictures_of_very_many_economies_show_those_that_move_most() -> None:
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    names = [f"E{k}" for k in range(100)]
+    welfare = pd.DataFrame({"economy": names, "real_income_change_pct": [float(k - 20) for k in range(100)]})
+    (axes,) = results.changes(welfare).axes
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert shown == names[:-16:-1] + names[14::-1]
+    assert axes.get_xlabel().endswith("15 highest and 15 lowest of 100")
+    policies = pd.DataFrame({"economy": names, "instrument": "tariff", "sector": 1, "sector_name": "goods",
+                             "initial_rate": 0.0, "rate": [k / 100 for k in range(100)]})  # fmt: skip
+    (axes,) = pictures.policies_by_sector(policies, "tariff").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == names[:-31:-1]
+    assert "30 of 100" in axes.get_xlabel()

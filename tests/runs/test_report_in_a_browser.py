@@ -181,6 +181,19 @@ def test_every_picture_that_a_run_is_said_to_have_can_be_drawn(folders: list[Pat
                 write_figure(draw(), tmp_path / f"{folder.name}-{name}-{size}.png", size)
 
 
+def test_money_is_said_with_its_unit_and_wide_pictures_on_a_phone_say_so(
+    folders: list[Path], pages: dict[str, Path]
+) -> None:
+    unit = pd.read_parquet(folders[0] / "outcomes.parquet")["unit"].iloc[0]
+    with opened(pages["one"], 390) as window:
+        heads = window.execute_script("return [...document.querySelectorAll('thead th')].map(h => h.textContent)")
+        assert {f"real income, {unit}", f"tariff revenue, {unit}", f"exports, {unit}"} <= set(heads)
+        hint = "return getComputedStyle(document.querySelector('figure:has(img)'), '::before').content"
+        assert "sideways" in window.execute_script(hint)
+    with opened(pages["one"]) as window:
+        assert window.execute_script(hint) == "none"
+
+
 def test_one_rate_for_all_sectors_is_said_and_not_drawn(tmp_path: Path) -> None:
     world = dataclasses.replace(small_synthetic(), economies=NAMES)
     dlopt.solve_unilateral(world, "USA", instruments={"tariff": "uniform"}).to_parquet(tmp_path / "uniform")

@@ -30,7 +30,7 @@ from dlopt.trade.results import Move
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
 from dlopt.trade.words import equilibria, planner
 from dlopt.views.figures.canvas import MissingPlotError
-from dlopt.views.report import report_page
+from dlopt.views.report import other, report_page
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_page_has_moves_and_draws_and_no_empty_picture(folder: Path, tmp_pat
     assert "Draws of subsidies" in text
     assert '<meta name="viewport"' in text
     dlopt.solve_equilibrium(small_synthetic()).to_parquet(tmp_path / "given")
-    assert "way of the solver" not in report_page(tmp_path / "given").lower()
+    assert "steps of the solver" not in report_page(tmp_path / "given").lower()
 
 
 def test_a_folder_written_from_python_is_a_run(folder: Path, moved: dlopt.SolveResult) -> None:
@@ -232,3 +232,10 @@ def test_the_last_row_of_the_table_is_the_world() -> None:
     assert gain.text == f"{weighted:+.3f}"
     assert set(rest) == {""}
     assert len(sheet.rows) == len(own) + 1
+
+
+def test_statistics_are_said_in_words(tmp_path: Path) -> None:
+    rows = {"statistic": ["mean", "std", "p95", "second_half_minus_first_se"], "value": [1.0, 2.0, 3.0, 4.0]}
+    page = other._frame(pd.DataFrame(rows))
+    for words in ("mean", "standard deviation", "95 % lie below", "standard error of this difference"):
+        assert f"<td>{words}</td>" in page

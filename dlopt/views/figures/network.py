@@ -40,7 +40,7 @@ def link_map(links: pd.DataFrame) -> Figure:
     worth = links.pivot(index="buyer", columns="supplier", values="delta_v_pct").reindex(index=order, columns=order)
     limit = float(links["delta_v_pct"].abs().quantile(CLIPPED)) or 1.0
     size = max(0.5, len(order) / 37)
-    figure = Figure(figsize=(WIDTH, 2.0 + 5.2 * size), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 2.6 + 5.2 * size), 2.0 + 5.2 * size), layout="constrained")
     axis = figure.add_subplot()
     axis.set_facecolor("0.85")
     image = axis.imshow(np.ma.masked_invalid(worth), cmap=matplotlib.colormaps["RdBu_r"], vmin=-limit, vmax=limit)

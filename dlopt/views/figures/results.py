@@ -13,6 +13,7 @@ from dlopt.views.figures.canvas import panels
 from dlopt.views.figures.network import link_map
 from dlopt.views.figures.sensitivity import intervals
 from dlopt.views.figures.worldmap import world
+from dlopt.views.report.charts import ENDS, LONGEST
 from dlopt.views.report.pictures import policies_by_sector, way_of_the_solver
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def of_table(name: str, read: Read) -> dict[str, Callable[[], Figure]]:
 
 
 def changes(welfare: pd.DataFrame) -> Figure:
-    """Changes of real income by economy, bars in per cent.
+    """Changes of real income by economy, bars in per cent; of very many economies the highest and the lowest.
 
     Args:
         welfare: the table `welfare`.
@@ -66,6 +67,10 @@ def changes(welfare: pd.DataFrame) -> Figure:
     Raises:
         MissingPlotError: matplotlib is not installed.
     """
+    count = len(welfare)
+    if count > LONGEST:
+        ordered = welfare.sort_values("real_income_change_pct", ascending=False)
+        welfare = pd.concat([ordered.head(ENDS), ordered.tail(ENDS)])
     figure, (axes,) = panels(1, 1, 1.0 + 0.25 * len(welfare))
     values = welfare["real_income_change_pct"]
     bars = axes.barh(welfare["economy"], values, color=[GOOD if value >= 0 else BAD for value in values])
@@ -73,7 +78,8 @@ def changes(welfare: pd.DataFrame) -> Figure:
     axes.margins(x=0.12)
     axes.invert_yaxis()
     axes.axvline(0, color="#222", linewidth=0.8)
-    axes.set_xlabel("change of real income, per cent", fontsize=8)
+    which = f": {ENDS} highest and {ENDS} lowest of {count}" if count > LONGEST else ""
+    axes.set_xlabel(f"change of real income, per cent{which}", fontsize=8)
     return figure
 
 

@@ -9,10 +9,14 @@ from dlopt.views.report.html import scrolling
 
 BEFORE_AFTER = ("before", "after")
 """Series whose numbers are joined by an arrow."""
+LONGEST = 40
+"""Labels; of more than these a chart shows the ends, and says how many it leaves to the table."""
+ENDS = 15
+"""How many labels a chart shows at each end, where it cannot show all."""
 
 
 def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column: str) -> str:
-    """Bars from zero, the longest first; the number after each.
+    """Bars from zero, the largest value first; the number after each.
 
     Args:
         values: by label.
@@ -24,7 +28,15 @@ def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column
     low, high = min(0.0, *values.values()), max(0.0, *values.values())
     span = high - low or 1.0
     rows = []
-    for label, value in sorted(values.items(), key=lambda item: -item[1]):
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    between = len(ordered) - 2 * ENDS if len(ordered) > LONGEST else 0
+    for place, (label, value) in enumerate(ordered):
+        if between and place == ENDS:
+            rows.append(
+                f'<tr><td colspan="3" class="text">{between} others lie between; the tables have all.</td></tr>'
+            )
+        if between and ENDS <= place < ENDS + between:
+            continue
         left, width = 100 * (min(value, 0) - low) / span, 100 * abs(value) / span
         side = "pos" if value >= 0 else "neg"
         number = f"{value:{form}} {unit}"
@@ -41,8 +53,15 @@ def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column
 def dots(rows: Mapping[str, Sequence[float | None]], series: Sequence[str], form: str, unit: str, caption: str) -> str:
     """Dots of several series on one line per label, such as before and after; the numbers after them.
 
-    Before and after are joined by an arrow; other series have a column of numbers each, under their name.
+    Before and after are joined by an arrow; other series have a column of numbers each, under their name. Of very many
+    labels those whose values differ most are drawn.
     """
+    left_out = max(len(rows) - 2 * ENDS, 0) if len(rows) > LONGEST else 0
+    if left_out:
+        apart = sorted(rows, key=lambda label: _spread(rows[label]))
+        dropped = set(apart[:left_out])
+        rows = {label: values for label, values in rows.items() if label not in dropped}
+        caption = f"{caption} The {len(rows)} that move most; the tables have the other {left_out}, too."
     known = [value for values in rows.values() for value in values if value is not None]
     low, high = min(0.0, *known), max(0.0, *known)
     span = high - low or 1.0
@@ -71,7 +90,7 @@ def dots(rows: Mapping[str, Sequence[float | None]], series: Sequence[str], form
         for k, name in zip(colours, series, strict=True)
     )
     return f'<p class="caption">{escape(caption)}</p>' + scrolling(
-        f'<table class="dots"><thead><tr><th scope="col">who</th><td></td>{names}</tr></thead>'
+        f'<table class="dots"><thead><tr><th scope="col">economy</th><td></td>{names}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table>"
     )
 
@@ -81,6 +100,7 @@ def sortable(
     rows: Sequence[tuple[str, Sequence[tuple[str, object]]]],
     source: str,
     totals: Sequence[str] = (),
+    first: str = "economy",
 ) -> str:
     """A table that a click on a head sorts.
 
@@ -89,8 +109,11 @@ def sortable(
         rows: label, and for each column the text and the value behind it.
         source: the file the values are from.
         totals: labels of rows that stay below.
+        first: the head of the column of labels.
     """
-    head = '<th scope="col">who</th>' + "".join(f'<th scope="col">{escape(words)}</th>' for _, words in heads)
+    head = f'<th scope="col">{escape(first)}</th>' + "".join(
+        f'<th scope="col">{escape(words)}</th>' for _, words in heads
+    )
     body = []
     for label, values in rows:
         row = escape(label)
@@ -104,3 +127,8 @@ def sortable(
         f'<table class="sortable" data-source="{source}">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
+
+
+def _spread(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return max(known) - min(known) if known else 0.0

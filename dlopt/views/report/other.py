@@ -25,12 +25,12 @@ TITLES: Mapping[str, str] = {
     "out_of_sample": "Errors at states that were not trained on",
     "simulation": "In the long run",
     "transition": "The way to the long run",
-    "decentralised": "Decisions by the parts alone",
+    "decentralised": "If each sector decided for itself",
     "validation": "Beside the exact solution",
     "objectives": "What players come to",
     "policies": "Instruments",
     "unknowns": "Unknowns of the equilibrium",
-    "iterations": "The way of the solver, step by step",
+    "iterations": "Steps of the solver, one by one",
     "equilibria": "Equilibria that were found",
 }
 """Titles of tables; others have their name in words."""
@@ -40,8 +40,24 @@ PICTURES: Mapping[str, str] = {
     "objectives": "What players come to",
     "instruments": "Instruments",
     "outcomes": "Outcomes",
-    "iterations": "The way of the solver",
+    "iterations": "Steps of the solver",
 }
+FIRST = ("simulation",)
+"""Tables that answer what was asked, and so stand above the pictures."""
+STATISTICS: Mapping[str, str] = {
+    "std": "standard deviation",
+    "second_half_minus_first": "second half of the time less the first",
+    "second_half_minus_first_se": "standard error of this difference",
+}
+"""Statistics in words; `p90` is said likewise."""
+HEADS: Mapping[str, str] = {
+    "value_se": "standard error of value",
+    "alpha": "input share",
+    "delta_v_pct": "adds to V, %",
+    "std": "standard deviation",
+    "log_gdp_pct": "log GDP, %",
+}
+"""Heads of columns; others have their name in words."""
 _SHORT = 15
 """Rows; longer tables open on a click."""
 _LONGEST = 2000
@@ -62,6 +78,7 @@ def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
         parts.append(section("The answer", scrolling(as_html(shown))))
     frames = {path.stem: read_table(folder, path.stem) for path in sorted(folder.glob("*.parquet"))}
     frames = {name: frame for name, frame in frames.items() if 0 < len(frame) <= _LONGEST}
+    parts += [section(TITLES[name], _frame(frames[name])) for name in FIRST if name in frames]
     for name, draw in of_run(list(frames), frames.__getitem__).items():
         if name == "links" and list(folder.rglob("link_map.png")):
             continue  # the run drew it itself
@@ -71,6 +88,8 @@ def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
         except MissingPlotError as missing:
             parts.append(section(title, f'<p class="note">{missing}</p>'))
     for name in sorted(frames, key=lambda name: len(frames[name]) > _SHORT):
+        if name in FIRST:
+            continue
         frame = frames[name]
         inside = _frame(frame)
         parts.append(
@@ -84,8 +103,14 @@ def _words(name: str) -> str:
 
 
 def _frame(frame: pd.DataFrame) -> str:
-    heads = [str(name).replace("_pct", ", %").replace("_", " ") for name in frame.columns]
+    if "statistic" in frame:
+        frame = frame.assign(statistic=frame["statistic"].map(_statistic))
+    heads = [HEADS.get(str(name), str(name).replace("_pct", ", %").replace("_", " ")) for name in frame.columns]
     return table(heads, [[_number(value) for value in row] for row in frame.itertuples(index=False)])
+
+
+def _statistic(name: object) -> str:
+    return STATISTICS.get(str(name), re.sub(r"^p(\d+)$", r"\1 % lie below", str(name)))
 
 
 def _number(value: object) -> str:

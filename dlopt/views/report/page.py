@@ -115,7 +115,7 @@ def _method(folder: Path, record: RunRecord) -> str:
     seconds = "" if record.wall_seconds is None else f" in {record.wall_seconds:.1f} s"
     kind = "good" if record.status == "converged" else "bad"
     certificate: Mapping[str, Any] = record.certificate or {}
-    proof = '<p class="bad">There is no certificate: the run ended before.</p>'
+    proof = "" if record.status == "converged" else '<p class="bad">There is no certificate: the run ended before.</p>'
     if certificate:
         try:
             sheets = load_kind(record.kind).sheets(_ended(folder, record))

@@ -1,4 +1,4 @@
-"""Pictures of a trade run: welfare, policies by sector, the way of the solver."""
+"""Pictures of a trade run: welfare, policies by sector, the steps of the solver."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from dlopt.trade.rates import INSTRUMENTS
 from dlopt.views.figures.canvas import panels
+from dlopt.views.report.charts import ENDS, LONGEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,9 @@ def png(figure: Figure) -> bytes:
 
 
 def policies_by_sector(policies: pd.DataFrame, kind: str) -> Figure:
-    """Simple averages over partners, `[economy, sector]`, as a heat map in per cent.
+    """Simple averages over partners, `[economy, sector]`, as a heat map in per cent; of one sector, as bars.
+
+    Of very many economies those are drawn whose rates move most.
 
     Args:
         policies: as in `policies.parquet`.
@@ -35,7 +38,14 @@ def policies_by_sector(policies: pd.DataFrame, kind: str) -> Figure:
     """
     of_kind = policies[policies["instrument"] == kind]
     names = of_kind.drop_duplicates("sector").set_index("sector")["sector_name"].sort_index()
+    count = of_kind["economy"].nunique()
+    if count > LONGEST:
+        moved = (of_kind["rate"] - of_kind["initial_rate"]).abs().groupby(of_kind["economy"]).mean()
+        most = moved.nlargest(2 * ENDS).index
+        of_kind = of_kind[of_kind["economy"].isin(most)]
     rates = 100 * of_kind.pivot_table(index="economy", columns="sector", values="rate")[names.index]
+    if len(names) == 1:
+        return _bars(rates.iloc[:, 0], kind, count)
     labels = [name if name == str(sector) else f"{name} ({sector})" for sector, name in names.items()]
     figure, (axes,) = panels(1, 1, 1.0 + 0.22 * len(rates) + 0.05 * max(map(len, labels)))
     limit = float(rates.abs().max().max()) or 1.0
@@ -48,6 +58,18 @@ def policies_by_sector(policies: pd.DataFrame, kind: str) -> Figure:
     bar = figure.colorbar(image, ax=axes, pad=0.01)
     bar.ax.tick_params(labelsize=7)
     bar.set_label("per cent", fontsize=8)
+    return figure
+
+
+def _bars(rates: pd.Series, kind: str, count: int) -> Figure:
+    rates = rates.sort_values(ascending=False)
+    figure, (axes,) = panels(1, 1, 1.0 + 0.25 * len(rates))
+    bars = axes.barh(rates.index, rates, color="#1f5f99")
+    axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    axes.margins(x=0.12)
+    axes.invert_yaxis()
+    which = f": the {len(rates)} of {count} economies that move most" if len(rates) < count else ""
+    axes.set_xlabel(f"{KINDS[kind].lower()}, simple average, per cent{which}", fontsize=8)
     return figure
 
 

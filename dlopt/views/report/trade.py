@@ -29,9 +29,13 @@ _NOTHING = 5e-7
 _SAME = 1e-6
 """Rates nearer than this are the same: a map of them would have one colour."""
 _MOST_SECTORS = 400
+_OPEN = 60
+"""Rows; a longer table of economies opens on a click."""
+_MONEY = ("real_income_change", "tariff_revenue", "exports_initial", "exports")
+"""Columns in the unit of the world, which their heads name."""
 _NUMERAIRE = (
-    "Money is in the unit of the calibration; after the policies it is measured so that the value added of the whole "
-    "world stays what it was. Changes of real income in money are at baseline prices."
+    "Money after the policies is measured so that the value added of the whole world stays what it was. Changes of "
+    "real income in money are at baseline prices."
 )
 OUTCOMES = (
     ("real_income_change_pct", "real income, %", "+.3f"),
@@ -134,18 +138,19 @@ def details(folder: Path) -> list[str]:
     if policies is not None and not policies.empty:
         parts += _policies(policies, list(read_table(folder, "welfare")["economy"]))
     outcomes = table_of(folder, "outcomes")
+    unit = str(outcomes["unit"].iloc[0]) if outcomes is not None and len(outcomes) else ""
     if outcomes is not None:
-        unit = f" Unit: {outcomes['unit'].iloc[0]}." if len(outcomes) else ""
         rows = _rows(outcomes, OUTCOMES, outcomes["economy"])
+        drawn = _table(_in_unit(OUTCOMES, unit), rows, "outcomes", (WORLD,))
         parts.append(
-            section("Outcomes by economy", _table(OUTCOMES, rows, "outcomes", (WORLD,)), f"{_NUMERAIRE}{unit}")
+            section("Outcomes by economy", folded(drawn, len(rows)) if len(rows) > _OPEN else drawn, _NUMERAIRE)
         )
     parts += _carbon(folder)
     households = table_of(folder, "households")
     if households is not None:
         rows = _rows(households, HOUSEHOLDS, households["economy"] + ", " + households["group"])
         note = "Per cent. Groups buy different baskets; their incomes move like that of their economy."
-        parts.append(section("Households", _table(HOUSEHOLDS, rows, "households"), note))
+        parts.append(section("Households", _table(HOUSEHOLDS, rows, "households", first="group"), note))
     formulas = table_of(folder, "formulas")
     if formulas is not None:
         rows = _rows(formulas, FORMULAS, formulas["economy"])
@@ -158,23 +163,26 @@ def details(folder: Path) -> list[str]:
     partners, sectors = table_of(folder, "partners"), table_of(folder, "sectors")
     if partners is not None and len(partners) <= _MOST_PARTNERS:
         rows = _rows(partners, PARTNERS, partners["economy"] + " with " + partners["partner"])
-        parts.append(
-            section("Trade by pair of economies", folded(_table(PARTNERS, rows, "partners"), len(rows)), _NUMERAIRE)
-        )
+        drawn = _table(_in_unit(PARTNERS, unit), rows, "partners", first="pair")
+        parts.append(section("Trade by pair of economies", folded(drawn, len(rows))))
     if sectors is not None and "output_change_pct" in sectors and len(sectors) <= _MOST_SECTORS:
         labels = sectors["economy"] + ", " + sectors["sector_name"]
         rows = _rows(sectors, SECTORS, labels)
-        parts.append(section("Output and employment by sector", folded(_table(SECTORS, rows, "sectors"), len(rows))))
+        parts.append(
+            section(
+                "Output and employment by sector", folded(_table(SECTORS, rows, "sectors", first="sector"), len(rows))
+            )
+        )
     parts += _decomposition(folder)
     return parts
 
 
 def path(folder: Path) -> list[str]:
-    """The way of the solver, for the chapter on method."""
+    """Steps of the solver, for the chapter on method."""
     iterations = table_of(folder, "iterations")
     if iterations is None or "phase" not in iterations or not iterations["first_order_residual"].notna().any():
         return []
-    return [_drawn("The way of the solver", lambda: pictures.way_of_the_solver(iterations))]
+    return [_drawn("Steps of the solver", lambda: pictures.way_of_the_solver(iterations))]
 
 
 def _policies(policies: pd.DataFrame, economies: Sequence[str]) -> list[str]:
@@ -191,7 +199,9 @@ def _policies(policies: pd.DataFrame, economies: Sequence[str]) -> list[str]:
         chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
         varies = policies[policies["instrument"] == kind].groupby("economy")["rate"].agg(lambda r: r.max() - r.min())
         drawn = "<p>Every economy has one rate for all of them.</p>"
-        if varies.max() > _SAME:
+        if policies["sector"].nunique() == 1 and varies.max() > _SAME:
+            drawn = ""  # a map of one column would be one block of colour
+        elif varies.max() > _SAME:
             drawn = _drawn(f"{title} by sector", partial(pictures.policies_by_sector, policies, kind), "h3")
         parts.append(section(title, chart + drawn))
     return parts
@@ -212,7 +222,9 @@ def _carbon(folder: Path) -> list[str]:
     if emitted is not None and len(emitted) <= _MOST_SECTORS:
         emitted = emitted[emitted["emissions_initial"] > 0]
         rows = _rows(emitted, EMISSIONS, emitted["economy"] + ", " + emitted["sector_name"])
-        parts.append(section("Emissions by sector", folded(_table(EMISSIONS, rows, "emissions"), len(rows))))
+        parts.append(
+            section("Emissions by sector", folded(_table(EMISSIONS, rows, "emissions", first="sector"), len(rows)))
+        )
     return parts
 
 
@@ -226,7 +238,9 @@ def _decomposition(folder: Path) -> list[str]:
         return []
     columns = tuple((str(name), str(name).replace("_", " "), "+.3f") for name in wide.columns)
     rows = _rows(wide.reset_index(), columns, pd.Series(wide.index))
-    return [section("Where the change comes from, %", _table(columns, rows, "decomposition"), _COMPONENTS)]
+    drawn = _table(columns, rows, "decomposition")
+    drawn = folded(drawn, len(rows)) if len(rows) > _OPEN else drawn
+    return [section("Where the change comes from, %", drawn, _COMPONENTS)]
 
 
 def _drawn(title: str, draw: Callable[[], Any], head: str = "h2") -> str:
@@ -237,8 +251,13 @@ def _drawn(title: str, draw: Callable[[], Any], head: str = "h2") -> str:
     return f"<section><{head}>{escape(title)}</{head}>{inside}</section>"
 
 
-def _table(columns: Any, rows: Any, source: str, totals: tuple[str, ...] = ()) -> str:
-    return sortable([(name, words) for name, words, _ in columns], rows, source, totals)
+def _table(columns: Any, rows: Any, source: str, totals: tuple[str, ...] = (), first: str = "economy") -> str:
+    return sortable([(name, words) for name, words, _ in columns], rows, source, totals, first)
+
+
+def _in_unit(columns: Any, unit: str) -> Any:
+    """The columns, the unit said in the heads of those that are money."""
+    return [(name, f"{words}, {unit}" if unit and name in _MONEY else words, form) for name, words, form in columns]
 
 
 def _rows(frame: pd.DataFrame, columns: Any, labels: pd.Series) -> list[tuple[str, list[tuple[str, object]]]]:
