@@ -153,8 +153,9 @@ class World:
                     return None
                 if np.abs(gap).max() <= 3e-13:
                     return z
-                slopes = [(self._gaps(z + step * d, rates) - self._gaps(z - step * d, rates)) for d in np.eye(len(z))]
-                matrix = np.array(slopes).T / (2 * step)
+                moves = step * np.eye(len(z))
+                ahead, behind = self._gaps(np.stack([z + moves, z - moves]), rates)
+                matrix = (ahead - behind).T / (2 * step)
                 if not np.isfinite(matrix).all():
                     return None
                 try:
@@ -177,34 +178,44 @@ class World:
         return z if np.abs(gap).max() <= 1e-11 else None
 
     def _gaps(self, z: Array, rates: Rates) -> Array:
-        """Pay is what labour earns, sector by sector; workers are all employed (one country: the numeraire)."""
-        wage, labour = np.exp(z[: self.n]), np.exp(z[self.n :]).reshape(self.n, self.j)
+        """Pay is what labour earns, sector by sector; workers are all employed (one country: the numeraire).
+
+        Leading axes of `z` are many points at once, here and below.
+        """
+        wage, labour = self._levels(z)
         kept = self._outcome(z, rates)[2]
-        pay = np.log(self.beta * kept / (wage[:, None] * labour))
-        employed = np.log(labour.sum(1) / self.workers)
-        employed[0] = np.log((wage * self.workers).sum() / self.total)
-        return np.concatenate((employed, pay.ravel()))
+        pay = np.log(self.beta * kept / (wage[..., None] * labour))
+        employed = np.log(labour.sum(-1) / self.workers)
+        employed[..., 0] = np.log((wage * self.workers).sum(-1) / self.total)
+        return np.concatenate((employed, pay.reshape(*z.shape[:-1], -1)), -1)
+
+    def _levels(self, z: Array) -> tuple[Array, Array]:
+        """Wages `[..., country]`, and labour `[..., country, sector]`."""
+        return np.exp(z[..., : self.n]), np.exp(z[..., self.n :]).reshape(*z.shape[:-1], self.n, self.j)
 
     def _outcome(self, z: Array, rates: Rates) -> tuple[Array, Array, Array, Array]:
         """Real income `[country]`, flows, what producers keep `[country, sector]`, and the price of consumption."""
         n, j = self.n, self.j
-        wage, wedge = np.exp(z[:n]), rates.wedge()
+        wage, wedge = np.exp(z[..., :n]), rates.wedge()
         price, _, share = self._prices(z, rates)
         importer, exporter = rates.government(self.accounting)
         # spending x[n, j] = alpha[n, j] income[n] + inputs; both are linear in x.
-        own = np.zeros((n, j, n, j))
-        income = np.zeros((n, n, j))
+        many = z.shape[:-1]
+        own = np.zeros((*many, n, j, n, j))
+        income = np.zeros((*many, n, n, j))
         for country in range(n):
-            income[country, country] += (importer * share)[:, country].sum(0)
-            income[country] += (exporter * share)[country]
-            own[country] += np.einsum("sj,mj->smj", self.materials[country], (share / wedge)[country])
-        own += self.alpha[:, :, None, None] * income[:, None]
+            income[..., country, country, :] += (importer * share)[..., country, :].sum(-2)
+            income[..., country, :, :] += (exporter * share)[..., country, :, :]
+            used = self.materials[country], (share / wedge)[..., country, :, :]
+            own[..., country, :, :, :] += np.einsum("sj,...mj->...smj", *used)
+        own += self.alpha[:, :, None, None] * income[..., :, None, :, :]
         fixed = wage * self.workers + self.transfer * self.total
-        spending = np.linalg.solve(np.eye(n * j) - own.reshape(n * j, n * j), (self.alpha * fixed[:, None]).ravel())
-        flows = share * spending.reshape(n, j)
-        earned = fixed + np.einsum("nmj,mj->n", income, spending.reshape(n, j))
-        kept = (flows / wedge).sum(1)
-        index = np.exp((self.alpha * price).sum(1))
+        final = (self.alpha * fixed[..., None]).reshape(*many, n * j, 1)
+        spending = np.linalg.solve(np.eye(n * j) - own.reshape(*many, n * j, n * j), final).reshape(*many, n, j)
+        flows = share * spending[..., None, :, :]
+        earned = fixed + np.einsum("...nmj,...mj->...n", income, spending)
+        kept = (flows / wedge).sum(-2)
+        index = np.exp((self.alpha * price).sum(-1))
         return earned / index, flows, kept, index
 
     def with_carbon(
@@ -240,21 +251,21 @@ class World:
     def _prices(self, z: Array, rates: Rates) -> tuple[Array, Array, Array]:
         """Logs of prices `[country, sector]`, unit costs, and shares of origins in spending."""
         n, j = self.n, self.j
-        wage, labour = np.exp(z[:n]), np.exp(z[n:]).reshape(n, j)
-        wedge = rates.wedge()
-        plain = self.beta * np.log(wage)[:, None] - self.psi * np.log(labour)
-        price = np.zeros((n, j))
+        wage, labour = self._levels(z)
+        wedge, many = rates.wedge(), z.shape[:-1]
+        plain = self.beta * np.log(wage)[..., None] - self.psi * np.log(labour)
+        price = np.zeros((*many, n, j))
         for _ in range(60):
-            cost = np.exp(plain + np.einsum("isj,is->ij", self.materials, price))
-            raw = self.technology * (cost[:, None] * wedge) ** -self.theta
-            new = -np.log(raw.sum(0)) / self.theta
-            share = raw / raw.sum(0)
-            gap = (new - price).ravel()
+            cost = np.exp(plain + np.einsum("isj,...is->...ij", self.materials, price))
+            raw = self.technology * (cost[..., None, :] * wedge) ** -self.theta
+            new = -np.log(raw.sum(-3)) / self.theta
+            share = raw / raw.sum(-3, keepdims=True)
+            gap = (new - price).reshape(*many, n * j, 1)
             if np.abs(gap).max() <= 1e-15:
                 break
-            slope = np.einsum("inj,isj->njis", share, self.materials).reshape(n * j, n * j)
+            slope = np.einsum("...inj,isj->...njis", share, self.materials).reshape(*many, n * j, n * j)
             move = np.linalg.solve(np.eye(n * j) - slope, gap)
-            price = price + move.reshape(n, j)
+            price = price + move.reshape(*many, n, j)
             if np.abs(move).max() <= 1e-15:
                 break
         return price, cost, share

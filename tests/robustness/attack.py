@@ -181,9 +181,11 @@ def attack(family: str, seed: int, effort: int = 2) -> Attack:
     for player in range(game.players):
         promising = _deviations(game, start, player, generator, effort)
         ends = []
+        promise = REFUTED_PCT / 1000 * abs(float(start.objectives[player]))  # a tenth of what refutes
+        options = AscentOptions(tolerance=1e-9, max_iterations=60, promise=promise)
         for point in [*promising[:effort], *promising[effort:][-max(1, effort // 2) :]]:
             climbs += 1
-            ends.append(maximise(game, player, point, AscentOptions(tolerance=1e-9, max_iterations=60)).point)
+            ends.append(maximise(game, player, point, options).point)
         for end in sorted(ends, key=lambda p: -float(p.objectives[player]))[:2]:
             judge.hear(player, end.a, end)
         for _ in range(effort):
