@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from .terminal.screen import console, escaped
+from dlopt.store.characters import escaped
+
+from .terminal.screen import console
 
 PROGRESS = "dlopt.progress"
 """Logger of the progress lines; a terminal shows them live instead."""

@@ -27,7 +27,7 @@ def beside(papers: Sequence[str], folder: Path, **limits: Sequence[str]) -> bool
     place = folder / datetime.datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
     certified = True
     for paper in papers:
-        for table in tables(paper, load_calibration, lambda text: console.print(text, markup=False), **limits):
+        for table in tables(paper, load_calibration, console.print, **limits):
             path = write(table, place / paper)
             columns = ["published", "computed", "difference", "certified"]
             shown_table = table_of(table.title, ["", *columns], right=columns[:3])

@@ -14,4 +14,4 @@ def kinds() -> None:
     output.print(kind_table(found))
     for one in found:
         if one.fault:
-            console.print(one.fault, style="yellow", soft_wrap=True, markup=False)
+            console.print(one.fault, style="yellow", soft_wrap=True)

@@ -63,7 +63,7 @@ def landscape(
         save(figure(found), folder / "landscape")
     output.print(_table(found))
     if found.failed:
-        output.print(f"[yellow]{found.failed} points have no equilibrium and are left out.[/]")
+        output.print(f"{found.failed} points have no equilibrium and are left out.", style="yellow")
     output.print(str(folder), style="cyan", soft_wrap=True)
 
 

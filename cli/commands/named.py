@@ -38,16 +38,20 @@ def _run_or_sweep(text: str) -> Path:
 
 
 def complete_run(incomplete: str) -> list[tuple[str, str]]:
-    """Names of runs that begin so, the latest first, with what each solved."""
+    """Names of runs that begin so, the latest first, with what each solved.
+
+    A name that a shell would not take as it stands is left out: it would be typed for the user, and obeyed.
+    """
     from dlopt.runs.naming import LAST, named_runs
     from dlopt.runs.places import places
+    from dlopt.store.characters import plain
 
     found: dict[str, str] = {LAST: "the latest"}
     for place in places():
         for one in reversed(list(named_runs(place))):
             found.setdefault(f"{LAST}:{one.path.split('/')[0]}", "the latest of it")
             found.setdefault(one.folder.name, one.path)
-    return [item for item in found.items() if item[0].startswith(incomplete)]
+    return [item for item in found.items() if item[0].startswith(incomplete) and plain(item[0])]
 
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=f"A run: {_HOW}", parser=_run, autocompletion=complete_run)]

@@ -219,6 +219,7 @@ def _progress(total: int) -> Iterator[tuple[Callable[[str, int], None], Callable
 
 def _screen(made: Made) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     from dlopt.papers.engine import formats
 
@@ -230,7 +231,7 @@ def _screen(made: Made) -> Table:
     last = None
     for column, row in formats.lines(made.table, made.layout.form, made.layout.rms):
         if column != last:
-            table.add_row(f"[italic]{column}[/]")
+            table.add_row(Text(column, style="italic"))
             last = column
         table.add_row(*row, style="dim" if row[0] == "rms difference" else None)
     return table

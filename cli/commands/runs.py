@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,7 +93,7 @@ def collect(
     done = len(jobs) - len(missing)
     screen.print(f"{done} of {len(jobs)} jobs, {len(frame)} rows, in {shown(path)}", soft_wrap=True)
     if missing:
-        screen.print(f"`dlopt runs retry {sweep}` completes it.", soft_wrap=True)
+        screen.print(f"`dlopt runs retry {shlex.quote(str(sweep))}` completes it.", soft_wrap=True)
     raise typer.Exit(2 if missing else 0)
 
 
@@ -152,12 +153,12 @@ def prune(
             raise UnknownNameError("status", name, PRUNABLE)
     go, stay = prunable(folder, statuses)
     for path, reason in stay:
-        output.print(f"{shown(path)} stays: {reason}.", style="yellow", soft_wrap=True, markup=False)
+        output.print(f"{shown(path)} stays: {reason}.", style="yellow", soft_wrap=True)
     if not go:
-        output.print(f"Nothing to remove below {folder}.", soft_wrap=True, markup=False)
+        output.print(f"Nothing to remove below {folder}.", soft_wrap=True)
         raise typer.Exit(0)
     for path, how in go:
-        output.print(f"{shown(path)} ({how})", soft_wrap=True, markup=False)
+        output.print(f"{shown(path)} ({how})", soft_wrap=True)
     if not yes and not typer.confirm(f"Remove these {len(go)} runs?"):
         raise typer.Exit(1)
     for path, _ in go:

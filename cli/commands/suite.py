@@ -50,6 +50,7 @@ def suite(
     from dlopt.runs.sweep import mark_suite
     from dlopt.store.exports import check_suffix, write_any
 
+    from ..loading import load
     from ..solve.check import told_by_job
     from ..terminal.screen import console, shown
     from ..terminal.screen import output as screen
@@ -58,6 +59,9 @@ def suite(
     if output is not None:
         check_suffix(output)
     found = load_suite(name)
+    trust = load("solve.trust")
+    for scenario in found.scenarios:
+        trust.check_recorded(_asked(scenario), where=f"in the suite's scenario {scenario.name}")
     root = folder or Path(f"outputs/suite/{datetime.datetime.now():%Y-%m-%d/%H-%M-%S-%f}-{found.name}")
     console.print(f"{len(found.scenarios)} scenarios in {shown(root.absolute())}. {found.description}", soft_wrap=True)
     mark_suite(root.absolute(), found.name, [scenario.name for scenario in found.scenarios])
@@ -101,7 +105,7 @@ def _run(scenario: Scenario, words: Sequence[str], folder: Path) -> tuple[str, s
     from ..solve.job import job
     from ..solve.task import execute
 
-    asked = [f"{key}={_word(value)}" for key, value in scenario.keys.items()]
+    asked = _asked(scenario)
     given = {word.partition("=")[0] for word in words}
     asked = [*(word for word in asked if word.partition("=")[0] not in given), *words]
     try:
@@ -113,6 +117,11 @@ def _run(scenario: Scenario, words: Sequence[str], folder: Path) -> tuple[str, s
         return str(record.status), record.message
     except DloptError as error:
         return "failed", str(error)
+
+
+def _asked(scenario: Scenario) -> list[str]:
+    """The scenario's keys as words of a command."""
+    return [f"{key}={_word(value)}" for key, value in scenario.keys.items()]
 
 
 def _word(value: Any) -> str:

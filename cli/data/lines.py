@@ -18,7 +18,7 @@ def say(text: str) -> None:
     """One line as it is: no markup, and no breaks of ours."""
     from ..terminal.screen import output
 
-    output.print(text, markup=False, soft_wrap=True)
+    output.print(text, soft_wrap=True)
 
 
 def table_of(title: str | None, columns: list[str], right: list[str] | None = None) -> Table:
@@ -38,14 +38,14 @@ def add_row(table: Table, *cells: str) -> None:
 
 def print_table(table: Table) -> None:
     """On a terminal as wide as it is; in a pipe as wide as the table, so that no cell is broken."""
-    from rich.console import Console
     from rich.measure import Measurement
 
-    from ..terminal.screen import output
+    from ..terminal.screen import EscapingConsole, output
 
     if output.is_terminal:
         output.print(table)
         return
     wide = output.options.update(max_width=100_000)
     width = Measurement.get(output, wide, table).maximum
-    Console(file=output.file, width=max(width, 1), highlight=False, color_system=None).print(table)
+    plain = EscapingConsole(file=output.file, width=max(width, 1), highlight=False, markup=False, color_system=None)
+    plain.print(table)

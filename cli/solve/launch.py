@@ -157,7 +157,7 @@ def _show_sweep(runs: Sequence[tuple[Path, RunRecord | RunReadError]], missing: 
 
     output.print(runs_table(runs, folder))
     if missing > 0:
-        console.print(f"[red]{missing} job(s) left no run.json.[/]")
+        console.print(f"{missing} job(s) left no run.json.", style="red")
     output.print(shown(folder), style="cyan")
     if sum(isinstance(record, RunRecord) and record.status.finished for _, record in runs) > 1:
         name = called(folder)
@@ -174,7 +174,7 @@ def _mark_interrupted(folder: Path) -> None:
             stopped = dataclasses.replace(record, status=Status.INTERRUPTED, message="Stopped at once; run it again.")
             with contextlib.suppress(DloptError):
                 stopped.write(path)
-    console.print("[yellow]Stopped.[/]")
+    console.print("Stopped.", style="yellow")
 
 
 def _in_words(error: Exception) -> str:

@@ -92,12 +92,13 @@ def words_of_a_folder() -> Iterator[None]:
         _foreign.reset(token)
 
 
-def check_recorded(words: Sequence[str], launchers: bool = False) -> None:
-    """Refuse words from a folder's record that would set more than keys of the problem.
+def check_recorded(words: Sequence[str], launchers: bool = False, where: str = "recorded in the folder") -> None:
+    """Refuse words from a file, such as a folder's record, that would set more than keys of the problem.
 
     Args:
-        words: overrides as recorded.
+        words: overrides as the file has them.
         launchers: whether a launcher and its scheduling keys may be among them, -m and --config-dir (a sweep's may).
+        where: they stand, for the message.
 
     Raises:
         UntrustedConfigError: names the word.
@@ -108,8 +109,8 @@ def check_recorded(words: Sequence[str], launchers: bool = False) -> None:
         option = word in ("-m", "--multirun") or word.startswith("--config-dir=")
         if not problem and not (launchers and (option or word.partition("=")[0] in scheduling)):
             raise UntrustedConfigError(
-                f"{word!r}, recorded in the folder, is refused: a record may say what to solve, nothing else. "
-                "If the folder is your own, type the whole command again."
+                f"{word!r}, {where}, is refused: files may say what to solve, nothing else. "
+                "If it is your own, type the whole command."
             )
 
 

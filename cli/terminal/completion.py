@@ -5,16 +5,21 @@ from __future__ import annotations
 from dlopt.errors import DloptError
 from dlopt.kind import Key, Kind
 from dlopt.registry import BUILT_IN, kind_names, load_kind
+from dlopt.store.characters import plain
 
 from ..solve.scenarios import NAME, NAME_HELP, scenarios
 
 
 def complete_override(verb: str, typed: list[str], incomplete: str) -> list[tuple[str, str]]:
-    """Continuations of one `key=value` word, each with its help.
+    """Continuations of one `key=value` word, each with its help, all of them plain words to a shell.
 
     bash breaks words at `=`, so a value may arrive alone, with `key` and `=` as the words before it (or `key` only,
     right after the sign); there only the value is completed. Other shells send the whole word.
     """
+    return [item for item in _continuations(verb, typed, incomplete) if plain(item[0])]
+
+
+def _continuations(verb: str, typed: list[str], incomplete: str) -> list[tuple[str, str]]:
     keys = _keys(verb, typed)
     names = {"kind": "of problem", "scenario": "what is played", NAME: NAME_HELP}
     names |= {name: key.help for name, key in keys.items() if key.help}

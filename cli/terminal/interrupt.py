@@ -54,7 +54,7 @@ class StopRequest:
                 self.marker.touch()
         if self.at_once:
             raise Aborted
-        console.print("[yellow]Stopping after this iteration; once more to stop at once.[/]")
+        console.print("Stopping after this iteration; once more to stop at once.", style="yellow")
 
 
 @contextlib.contextmanager

@@ -10,16 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.segment import Segment
 
-
-def escaped(text: str) -> str:
-    """Control characters as escapes, so that no label sets colours or titles; line breaks and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+from dlopt.store.characters import escaped
 
 
 class EscapingConsole(Console):
-    """A console that shows control characters in what it is given as escapes; only its own reach the terminal."""
+    """A console that shows control characters in what it is given as escapes; only its own reach the terminal.
+
+    It is made without rich's markup: a label or a path may hold square brackets.
+    """
 
     def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
         """As rich's, with the text of every segment escaped."""
@@ -28,8 +26,8 @@ class EscapingConsole(Console):
             yield segment if control else Segment(escaped(text), style)
 
 
-console = EscapingConsole(stderr=True, highlight=False)
-output = EscapingConsole(highlight=False, width=None if sys.stdout.isatty() else 160)
+console = EscapingConsole(stderr=True, highlight=False, markup=False)
+output = EscapingConsole(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
 
 
 def shown(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,17 +78,18 @@ def following(record: RunRecord, folder: Path, hidden: bool) -> Text:
 
 
 def called(folder: Path) -> str:
-    """The shortest name by which commands find a run or a sweep: the one given at solve, the folder's, or its path."""
+    """The shortest name by which commands find a run or a sweep, as a shell takes it: the one given at solve, the
+    folder's, or its path."""
     from dlopt.errors import DloptError
     from dlopt.runs.naming import MANY, find_run, find_sweep, name_of
 
     if not any(parent.name == OUTPUTS for parent in folder.absolute().parents):
-        return shown(folder)
+        return shlex.quote(shown(folder))
     name, find = name_of(folder), find_sweep if any((folder / mark).is_file() for mark in MANY) else find_run
     with contextlib.suppress(DloptError, OSError):
         if name and find(name).samefile(folder):
-            return name
-    return folder.name
+            return shlex.quote(name)
+    return shlex.quote(folder.name)
 
 
 def ended(record: RunRecord, folder: Path, tables: Mapping[str, pd.DataFrame] | None = None) -> Ended:

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dlopt.kind import Cell, Sheet
+from dlopt.store.characters import escaped
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,12 +37,14 @@ def text(sheets: Sequence[Sheet], width: int = WIDTH) -> str:
     from rich.console import Console
 
     buffer = io.StringIO()
-    console = Console(file=buffer, width=width, force_terminal=False, color_system=None, legacy_windows=False)
+    console = Console(
+        file=buffer, width=width, force_terminal=False, color_system=None, legacy_windows=False, markup=False
+    )
     for k, sheet in enumerate(sheets):
         if k:
             console.print()
         console.print(rendered(sheet))
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    return "\n".join(escaped(line.rstrip()) for line in buffer.getvalue().split("\n")).rstrip("\n")
 
 
 def html(sheets: Sequence[Sheet]) -> str:

@@ -230,6 +230,20 @@ def test_a_strangers_sweep_is_not_completed_on_its_terms(dlopt: Any) -> None:
         assert "is refused" in dlopt("runs", "retry", "evil", code=1).stderr
 
 
+def test_a_strangers_suite_says_what_to_solve_only(dlopt: Any) -> None:
+    """A package that `hydra.searchpath` names would be imported, and so run."""
+    for key, value in (
+        ("hydra.searchpath", ["pkg://antigravity"]),
+        ("hydra/job_logging", "fancy"),
+        ("+hydra.x", 1),
+        ("hydra.run.dir", "x"),
+    ):
+        suite = {"verb": "nash", "keys": {"scenario": "trade_war", key: value}, "scenarios": [{"name": "one"}]}
+        (dlopt.folder / "mine.yaml").write_text(json.dumps(suite))
+        assert "in the suite's scenario one, is refused" in dlopt("suite", "mine.yaml", code=1).stderr
+    assert not (dlopt.folder / "outputs").exists()
+
+
 def test_the_launchers_are_trusted(checked: Callable[..., Any]) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     found = checked("nash", "-m", "scenario=dual,trade_war", "hydra/launcher=joblib", "threads=4096")
