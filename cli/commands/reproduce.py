@@ -201,7 +201,7 @@ def _progress(total: int) -> Iterator[tuple[Callable[[str, int], None], Callable
 
     from ..terminal.screen import console
 
-    columns = (MofNCompleteColumn(), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (MofNCompleteColumn(), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
         current, finished = "", -1

@@ -8,8 +8,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from dlopt.cli.logs import console_handler
 from dlopt.cli.commands.named import complete_run
+from dlopt.cli.logs import console_handler
 from dlopt.cli.terminal.completion import complete_override
 from dlopt.cli.terminal.screen import EscapingConsole, console, output
 from dlopt.cli.terminal.sheets import called
