@@ -159,7 +159,7 @@ def _overview(frame: pd.DataFrame) -> Any:
     from dlopt.trade.outcomes import WORLD
 
     table = Table(box=None, pad_edge=False)
-    for k, column in enumerate(("scenario", "status", "world, %", "gains most", "loses most")):
+    for k, column in enumerate(("scenario", "status", "world, %", "best off", "worst off")):
         table.add_column(column, justify="left" if k < 2 else "right")
     gain = "real_income_change_pct"
     for scenario, part in frame.groupby("scenario", sort=False):
