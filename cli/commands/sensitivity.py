@@ -15,7 +15,7 @@ def sensitivity(
         str,
         typer.Option(
             help="Kinds of parameters, separated by commas: theta, psi, value_added_share, input_share, final_share, "
-            "trade, tariff, export_tax, subsidy, cost, productivity, weight, bound."
+            "trade, tariff, export_tax, subsidy, cost, productivity, political_weight, weight, bound."
         ),
     ] = "theta,psi",
     rows: Annotated[int, typer.Option(help="How many of the largest to show.")] = 10,

@@ -13,6 +13,9 @@ from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.model import LogWedges, TradeModel, between
 
 
+_POLISH = 5  # corrections
+
+
 @dataclasses.dataclass(frozen=True)
 class Equilibrium:
     """An equilibrium, or how far the search for it came.
@@ -72,6 +75,31 @@ def find_equilibrium(
         else:
             return dataclasses.replace(attempt, iterations=iterations)
     return dataclasses.replace(attempt, wedges=wedges, iterations=iterations)
+
+
+def polished(model: TradeModel, found: Equilibrium, factors: LinearSolver) -> Equilibrium:
+    """The same equilibrium as exact as rounding allows: differences between neighbours then hold no solver's error.
+
+    Args:
+        model: the model.
+        found: converged.
+        factors: of the Jacobian near it.
+    """
+    factors = found.factorisation or factors
+    equations, u = model.equations(found.wedges), found.u
+    r = equations(u)
+    norm = float(r.abs().max())
+    for _ in range(_POLISH):
+        trial = u - factors.solve(r)
+        r = equations(trial)
+        left = float(r.abs().max())
+        if not left < norm:
+            break
+        rounded = left > norm / 2
+        u, norm = trial, left
+        if rounded:
+            break
+    return dataclasses.replace(found, u=u, residual=norm)
 
 
 def _newton(

@@ -16,7 +16,7 @@ from dlopt.trade.balance import balancing_model, closed_baseline
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.closure import DeficitsWord
 from dlopt.trade.derivatives import Linearisation
-from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
+from dlopt.trade.equilibrium import Equilibrium, find_equilibrium, polished
 from dlopt.trade.model import LogWedges, TradeModel
 from dlopt.trade.parameters import Parameter, moved, shaken
 from dlopt.trade.results import SolveResult
@@ -43,7 +43,7 @@ class Nearby:
         constant = bool((self.model.transfer != 0).any())
         self.deficits: DeficitsWord = self.model.extensions.get("deficits", "constant" if constant else "none")
         start = balancing_model(self.calibration, self.model.accounting, self.deficits)
-        self._balance = find_equilibrium(start, start.wedges0)
+        self._balance, self._start = find_equilibrium(start, start.wedges0), start
         self._untouched = result.wedges
         if result.instruments is not None:  # a cell that somebody chooses is nowhere near its baseline
             chosen = torch.full((result.instruments.count,), torch.inf, dtype=result.u.dtype)
@@ -61,7 +61,10 @@ class Nearby:
         model = self.model
         if data is not self.calibration:
             start = balancing_model(data, self.model.accounting, self.deficits)
-            found = find_equilibrium(start, start.wedges0, self._balance.u, factorisation=self._balance.factorisation)
+            known = self._balancing
+            found = find_equilibrium(start, start.wedges0, self._balance.u, factorisation=known)
+            if found.outcome is Outcome.CONVERGED:
+                found = polished(start, found, known)
             baseline = closed_baseline(start, found)
             model = TradeModel(
                 baseline, model.accounting, model.psi_scale, start.transfer, given=data,
@@ -82,7 +85,7 @@ class Nearby:
         found = find_equilibrium(model, self.following(model, wedges), self.result.u, factorisation=self.factors)
         if found.outcome is not Outcome.CONVERGED:
             raise SensitivityError(f"No equilibrium was found with the data moved a little: {found.outcome.remedy}")
-        return found
+        return polished(model, found, self.factors)
 
     def following(self, model: TradeModel, wedges: LogWedges) -> LogWedges:
         """Cells at their baseline rate, which nobody chose, go with the baseline."""
@@ -91,6 +94,11 @@ class Nearby:
             torch.where(w0 == at, w + (w1 - w0), w)
             for w, at, w0, w1 in zip(wedges, self._untouched, before, after, strict=True)
         )  # type: ignore[return-value]
+
+    @cached_property
+    def _balancing(self) -> LinearSolver:
+        """Of the Jacobian of the balanced world before the change."""
+        return Linearisation(self._start, self._balance.u, self._start.wedges0).factors()
 
     @cached_property
     def factors(self) -> LinearSolver:

@@ -13,6 +13,7 @@ from torch import Tensor
 from dlopt.errors import UnknownNameError
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.model import TradeModel
+from dlopt.trade.politics import Politics
 from dlopt.trade.rates import INSTRUMENTS
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Parameter:
         moved = self.value + amount
         if self.in_logs:
             return True
+        if self.kind == "political_weight":
+            return moved >= 0
         if self.kind.endswith("_share"):
             return 0 <= moved <= 1
         if self.kind == "subsidy":
@@ -109,19 +112,24 @@ def _share(axis: int) -> Callable[[Tensor, tuple[int, ...], float], Tensor]:
     return move
 
 
+def _within(share: float) -> float:
+    """A step of a share that leaves it between 0 and 1: long beside rounding, short beside the share."""
+    return min(1e-4, max(1e-5, min(share, 1 - share) / 4))
+
+
 _SHARE = "one unit of the share, the others shrinking"
 _RATE = "one unit of the baseline rate"
 
 TABLES = {
     "theta": ParameterKind("one unit of the trade elasticity", _add, lambda v: 1e-4 * max(abs(v), 1e-2)),
-    "psi": ParameterKind("one unit of the scale elasticity", _add, lambda v: 1e-5),
-    "value_added_share": ParameterKind("one unit of the share", _add, lambda v: 1e-5),
-    "input_share": ParameterKind(_SHARE, _share(1), lambda v: 1e-5),
-    "final_share": ParameterKind(_SHARE, _share(1), lambda v: 1e-5),
+    "psi": ParameterKind("one unit of the scale elasticity", _add, lambda v: 5e-5),
+    "value_added_share": ParameterKind("one unit of the share", _add, _within),
+    "input_share": ParameterKind(_SHARE, _share(1), _within),
+    "final_share": ParameterKind(_SHARE, _share(1), _within),
     "trade": ParameterKind("a factor of e in the flow", _scale, lambda v: 1e-4),
-    "tariff": ParameterKind(_RATE, _add, lambda v: 1e-5),
-    "export_tax": ParameterKind(_RATE, _add, lambda v: 1e-5),
-    "subsidy": ParameterKind(_RATE, _add, lambda v: 1e-5),
+    "tariff": ParameterKind(_RATE, _add, lambda v: 1e-4),
+    "export_tax": ParameterKind(_RATE, _add, lambda v: 1e-4),
+    "subsidy": ParameterKind(_RATE, _add, lambda v: 1e-4),
 }
 """Kind, a field of `Calibration` -> how its cells move."""
 RATES = ("tariff", "export_tax", "subsidy")
@@ -133,6 +141,7 @@ SHOCKS = {
 KINDS_OF_PARAMETERS = {
     **{name: kind.unit for name, kind in TABLES.items()},
     **SHOCKS,
+    "political_weight": "one unit of the weight of a sector's income, where welfare is one",
     "weight": "one unit of the planner's weight, weights summing to one before",
     "bound": "one unit of the rate",
 }
@@ -164,7 +173,7 @@ def parameters_of(calibration: Calibration, kinds: Sequence[str] = ("theta", "ps
 
 
 def parameters_of_result(result: SolveResult, kinds: Sequence[str] = ("theta", "psi")) -> list[Parameter]:
-    """`parameters_of` its calibration as it was given, and besides `weight`, the planner's, and `bound`, of rates.
+    """`parameters_of` its calibration as it was given, and besides `weight`, the planner's, `political_weight`, and `bound`, of rates.
 
     Raises:
         UnknownNameError: an unknown kind.
@@ -184,6 +193,8 @@ def parameters_of_result(result: SolveResult, kinds: Sequence[str] = ("theta", "
             ]
         elif name == "bound":
             found += _bounds(result)
+        elif name == "political_weight":
+            found += _political(result)
         else:
             found += parameters_of(result.model.given, (name,))
     return found
@@ -199,7 +210,15 @@ def moved(calibration: Calibration, parameter: Parameter, amount: float) -> Cali
 
 
 def shaken(model: TradeModel, parameter: Parameter, amount: float) -> TradeModel:
-    """The model after a shock of some units; hats stay relative to the world before it. The same for other kinds."""
+    """The model after a shock of some units, or with another political weight; the same for other kinds.
+
+    Hats stay relative to the world before a shock.
+    """
+    if parameter.kind == "political_weight":
+        weights = torch.ones_like(model.payroll) if model.politics is None else model.politics.weights
+        other = copy.copy(model)
+        other.politics = Politics.of(model, _add(weights, parameter.where, amount))
+        return other
     if parameter.kind not in SHOCKS:
         return model
     weight = torch.ones_like(model.trade)
@@ -236,6 +255,23 @@ def _shocks(calibration: Calibration, name: str) -> list[Parameter]:
         for where in _cells(table.shape)
         if float(table[where]) > 0
     ]
+
+
+def _political(result: SolveResult) -> list[Parameter]:
+    """Of every sector that earns something, of the economies that choose."""
+    model = result.model
+    if result.instruments is None:
+        return []
+    choose = {model.calibration.economy_index(label) for group in result.instruments.members for label in group}
+    weights = torch.ones_like(model.payroll) if model.politics is None else model.politics.weights
+    return [
+        Parameter(
+            "political_weight", f"political_weight[{_named(model.calibration, 'payroll', where)}]", where,
+            float(weights[where]), 1e-4,
+        )
+        for where in _cells(weights.shape)
+        if where[0] in choose and float(model.payroll[where]) > 0
+    ]  # fmt: skip
 
 
 def _bounds(result: SolveResult) -> list[Parameter]:

@@ -130,20 +130,22 @@ def test_derivatives_equal_differences_of_solving_again(verb: str, accounting: s
     parameters: list[Parameter] = []
     for kind in KINDS_OF_PARAMETERS:
         own = parameters_of_result(result, [kind])
-        assert own or kind in ("weight", "bound")
+        assert own or kind in ("weight", "bound", "political_weight")
         parameters += own[1:2] + own[-1:]
     kinds = {p.kind for p in parameters}
     assert ("weight" in kinds) == (verb == "planner")
-    assert ("bound" in kinds) == (verb != "equilibrium")
+    assert ("bound" in kinds) == ("political_weight" in kinds) == (verb != "equilibrium")
     found = sensitivities(result, parameters)
     for k, parameter in enumerate(parameters):
         if verb == "equilibrium" and parameter.kind == "tariff" and parameter.where[1] == 0:
             continue  # of a cell the policy sets: see below
-        step = 2 * parameter.step
-        (up, a_up, left), (down, a_down, right) = (again(result, parameter, s * step) for s in (1, -1))
-        assert not left
-        assert not right
-        slope, rates = (up - down) / (2 * step), (a_up - a_down) / (2 * step)
+        step = parameter.step
+        ends = {times: again(result, parameter, times * step) for times in (2, 1, -1, -2)}
+        assert not any(left for _, _, left in ends.values())
+        slope, rates = (
+            (8 * (ends[1][k] - ends[-1][k]) - (ends[2][k] - ends[-2][k])) / (12 * step)  # of fourth order
+            for k in (0, 1)
+        )
         limit = 1e-5 * float(slope.abs().max()) + 1e-9
         assert found.outcomes[:, :, k] == pytest.approx(slope.numpy(), rel=1e-5, abs=limit), parameter.label
         if len(rates):
