@@ -1,6 +1,6 @@
 """Derivatives of solved worlds against solving them again: `python -m benchmarks.derivatives [--calibration icio2017]`.
 
-Equilibrium, best response, trade war, game in tariffs and subsidies, planner; both accountings; every kind of parameter.
+Equilibrium, best response, trade war, game in tariffs and subsidies, planner; both accountings; all kinds of parameter.
 Of each kind three parameters are drawn, flows and shares with chances in proportion to their money, and moved together
 along a direction that is drawn as well; the problem is solved again twice on either side, from the old policies, far
 below the error that is looked for. One JSON line for each cell: the largest error of any outcome of any country, as a
@@ -39,12 +39,14 @@ from dlopt.trade.sensitivity import Players, outcomes_of, sensitivities
 VERBS = ("equilibrium", "unilateral", "trade_war", "dual", "planner")
 BOUNDS = dlopt.Bounds(tariff=(0.0, 0.7))
 """Where some rates of every problem want to go further."""
-STEPS = {"theta": 2e-3, "psi": 1e-4, "bound": 2e-5}
+STEPS = {"theta": 2e-3, "psi": 1e-4, "bound": 2e-5, "weight": 5e-6}
 STEP = 2e-4
 DRAWN = 3
 CORRECTIONS = 60
 SETTLED = 1e-12
 """Largest last correction of a log rate, and largest own derivative of a free one."""
+LOOSE = 1e-8
+"""Rates at a bound that push against it less stay there, as for derivatives: those are one-sided."""
 
 Change = Sequence[tuple[Parameter, float]]
 
@@ -204,17 +206,17 @@ def _optimum(result: SolveResult, model: TradeModel, change: Change, matrix: Res
     for _ in range(CORRECTIONS):
         assert isinstance(point, TradePoint)
         gradient = own_gradient(game, point)
-        free = free_instruments(point.a, gradient, game.lower, game.upper)
-        moves = matrix.to(torch.where(free, gradient, 0.0)[:, None])[:, 0]
-        if float(moves.abs().max()) <= SETTLED and float(gradient[free].abs().max()) <= SETTLED:
+        moves = matrix.to(torch.where(matrix.free, gradient, 0.0)[:, None])[:, 0]
+        if float(moves.abs().max()) <= SETTLED and float(gradient[matrix.free].abs().max()) <= SETTLED:
             break
         point = game.point((point.a + moves).clamp(game.lower, game.upper), near=point)
     else:
         raise RuntimeError("The problem was not solved again: its own matrix does not settle the corrections.")
     assert isinstance(point, TradePoint)
-    for limit, before in ((game.lower, result.instruments.lower), (game.upper, result.instruments.upper)):
-        if bool(((point.a == limit) != (result.instruments.average(result.wedges) == before)).any()):
-            print("another set of rates is held at the bounds", file=sys.stderr)
+    released = ~matrix.free & free_instruments(point.a, gradient, game.lower, game.upper) & (gradient.abs() > LOOSE)
+    left = matrix.free & ((point.a == game.lower) | (point.a == game.upper))
+    if bool((released | left).any()):
+        print("another set of rates is held at the bounds", file=sys.stderr)
     return point
 
 

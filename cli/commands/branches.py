@@ -9,7 +9,7 @@ import typer
 from .named import Run
 
 if TYPE_CHECKING:
-    from dlopt.trade.branches import Along
+    from dlopt.trade.branches import Along, Policies
 
 
 def branches(
@@ -17,12 +17,20 @@ def branches(
     along: Annotated[str, typer.Option(help="What moves: psi or theta, all of them by one factor.")] = "psi",
     low: Annotated[float, typer.Option(help="Smallest factor.")] = 0.5,
     high: Annotated[float, typer.Option(help="Largest factor.")] = 2.0,
-    starts: Annotated[int, typer.Option(help="Random points from which further equilibria are looked for.")] = 20,
+    policies: Annotated[
+        str, typer.Option(help="held: where the run has them; chosen: again by its players at every factor.")
+    ] = "held",
+    starts: Annotated[
+        int | None,
+        typer.Option(
+            help="Random points from which further equilibria are looked for: 20, of games 3.", show_default=False
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of these points.")] = 0,
     threads: Annotated[int, typer.Option(help="Of torch; 0 means all cores this process may use.")] = 1,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs matplotlib).")] = True,
 ) -> None:
-    """How many equilibria a run's policies have: branches, folds and bifurcations as elasticities move.
+    """How many equilibria a run's policies, or its game, have: branches, folds and bifurcations as elasticities move.
 
     Writes branches, specials and equilibria (Parquet) and a picture to RUN/branches; nothing else is touched.
     """
@@ -40,7 +48,7 @@ def branches(
 
         panels(1, 1, 1.0)  # fails here, not after the work, where matplotlib is missing
     torch.set_num_threads(threads or usable_cores())
-    found = compute(restore(run), cast("Along", along), low, high, starts, seed)
+    found = compute(restore(run), cast("Along", along), low, high, starts, seed, policies=cast("Policies", policies))
     folder, metadata = run / "branches", {**found.result.metadata, "factor": f"on all {along}"}
     table, specials, equilibria = found.table(), found.specials(), found.equilibria()
     for name, content in (("branches", table), ("specials", specials), ("equilibria", equilibria)):

@@ -17,6 +17,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+_SAME = 1e-6  # distance within which two solutions are one
+_VANISHED = 0.05  # of the bordered determinant on either side: no more is left of it at a bifurcation
+
 
 class Equations(Protocol):
     """`F(x, p) = 0`, as many equations as unknowns."""
@@ -141,29 +144,24 @@ def trace_all(
         most: branches at most.
     """
     branches: list[Branch] = []
+    curve = _Curve(equations, options, low, high)
     for x, p in starts:
-        if len(branches) < most and not any(passes(equations, branch, x, p) for branch in branches):
+        if len(branches) < most and not any(curve.passes(branch, x, p) for branch in branches):
             branches.append(trace(equations, x, p, low, high, options))
     tried = 0
-    curve = _Curve(equations, options, low, high)
     while tried < len(branches) and len(branches) < most:
         for special in branches[tried].specials:
             if special.kind != "bifurcation":
                 continue
             for first in curve.switched(special):
-                known = any(passes(equations, branch, first.x, first.p) for branch in branches)
+                known = any(curve.passes(branch, first.x, first.p) for branch in branches)
                 if not known and len(branches) < most:
                     branches.append(curve.both_ways(first, "bifurcation"))
         tried += 1
     return branches
 
 
-def passes(equations: Equations, branch: Branch, x: Tensor, p: float) -> bool:
-    """Whether a branch runs through a solution."""
-    return any(float((y - x).abs().max()) <= 1e-6 for y in solutions_at(equations, branch, p))
-
-
-def solutions_at(equations: Equations, branch: Branch, p: float) -> list[Tensor]:
+def solutions_at(equations: Equations, branch: Branch, p: float, tolerance: float = 1e-11) -> list[Tensor]:
     """The solutions on a branch at one value of the parameter."""
     found: list[Tensor] = []
     gap = branch.p - p
@@ -173,7 +171,7 @@ def solutions_at(equations: Equations, branch: Branch, p: float) -> list[Tensor]
             continue
         share = 0.0 if a == b else a / (a - b)
         near = branch.x[k] + share * (branch.x[k + 1] - branch.x[k])
-        x = solve_at(equations, near, p)
+        x = solve_at(equations, near, p, tolerance)
         reach = 3 * float((branch.x[k + 1] - branch.x[k]).abs().max()) + 1e-6
         if x is None or float((x - near).abs().max()) > reach:
             continue
@@ -215,21 +213,55 @@ class _Curve:
         node = self.node(*found, at.tangent)
         return None if node is None or float(node.tangent @ at.tangent) < 0.7 else node
 
+    def passes(self, branch: Branch, x: Tensor, p: float) -> bool:
+        """Whether a branch runs through a solution: does it cross there the plane across itself that holds it?"""
+        root = math.sqrt(len(x))
+        here = torch.cat((x / root, x.new_tensor([p])))
+        nodes = torch.cat((branch.x / root, branch.p[:, None]), 1)
+        if float((nodes - here).norm(dim=1).min()) <= _SAME:
+            return True
+        ways = nodes[1:] - nodes[:-1]
+        lengths = ways.norm(dim=1)
+        ways = ways / lengths[:, None].clamp(min=1e-300)
+        along = ((here - nodes[:-1]) * ways).sum(1)
+        feet = nodes[:-1] + along[:, None] * ways
+        apart = (here - feet).norm(dim=1)
+        beside = (along > -0.2 * lengths) & (along < 1.2 * lengths) & (apart <= lengths) & (lengths > 0)
+        for k in apart.masked_fill(~beside, math.inf).argsort()[: min(3, int(beside.sum()))].tolist():
+            found = self._across(feet[k], ways[k], float(lengths[k]), 0.5)
+            if (
+                found is not None
+                and float((torch.cat((found[0] / root, x.new_tensor([found[1]]))) - here).norm()) <= _SAME
+            ):
+                return True
+        return False
+
     def _settled(self, at: _Node, length: float, shrink: float) -> tuple[Tensor, float] | None:
-        """The solution across from the predictor: Newton that keeps its matrix while corrections shrink enough."""
-        root = math.sqrt(len(at.x))
-        x, p = at.x + length * root * at.tangent[:-1], at.p + length * float(at.tangent[-1])
-        start = torch.cat((x / root, x.new_tensor([p])))
+        """The solution across from the predictor."""
+        start = torch.cat((at.x / math.sqrt(len(at.x)), at.x.new_tensor([at.p]))) + length * at.tangent
+        return self._across(start, at.tangent, length, shrink)
+
+    def _across(self, start: Tensor, way: Tensor, length: float, shrink: float) -> tuple[Tensor, float] | None:
+        """The solution on the plane through `start` across `way`: Newton keeps its matrix while corrections shrink.
+
+        Args:
+            start: scaled coordinates, `[unknown + 1]`.
+            way: of unit length.
+            length: of the step that led there: longer corrections are given up.
+            shrink: corrections must, to this fraction, for the matrix to be kept.
+        """
+        root = math.sqrt(len(start) - 1)
+        x, p = root * start[:-1], float(start[-1])
         factors, before = None, math.inf
         for _ in range(30):
             r = self.equations.residual(x, p)
             if not bool(r.isfinite().all()):
                 return None
-            across = at.tangent @ (torch.cat((x / root, x.new_tensor([p]))) - start)
+            across = way @ (torch.cat((x / root, x.new_tensor([p]))) - start)
             if float(r.abs().max()) <= self.options.tolerance and abs(float(across)) <= 1e-10:
                 return x, p
             if factors is None:
-                factors = torch.linalg.lu_factor_ex(self.bordered(x, p, at.tangent))
+                factors = torch.linalg.lu_factor_ex(self.bordered(x, p, way))
                 if int(factors.info):
                     return None
             right = torch.cat((r, across[None]))
@@ -293,8 +325,13 @@ class _Curve:
             found.append(Special("fold", there.x, there.p))
         if at.sign * to.sign < 0:
             size = max(at.size, to.size)
-            there = self._located(at, length, lambda node: node.sign * math.exp(node.size - size), at, to)
-            found.append(Special("bifurcation", there.x, there.p))
+
+            def value(node: _Node) -> float:
+                return node.sign * math.exp(node.size - size)
+
+            there = self._located(at, length, value, at, to)
+            if abs(value(there)) <= _VANISHED:  # else it jumps, at a kink of the equations
+                found.append(Special("bifurcation", there.x, there.p))
         return found
 
     def _located(self, at: _Node, length: float, value: Callable[[_Node], float], first: _Node, last: _Node) -> _Node:
@@ -324,13 +361,15 @@ class _Curve:
         fa, fb = value(of_a), value(of_b)
         share = fb / (fb - fa) if fa != fb else 0.5
         x, p = of_b.x + share * (of_a.x - of_b.x), of_b.p + share * (of_a.p - of_b.p)
-        return dataclasses.replace(of_b, x=x, p=p)
+        return dataclasses.replace(of_b if abs(fb) <= abs(fa) else of_a, x=x, p=p)
 
     def switched(self, special: Special) -> list[_Node]:
         """Solutions on the branch that crosses at a bifurcation, on either side of it."""
         x, p = special.x, special.p
         size = len(x) + 1
         matrix = self.bordered(x, p, torch.zeros(size, dtype=x.dtype))[:-1]
+        if not bool(matrix.isfinite().all()):  # the equations are not defined where the crossing was interpolated
+            return []
         _, _, rows = torch.linalg.svd(matrix, full_matrices=True)
         plane = rows[-2:]  # the two directions in which solutions go on
         found: list[_Node] = []

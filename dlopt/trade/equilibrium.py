@@ -12,7 +12,6 @@ from dlopt.framework.root import RootOptions, solve_root
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.model import LogWedges, TradeModel, between
 
-
 _POLISH = 5  # corrections
 
 

@@ -28,7 +28,8 @@ from dlopt.trade.wedges import WedgeJacobian
 Objective = Callable[[Tensor], Tensor]
 """From log welfare changes `[country]` to objectives `[player]`, twice differentiable by torch.func."""
 
-_NEAR = RootOptions(max_iterations=20, shortest=0.2)
+NEAR = RootOptions(max_iterations=20, shortest=0.2)
+"""Of an equilibrium near a known one: Newton or nothing."""
 
 
 def own_welfare(model: TradeModel, members: Sequence[Sequence[str]]) -> Objective:
@@ -85,7 +86,7 @@ class TradeGame:
             begin = near.equilibrium.u if isinstance(near, TradePoint) else self.model.start
             found = by_inner_loop(self.model, wedges, begin, self.inner)
         elif isinstance(near, TradePoint):
-            found = find_equilibrium(self.model, wedges, near.tangent(a), _NEAR, near.factorisation, continuation=False)
+            found = find_equilibrium(self.model, wedges, near.tangent(a), NEAR, near.factorisation, continuation=False)
         else:
             found = find_equilibrium(self.model, wedges)
         if found.outcome is not Outcome.CONVERGED:

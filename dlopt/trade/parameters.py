@@ -173,7 +173,7 @@ def parameters_of(calibration: Calibration, kinds: Sequence[str] = ("theta", "ps
 
 
 def parameters_of_result(result: SolveResult, kinds: Sequence[str] = ("theta", "psi")) -> list[Parameter]:
-    """`parameters_of` its calibration as it was given, and besides `weight`, the planner's, `political_weight`, and `bound`, of rates.
+    """`parameters_of` its calibration as it was given, and besides weights, political weights and bounds of rates.
 
     Raises:
         UnknownNameError: an unknown kind.

@@ -30,6 +30,8 @@ from dlopt.trade.results import SolveResult
 if TYPE_CHECKING:
     import pandas as pd
 
+_CORRECTIONS = 8
+_SETTLED = 1e-8  # largest correction of a log rate that does not call for second derivatives anew
 OUTCOMES = ("real_income", "wage", "income", "price_index", "exports", "imports")
 """Of every country, changes over the baseline in per cent, in units of the numeraire; trade at the border."""
 
@@ -132,14 +134,13 @@ class Sensitivities:
         return welfare, instruments
 
 
-def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Nearby | None = None) -> Sensitivities:
+def sensitivities(result: SolveResult, parameters: Sequence[Parameter]) -> Sensitivities:
     """Differentiate a converged result.
 
     Args:
         result: an equilibrium under given policies, a best response, a Nash equilibrium or a planner's optimum.
         parameters: see `dlopt.trade.parameters.parameters_of_result`; of the calibration as it was given, before
             balancing.
-        near: the worlds near the result, where they are at hand.
 
     Raises:
         SensitivityError: the result did not converge, is not the maximum of one smooth objective for each player, or an
@@ -152,10 +153,13 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Ne
             "A planner without losers and a sequence of moves have no derivatives here: take a Nash equilibrium, a "
             "best response, or a planner with weighted welfare."
         )
-    near = near or Nearby(result)
+    found_at, answer = result, None
+    if result.instruments is not None and parameters:
+        result, answer = settled(result)
+    near = Nearby(result)
     count, size = len(parameters), result.model.n
     here = Equilibrium(Outcome.CONVERGED, result.u, result.wedges, 0.0, 0, None)
-    players = None if result.instruments is None else Players(result)
+    players = None if answer is None else Players(result)
     pushes: list[Tensor] = []
     direct: list[Tensor] = []
     unknowns: list[Tensor] = []
@@ -174,14 +178,38 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter], near: Ne
     state = torch.stack(unknowns, 1) if unknowns else torch.zeros((len(result.u), 0), dtype=result.u.dtype)
     flat: int | None = 0
     loose = 0
-    if players is not None and count:
+    if players is not None and answer is not None:
         point = players.point(result.model, here)
-        answer = responses_of(point.game, point)
         slopes = answer.to(torch.stack(pushes, 1), players.held(answer, parameters))
         flat, loose = answer.flat, answer.loose
         tangents = point.responses_along(slopes)
         state, outcomes = state + tangents, outcomes + _along(point, slopes, tangents)
-    return Sensitivities(result, tuple(parameters), outcomes, slopes, state, flat, loose)
+    return Sensitivities(found_at, tuple(parameters), outcomes, slopes, state, flat, loose)
+
+
+def settled(result: SolveResult) -> tuple[SolveResult, Responses | ResponsesByProducts]:
+    """The result with policies as exact as rounding allows, and the derivative of its first-order conditions there.
+
+    Where objectives are nearly flat a solver's tolerance leaves policies free to move by more than derivatives bear.
+    """
+    players = Players(result)
+    start = players.point(result.model, Equilibrium(Outcome.CONVERGED, result.u, result.wedges, 0.0, 0, None))
+    answer = responses_of(start.game, start)
+    point, far, last = start, 0.0, float("inf")
+    for _ in range(_CORRECTIONS):
+        gradient = own_gradient(point.game, point)
+        move = answer.to(torch.where(answer.free, gradient, 0.0)[:, None])[:, 0]
+        size = float(move.abs().max())
+        if not 1e-12 < size < last / 2:
+            break
+        moved = point.game.point((point.a + move).clamp(point.game.lower, point.game.upper), near=point)
+        if moved is None:
+            break
+        point, far, last = moved, far + size, size
+    if far <= _SETTLED:
+        return result, answer
+    again = dataclasses.replace(result, u=point.equilibrium.u, wedges=point.equilibrium.wedges)
+    return again, responses_of(point.game, point)
 
 
 def outcomes_of(model: TradeModel, u: Tensor, wedges: LogWedges) -> Tensor:

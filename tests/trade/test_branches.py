@@ -14,10 +14,10 @@ import math
 
 import pytest
 import torch
-from economies import without_intermediates
+from economies import small_synthetic, without_intermediates
 from scipy.optimize import minimize_scalar
 
-from dlopt import Calibration, UnknownNameError, solve_equilibrium
+from dlopt import Bounds, Calibration, InstrumentChoice, UnknownNameError, solve_equilibrium, solve_nash
 from dlopt.framework.continuation import ContinuationOptions, trace
 from dlopt.trade.branches import BranchError, branches
 
@@ -122,12 +122,49 @@ def test_bad_ranges_are_refused() -> None:
     assert len(only.equilibria()) == 1
 
 
+@pytest.mark.parametrize("along", ["psi", "theta"])
+def test_branches_of_a_game_end_where_the_game_is_solved_again(along: str) -> None:
+    """Two players, some rates at a bound: real income at both ends of the range is that of a game of its own."""
+    world = small_synthetic(2, 3)
+    tariffs, bounds = InstrumentChoice(tariff="by_sector"), Bounds(tariff=(0.0, 0.25))
+    result = solve_nash(world, instruments=tariffs, bounds=bounds)
+    assert result.certificate.at_bound
+    found = branches(result, along, 0.9, 1.1, starts=2, policies="chosen")  # type: ignore[arg-type]
+    assert found.best == (True,)
+    assert found.welfare[0] == pytest.approx(result.real_income_change_pct.numpy(), abs=1e-8)
+    table = found.table()
+    assert set(table["branch"]) == {0}
+    for factor in (0.9, 1.1):
+        scaled = world.with_elasticities(**{along: factor * getattr(world, along)})
+        again = solve_nash(scaled, instruments=tariffs, bounds=bounds)
+        here = table[(table["factor"] - factor).abs() < 1e-12]["real_income_change_pct"].to_numpy()
+        assert here == pytest.approx(again.real_income_change_pct.numpy(), abs=1e-7)
+
+
+def test_games_without_branches_are_refused() -> None:
+    with pytest.raises(BranchError, match="Nobody chose"):
+        branches(solve_equilibrium(mirrored(0.5, 0.5)), policies="chosen")
+
+
+def test_three_equilibria_of_a_game_are_found() -> None:
+    """Tariffs of at most 5 %, which everybody wants: one equilibrium of the game at each of given policies."""
+    result = solve_nash(
+        mirrored(0.5, 1.2), instruments=InstrumentChoice(tariff="by_sector"), bounds=Bounds(tariff=(0.0, 0.05))
+    )
+    held = branches(result, "psi", 0.98, 1.02, starts=20, options=COARSE)
+    found = branches(result, "psi", 0.98, 1.02, starts=4, options=COARSE, policies="chosen")
+    assert len(held.welfare) == len(found.welfare) == 3
+    assert all(found.best)
+    assert sorted(found.welfare[:, 0].tolist()) == pytest.approx(sorted(held.welfare[:, 0].tolist()), abs=1e-7)
+    assert all(income.isfinite().all() for income in (*found.incomes, *found.turns))
+
+
 def _at(found: object, branch: object) -> list[torch.Tensor]:
     from dlopt.framework.continuation import solutions_at
     from dlopt.trade.branches import _Scaled
 
     result = found.result  # type: ignore[attr-defined]
-    return solutions_at(_Scaled(result.model, result.wedges, found.along), branch, 1.0)  # type: ignore[attr-defined,arg-type]
+    return solutions_at(_Scaled(result.model, result, found.along), branch, 1.0)  # type: ignore[attr-defined,arg-type]
 
 
 def _root(k: float, x0: float, low: float, high: float) -> float:
