@@ -16,6 +16,7 @@ def beside(papers: Sequence[str], folder: Path, **limits: Sequence[str]) -> bool
         limits: `economies` to compute, where a paper has many; none for all.
     """
     import torch
+    from pandas import isna
 
     from dlopt.calibrations import load_calibration
     from dlopt.papers.beside import tables, write
@@ -29,12 +30,19 @@ def beside(papers: Sequence[str], folder: Path, **limits: Sequence[str]) -> bool
     for paper in papers:
         for table in tables(paper, load_calibration, console.print, **limits):
             path = write(table, place / paper)
-            columns = ["published", "computed", "difference", "certified"]
-            shown_table = table_of(table.title, ["", *columns], right=columns[:3])
             frame = table.frame
-            for what, published, computed, sure in frame.itertuples(index=False):
-                cells = [f"{value:.3f}" for value in (published, computed, computed - published)]
-                add_row(shown_table, str(what), *cells, "yes" if sure else "no")
+            more = [name for name in frame.columns if name not in ("what", "published", "computed", "certified")]
+            columns = ["published", "computed", "difference", *more, "certified"]
+            shown_table = table_of(table.title, ["", *columns], right=columns[:-1])
+            for row in frame.to_dict("records"):
+                numbers = [
+                    row["published"],
+                    row["computed"],
+                    row["computed"] - row["published"],
+                    *(row[m] for m in more),
+                ]
+                cells = ["" if isna(number) else f"{number:.3f}" for number in numbers]
+                add_row(shown_table, str(row["what"]), *cells, "yes" if row["certified"] else "no")
             print_table(shown_table)
             say(
                 f"{table.note} Mean: published "

@@ -20,6 +20,12 @@ def estimate(
     flows: Annotated[
         str, typer.Option(metavar="before_tariff|spending", help="Which flows are explained.")
     ] = "before_tariff",
+    effects: Annotated[
+        str, typer.Option(metavar="none|country", help="Of triple differences: an effect for each economy of a triple.")
+    ] = "none",
+    trim: Annotated[
+        float, typer.Option(help="Of triple differences: share of triples left out at either end of what is explained.")
+    ] = 0.0,
     name: Annotated[str | None, typer.Option("--name", help="Keep the estimates as a set of this name.")] = None,
     force: Force = False,
 ) -> None:
@@ -39,7 +45,7 @@ def estimate(
         target = places()[0][1] / FOLDER / f"{name}.csv"
         if target.exists() and not force:
             raise ElasticityError(f"{target} exists. Choose another name, or replace it with --force.")
-    results = fit(world, method, keep, flows)
+    results = fit(world, method, keep, flows, effects, trim)
     numbers = ["theta", "standard error", "as published", "observations", "economies"]
     table = table_of(f"{world.name}: {method}, {flows}", ["sector", "name", *numbers], right=numbers)
     for r in results:
@@ -48,10 +54,13 @@ def estimate(
         add_row(table, r.sector, label, *cells, str(r.observations), str(r.economies))
     print_table(table)
     say(f"Trimming: economies with the least trade left out while the rest hold {100 * keep:g} % of a sector's trade.")
+    if trim or effects != "none":
+        say(f"Triples left out at either end: {100 * trim:g} %. Effects in a triple: {effects}.")
     say("Standard errors: robust, independent between pairs of economies. As published: robust over triples, which")
     say("counts every pair many times and is too small.")
     if target is not None:
-        source = f"estimated on {world.name}: {method}, {flows}, {100 * keep:g} % sample"
+        further = f", effects {effects}, trim {trim:g}" if trim or effects != "none" else ""
+        source = f"estimated on {world.name}: {method}, {flows}, {100 * keep:g} % sample{further}"
         rows = as_set(results, read_isic(folder, world.sectors), source)
         if not rows:
             raise ElasticityError("No estimate is positive: there is no set to keep.")

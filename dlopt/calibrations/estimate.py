@@ -35,6 +35,7 @@ from dlopt.trade.calibration import Calibration
 
 METHODS = ("caliendo_parro", "ppml")
 FLOWS = ("before_tariff", "spending")
+EFFECTS = ("none", "country")
 
 
 class EstimationError(DloptError):
@@ -61,8 +62,9 @@ class Result:
 
 
 def estimate(
-    world: Calibration, method: str = "caliendo_parro", keep: float = 1.0, flows: str = "before_tariff"
-) -> list[Result]:
+    world: Calibration, method: str = "caliendo_parro", keep: float = 1.0, flows: str = "before_tariff",
+    effects: str = "none", trim: float = 0.0,
+) -> list[Result]:  # fmt: skip
     """Elasticities of all tradable sectors.
 
     Args:
@@ -71,13 +73,20 @@ def estimate(
         keep: share of a sector's trade across borders to keep: economies are left out, the smallest traders first,
             as long as the others hold at least this share.
         flows: `before_tariff` or `spending`.
+        effects: of triple differences: `none`, or `country`, one effect for each economy in a triple (i < n < h in the
+            order of the calibration), as tools after Caliendo and Parro take them.
+        trim: of triple differences: share of triples left out at either end of what is explained.
 
     Raises:
         EstimationError: an unknown method, or fewer than three economies.
     """
-    for value, valid in ((method, METHODS), (flows, FLOWS)):
+    for value, valid in ((method, METHODS), (flows, FLOWS), (effects, EFFECTS)):
         if value not in valid:
             raise EstimationError(f"{value!r} is not one of {', '.join(valid)}.")
+    if not 0 <= trim < 0.5:
+        raise EstimationError(f"trim={trim}: give a share of triples below 0.5, such as 0.01.")
+    if method == "ppml" and (effects != "none" or trim):
+        raise EstimationError("effects and trim are for triple differences: leave them out with ppml.")
     if not 0 < keep <= 1:
         raise EstimationError(f"keep={keep}: give a share above 0 and at most 1.")
     if world.n_economies < 3:
@@ -88,7 +97,7 @@ def estimate(
     for k in np.flatnonzero(world.tradable.numpy()).tolist():
         who = trimmed(values[:, :, k], keep)
         x, t = values[np.ix_(who, who)][:, :, k], factors[np.ix_(who, who)][:, :, k]
-        fit = triple_differences(x, t) if method == "caliendo_parro" else ppml(x, t)
+        fit = triple_differences(x, t, effects == "country", trim) if method == "caliendo_parro" else ppml(x, t)
         found.append(Result(world.sectors[k], fit[0], fit[1], fit[2], len(who), fit[3]))
     return found
 
@@ -107,12 +116,15 @@ def trimmed(trade: Array, keep: float) -> list[int]:
     return stay
 
 
-def triple_differences(trade: Array, factor: Array) -> tuple[float, float, int, float]:
+def triple_differences(
+    trade: Array, factor: Array, effects: bool = False, trim: float = 0.0
+) -> tuple[float, float, int, float]:
     """Theta, its standard error from pairs, triples used, and the standard error robust over triples.
 
     Args:
         trade: `[origin, destination]`; triples with a zero flow are left out.
         factor: 1 + tariff, the same axes.
+        effects, trim: see `estimate`; effects as `country`.
     """
     n = len(trade)
     none = (float("nan"), float("nan"), 0, float("nan"))
@@ -126,6 +138,12 @@ def triple_differences(trade: Array, factor: Array) -> tuple[float, float, int, 
     left, right = (sum(a[p, q] for p, q in cycle) for a in (y, x))
     sound = np.isfinite(left)
     left, right, triples = left[sound], right[sound], triples[sound]
+    if trim > 0 and len(left):
+        low, high = np.quantile(left, [trim, 1 - trim])
+        inside = (left >= low) & (left <= high)
+        left, right, triples = left[inside], right[inside], triples[inside]
+    if effects and len(left):
+        left, right = _without_effects(left, triples, n), _without_effects(right, triples, n)
     power = float(right @ right)
     if len(triples) == 0 or power <= 1e-20:
         return none
@@ -147,6 +165,17 @@ def triple_differences(trade: Array, factor: Array) -> tuple[float, float, int, 
         return theta, float("nan"), len(triples), robust
     variance = float((weight[upper] ** 2 * u**2).sum()) * pairs / freedom / power**2
     return theta, float(np.sqrt(variance)), len(triples), robust
+
+
+def _without_effects(values: Array, triples: Array, n: int) -> Array:
+    """What a sum of one effect for each economy of a triple leaves of `values`, by least squares."""
+    total, together = np.zeros(n), np.zeros((n, n))
+    for column in triples.T:
+        np.add.at(total, column, values)
+        for other in triples.T:
+            np.add.at(together, (column, other), 1.0)
+    effect = np.linalg.pinv(together, hermitian=True) @ total
+    return np.asarray(values - effect[triples].sum(axis=1))
 
 
 def ppml(trade: Array, factor: Array) -> tuple[float, float, int, float]:

@@ -1,4 +1,4 @@
-"""One player with thousands of instruments: Newton ascent between bounds by products with the Hessian alone.
+"""One player with many instruments: Newton ascent between bounds by products with the Hessian alone.
 
 What `dlopt.framework.ascent` does with a matrix, without one. Each step maximises the quadratic model between the
 bounds by conjugate gradients on the instruments that no bound holds; a direction of positive curvature is followed as
@@ -20,7 +20,7 @@ from dlopt.framework.conditions import Conditions, LargeGame
 from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
 
-MANY = 2000
+MANY = 600
 """Own instruments from which products are cheaper than a Hessian and its factors."""
 _PROBES = 12  # products from which sizes are estimated
 _ROUGH, _ACCURATE = 1e-3, 1e-7  # accuracy of products: of probes, and of conjugate gradients

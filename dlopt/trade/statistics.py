@@ -31,6 +31,7 @@ from dlopt.framework.outcome import Outcome
 from dlopt.trade.equilibrium import find_equilibrium
 from dlopt.trade.instruments import Instruments
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
+from dlopt.trade.policy import Policy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,6 +161,25 @@ def by_formulas(result: SolveResult, supply: bool = True) -> Formulas:
     if held:
         notes.append(f"{held} of {instruments.count} rates are held at their bounds.")
     return Formulas(best, label, a, u, wedges, gain, ours, result.chosen, instruments, model, result.u, tuple(notes))
+
+
+def policies_by_formulas(model: TradeModel, instruments: Instruments) -> Policy:
+    """What the formulas say, at the equilibrium that they lead to, while all others keep the baseline's policies.
+
+    A search for the optimum that starts here is short.
+
+    Args:
+        model: see `by_formulas` for what the theorem covers.
+        instruments: of one economy: tariffs, or tariffs and export taxes, or all three, by sector.
+
+    Raises:
+        FormulaError: see `by_formulas`.
+    """
+    if len(instruments.players) != 1 or len(instruments.members[0]) != 1:
+        raise FormulaError("The formulas are for one economy that chooses alone.")
+    home, best = model.calibration.economy_index(instruments.players[0]), _best_of(instruments, model)
+    a, _ = _fixed_point(model, instruments, model.wedges0, home, best, True)
+    return Policy.from_wedges(instruments.apply(a, model.wedges0))
 
 
 def _best_of(instruments: Instruments, model: TradeModel) -> str:

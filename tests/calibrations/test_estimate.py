@@ -95,6 +95,34 @@ def test_trimming_leaves_out_the_smallest() -> None:
     assert trimmed(trade, 0.95) == [0, 1, 2]
 
 
+def test_effects_and_trimming_are_those_of_dummies_by_hand() -> None:
+    """Triples, dummies and quantiles in loops, least squares by numpy, robust standard errors by the formula."""
+    trade, factor = flows(np.random.default_rng(7), 9, 0.4)
+    trade[2, 5] = 0.0
+    left, right, dummies = [], [], []
+    for i in range(9):
+        for m in range(i + 1, 9):
+            for h in range(m + 1, 9):
+                around = [(i, m), (m, h), (h, i)]
+                there, back = (np.prod([trade[p] for p in way]) for way in (around, [p[::-1] for p in around]))
+                if there > 0 and back > 0:
+                    left.append(np.log(there / back))
+                    right.append(sum(np.log(factor[p] / factor[p[::-1]]) for p in around))
+                    dummies.append([float(k in (i, m, h)) for k in range(9)])
+    y, x, d = np.array(left), np.array(right), np.array(dummies)
+    inside = (y >= np.quantile(y, 0.05)) & (y <= np.quantile(y, 0.95))
+    for effects, trim, keep in ((True, 0.0, np.ones_like(inside)), (True, 0.05, inside), (False, 0.05, inside)):
+        columns = np.column_stack([x, d] if effects else [x])[keep]
+        coefficients = np.linalg.lstsq(columns, y[keep], rcond=None)[0]
+        error = y[keep] - columns @ coefficients
+        inverse = np.linalg.inv(columns.T @ columns)
+        robust = (inverse @ (columns.T * error**2) @ columns @ inverse)[0, 0] ** 0.5
+        theta, _, count, published = triple_differences(trade, factor, effects, trim)
+        assert theta == pytest.approx(-coefficients[0], rel=1e-9)
+        assert published == pytest.approx(robust, rel=1e-9)
+        assert count == int(keep.sum())
+
+
 def test_no_variation_is_not_an_estimate() -> None:
     assert np.isnan(triple_differences(np.ones((4, 4)), np.ones((4, 4)))[0])
 

@@ -1,55 +1,48 @@
-"""Import cubes: arrays of trade and tariffs, `[origin, destination, sector]`, with names, from NumPy or MATLAB.
+"""Import cubes: arrays of trade and tariffs by origin, destination and sector, with names, from NumPy or MATLAB.
 
-A .npz file, or a .mat file (version 7.3, which is HDF5, through h5py; older ones through scipy). Arrays are found by
-name, at the top or inside one structure:
+Arrays are found by name, at the top of the file or inside a structure (`cube_layout.ROLES`):
 
-    trade      trade, X, Xjik_3D, flows         spending by default, tariffs included
-    tariff     tariff, tariffs, t, tjik_3D      fractions; absent: none
-    economies  economies, countries, iso
-    sectors    sectors, industries
+    trade      trade, X, Xjik_3D, flows, ...    spending by default, tariffs included
+    tariff     tariff, tariffs, t, tjik_3D ...  fractions, per cent or factors; absent: none
+    economies  economies, countries, iso, ...
+    sectors    sectors, industries, ...
     theta      theta, epsilon, epsilon_S; or sigma, sigma_S, sigma_k3D: then theta is sigma - 1
     psi        psi, mu
 
-Several sets of elasticities may be kept under `sigma`: one structure or group for each, holding `sigma_S`.
+Several sets of elasticities may be kept under `sigma`: one structure for each, holding `sigma_S`.
 """
 
 from __future__ import annotations
 
-import zipfile
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dlopt.calibrations.accounts import Array
+from dlopt.calibrations.importers import cube_layout as layout
+from dlopt.calibrations.importers.cube_files import CubesError, content_of
 from dlopt.calibrations.importers.trade_only import trade_world
 from dlopt.calibrations.importing import Imported
-from dlopt.errors import DloptError
+from dlopt.calibrations.isic import SECTIONS, of_label, of_labels
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "trade": ("trade", "Xjik_3D", "X", "flows", "Xjik"),
-    "tariff": ("tariff", "tariffs", "tjik_3D", "t", "tjik"),
-    "economies": ("economies", "countries", "country", "iso", "iso3"),
-    "sectors": ("sectors", "industries", "sector_names", "industry"),
-    "theta": ("theta", "epsilon_S", "epsilon"),
-    "sigma": ("sigma_S", "sigma_k3D", "sigma"),
-    "psi": ("psi", "mu", "mu_k3D"),
-}
-MAX_BYTES = 2**30
-
-
-class CubesError(DloptError):
-    """A file without cubes, or with cubes that do not fit together."""
-
-    def __init__(self, file: str, rule: str, remedy: str) -> None:
-        super().__init__(f"{file}: {rule}; {remedy}.")
+PARTS = {"CN1": "CHN", "CN2": "CHN", "MX1": "MEX", "MX2": "MEX"}
+"""Parts of economies in the extended tables of the OECD."""
+_SERVICES = (SECTIONS["D"][0], SECTIONS["T"][1])
 
 
 def read(
     source: Path,
-    axes: str = "ods",
+    axes: str = "auto",
     basis: str = "tariff_inclusive",
+    rates: str = "auto",
+    variables: str | None = None,
     set: str | None = None,
+    missing: str = "refuse",
+    negative: str = "refuse",
+    tradable: str = "auto",
     isic: str | None = None,
     inputs: str | None = None,
     year: str | None = None,
@@ -62,9 +55,14 @@ def read(
 
     Args:
         source: a .npz or .mat file.
-        axes: order of the axes of the cubes: o, d, s for origin, destination, sector.
+        axes: order of the axes of the cubes: o, d, s for origin, destination, sector; `auto`: the axis of another
+            length is that of sectors, the exporter comes before the importer, and tariffs must look like it.
         basis: `tariff_inclusive`, or `tariff_exclusive` for flows before tariffs.
+        rates: whether tariffs are `fraction`, `percent` or `factor` (1 + tariff); `auto`: as their size says.
+        variables: which variable is what where names do not say so, such as `trade=A,tariff=B`.
         set: which of several sets of elasticities in the file.
+        missing, negative: `refuse`, or `zero`: what becomes of cells that are no number, and of flows below zero.
+        tradable: where policies may be chosen: `goods`, `all`; `auto` is goods where every label is one of ISIC.
         isic: a CSV file (sector,division) with the ISIC Rev. 4 divisions of the sectors.
         inputs: name of a calibration whose input shares are taken, matched by ISIC divisions; none by default.
         year, unit: provenance.
@@ -75,159 +73,138 @@ def read(
     Raises:
         CubesError: no cubes, or cubes that do not fit together.
     """
-    if sorted(axes) != ["d", "o", "s"]:
-        raise CubesError(source.name, f"axes {axes!r} are not an order of o, d and s", "give ods, dos or sod, say")
-    content = _content(source)
-    order = [axes.index(letter) for letter in "ods"]
-    trade = _cube(content, "trade", source.name, order)
-    if trade is None:
-        have = ", ".join(list(content)[:12]) or "nothing"
-        raise CubesError(source.name, f"no cube of trade among {have}", f"call it {' or '.join(NAMES['trade'][:3])}")
-    tariff = _cube(content, "tariff", source.name, order)
+    file = source.name
+    if axes not in layout.AXES:
+        raise CubesError(file, f"axes {axes!r} are not an order of o, d and s", "give ods, dos or sod, say")
+    given = layout.asked(variables, file)
+    content = layout.opened(content_of(source), given)
+    raw_trade, raw_tariff, said = layout.trade_and_tariff(content, given, file)
+    trade = layout.turned(layout.numbers(raw_trade, "trade", file), "trade", axes, file)
     n, j = trade.shape[0], trade.shape[2]
-    if trade.shape != (n, n, j):
-        raise CubesError(source.name, f"the cube of trade has shape {trade.shape}", "say the order of axes with --axes")
-    if tariff is not None and tariff.shape != trade.shape:
-        raise CubesError(
-            source.name, f"tariffs have shape {tariff.shape}, trade {trade.shape}", "give one for each flow"
-        )
-    labels = _labels(content, "economies", n, source.name) or [f"C{k + 1}" for k in range(n)]
-    sectors = _labels(content, "sectors", j, source.name) or [str(k + 1) for k in range(j)]
-    theta, said = _theta(content, j, set, source.name)
-    psi = _vector(_first(content, "psi"), j)
+    tariff = None
+    if raw_tariff is not None:
+        tariff = layout.turned(layout.numbers(raw_tariff, "tariffs", file), "tariffs", axes, file)
+        if tariff.shape != trade.shape:
+            rule = f"tariffs have shape {tariff.shape}, trade {trade.shape}"
+            raise CubesError(file, rule, "give one for each flow")
+    codes, noted = layout.labels_of(content, "economies", given, n, file)
+    names, more = layout.labels_of(content, "sectors", given, j, file, codes or ())
+    said += [*noted, *more]
+    labels = codes or [f"C{k + 1}" for k in range(n)]
+    sectors = names or [str(k + 1) for k in range(j)]
+    said.append(f"Axes: {n} origins, {n} destinations, {j} sectors{'' if axes == 'auto' else f', as {axes}'}.")
+    if codes is None:
+        said.append(f"The file names no economies: they are C1 to C{n}.")
+    trade, noted = layout.filled(trade, "trade", (labels, sectors), missing, file)
+    said += noted
+    if tariff is not None:
+        tariff, noted = layout.filled(tariff, "tariff", (labels, sectors), missing, file)
+        tariff, more = layout.as_fractions(tariff, rates, file)
+        said += [*noted, *more]
+        if axes == "auto":
+            layout.check_setters(tariff, file)
+    trade, noted = _cleaned(trade, labels, sectors, negative, file)
+    said += noted
+    theta, noted = _theta(content, j, set, given, file)
+    psi = layout.vector(layout.value_of(content, "psi", given, file), j, "psi", file)
+    said += noted
+    groups, tariff, noted = _joined(labels, tariff)
+    sold = trade.sum(axis=(0, 1)) > 0
+    if not sold.all():
+        gone = [s for s, kept in zip(sectors, sold, strict=True) if not kept]
+        noted.append(f"Sectors that nobody sells are left out: {', '.join(gone)}.")
+        trade, sectors = trade[:, :, sold], [s for s, kept in zip(sectors, sold, strict=True) if kept]
+        tariff, theta, psi = (None if v is None else v[..., sold] for v in (tariff, theta, psi))
+    known = _divisions(sectors) if isic is None else None
+    goods = tradable == "goods" or (tradable == "auto" and (isic is not None or bool(of_labels(sectors))))
     return trade_world(
-        source, trade, tariff, labels, sectors, theta, psi, basis=basis, isic=isic, inputs=inputs,
-        year=year or _year(source), unit=unit, economies=economies, own_trade=own_trade, default_theta=default_theta,
-        notes=said,
+        source, trade, tariff, groups, sectors, theta, psi, basis=basis, isic=isic if known is None else known,
+        inputs=inputs, year=year or _year(content, given, source), unit=unit, economies=economies, own_trade=own_trade,
+        default_theta=default_theta, notes=[*said, *noted], tradable="goods" if goods else "all",
     )  # fmt: skip
 
 
-def _year(source: Path) -> str:
-    import re
-
+def _year(content: Mapping[str, Any], given: Mapping[str, str], source: Path) -> str:
+    value = layout.value_of(content, "year", given, source.name)
+    if value is not None and np.asarray(value).size == 1 and np.asarray(value).dtype.kind in "fiu":
+        return f"{float(np.asarray(value).reshape(-1)[0]):g}"
     found = re.findall(r"(?:19|20)\d\d", source.name)
     return found[-1] if found else "not stated"
 
 
-def _content(source: Path) -> dict[str, Any]:
-    """Names and arrays; structures are mappings."""
-    if not source.is_file():
-        raise CubesError(str(source), "there is no such file", "give a .npz or .mat file")
-    if source.stat().st_size > MAX_BYTES:
-        raise CubesError(source.name, "the file is larger than 1 GiB", "keep fewer arrays in it")
-    try:
-        if source.suffix == ".npz":
-            with zipfile.ZipFile(source) as archive:
-                if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                    raise CubesError(source.name, "the arrays take more than 1 GiB", "keep fewer of them")
-            with np.load(source, allow_pickle=False) as file:
-                return _flat({name: file[name] for name in file.files})
-        if source.suffix == ".mat":
-            if source.read_bytes()[:128].find(b"MATLAB 7.3") >= 0 or source.read_bytes()[:8] == b"\x89HDF\r\n\x1a\n":
-                return _flat(_hdf5(source))
-            import scipy.io
-
-            return _flat(scipy.io.loadmat(source, simplify_cells=True))
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise CubesError(source.name, f"the file cannot be read ({error})", "save it again") from error
-    raise CubesError(source.name, "this is neither .npz nor .mat", "save the arrays as one of these")
+def _cleaned(trade: Array, labels: list[str], sectors: list[str], negative: str, file: str) -> tuple[Array, list[str]]:
+    """Flows below zero are refused, or zero where that is asked for."""
+    below = trade < 0
+    if not below.any():
+        return trade, []
+    i, n, k = (int(x) for x in np.argwhere(below)[0])
+    place = f"{labels[i]} to {labels[n]}, sector {sectors[k]}: {trade[i, n, k]:g}"
+    if negative != "zero":
+        rule = f"a flow is at least 0, and {int(below.sum())} are not, such as {place}"
+        raise CubesError(file, rule, "correct them, or count them as zero with --negative zero")
+    total = float(-trade[below].sum())
+    return np.maximum(trade, 0), [f"Flows below zero: {int(below.sum())} cells, {total:,.6g} in all, set to zero."]
 
 
-def _hdf5(source: Path) -> dict[str, Any]:
-    try:
-        import h5py
-    except ImportError as error:
-        rule = "MATLAB files of version 7.3 need h5py"
-        raise CubesError(source.name, rule, "install it: pip install 'dlopt[data]'") from error
-
-    def value(node: Any, file: Any, depth: int = 0) -> Any:
-        if isinstance(node, h5py.Group):
-            return {k: value(v, file, depth + 1) for k, v in node.items() if not k.startswith("#")} if depth < 5 else {}
-        array = node[()]
-        if not isinstance(array, np.ndarray):
-            return array
-        if array.dtype == h5py.ref_dtype:  # a cell array: of texts, most likely
-            return [value(file[reference], file, depth + 1) for reference in array.T.reshape(-1)]
-        if node.attrs.get("MATLAB_class") == b"char" or array.dtype == np.uint16:
-            return "".join(chr(int(c)) for c in array.T.reshape(-1))
-        return array.T  # MATLAB stores the first axis fastest
-
-    with h5py.File(source, "r") as file:
-        return {name: value(node, file) for name, node in file.items() if not name.startswith("#")}
-
-
-def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A single structure, such as `data`, opened."""
-    own = {name: value for name, value in content.items() if not name.startswith("__")}
-    known = {name for names in NAMES.values() for name in names}
-    for value in list(own.values()):
-        if isinstance(value, Mapping) and not known & own.keys():
-            return dict(value)
-    return own
+def _joined(codes: list[str], tariff: Array | None) -> tuple[list[str], Array | None, list[str]]:
+    """The codes with parts of economies under their whole, and tariffs of a whole for parts that have none."""
+    parts = [code for code in codes if code in PARTS]
+    if not parts:
+        return codes, tariff, []
+    if tariff is not None:
+        tariff = tariff.copy()
+        for code in parts:
+            part, whole = codes.index(code), codes.index(PARTS[code]) if PARTS[code] in codes else None
+            if whole is None:
+                continue
+            if not tariff[part].any():
+                tariff[part] = tariff[whole]
+            if not tariff[:, part].any():
+                tariff[:, part] = tariff[:, whole]
+        for a in range(len(codes)):
+            for b in range(len(codes)):
+                if PARTS.get(codes[a], codes[a]) == PARTS.get(codes[b], codes[b]):
+                    tariff[a, b] = 0.0
+    said = f"Parts of one economy are joined: {', '.join(f'{code} in {PARTS[code]}' for code in parts)}."
+    return [PARTS.get(code, code) for code in codes], tariff, [said]
 
 
-def _first(content: Mapping[str, Any], what: str) -> Any:
-    return next((content[name] for name in NAMES[what] if name in content), None)
+def _divisions(sectors: list[str]) -> dict[str, tuple[int, ...]]:
+    """ISIC divisions by label, a sector called services being all of them; empty where one is not known."""
+    found = of_labels(sectors)
+    if found or all(label.isdigit() for label in sectors):
+        return found
+    first, last = _SERVICES
+    services = tuple(d for low, high in SECTIONS.values() for d in range(low, high + 1) if first <= d <= last)
+    found = {s: services if re.match(r"services?\b", s, re.IGNORECASE) else of_label(s) for s in sectors}
+    return found if all(found.values()) and sum(v == services for v in found.values()) <= 1 else {}
 
 
-def _cube(content: Mapping[str, Any], what: str, file: str, order: list[int]) -> Any:
-    value = _first(content, what)
-    if value is None:
-        return None
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise CubesError(file, f"the cube of {what} does not hold numbers", "store it as float64") from error
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3:
-        raise CubesError(file, f"the cube of {what} has {array.ndim} axes", "give origin, destination and sector")
-    wrong = ~np.isfinite(array)
-    if wrong.any():
-        place = tuple(int(k) + 1 for k in np.argwhere(wrong)[0])
-        raise CubesError(file, f"{what} has {int(wrong.sum())} cells that are not finite, the first at {place}",
-                         "correct them")  # fmt: skip
-    return array.transpose(order)
-
-
-def _labels(content: Mapping[str, Any], what: str, count: int, file: str) -> list[str] | None:
-    value = _first(content, what)
-    if value is None:
-        return None
-    texts = [str(v).strip() for v in np.asarray(value, dtype=object).reshape(-1)]
-    if len(texts) != count:
-        raise CubesError(file, f"{what} has {len(texts)} labels, the cube {count}", "give one for each")
-    if len(dict.fromkeys(texts)) < count or not all(texts):
-        twice = next((text for text in texts if texts.count(text) > 1), "")
-        raise CubesError(file, f"{what}: {twice!r} is there twice or empty", "labels are distinct")
-    return texts
-
-
-def _theta(content: Mapping[str, Any], j: int, chosen: str | None, file: str) -> tuple[Any, list[str]]:
-    sets = {
-        name: value
-        for name, value in (_first(content, "sigma") or {}).items()
-    } if isinstance(_first(content, "sigma"), Mapping) else {}  # fmt: skip
+def _theta(
+    content: Mapping[str, Any], j: int, chosen: str | None, given: Mapping[str, str], file: str
+) -> tuple[Array | None, list[str]]:
+    sigma, epsilon = (layout.value_of(content, role, given, file) for role in ("sigma", "theta"))
+    kept = next((value for value in (sigma, epsilon) if isinstance(value, Mapping)), None)
+    sets = {} if kept is None else {name: value for name, value in kept.items() if not name.startswith("_")}
     if sets:
         if chosen is None and len(sets) > 1:
-            return None, [f"The file has the sets of elasticities {', '.join(sets)}: choose one with --set."]
+            rule = (
+                f"Warning: the file has the sets of elasticities {', '.join(sets)}: choose one with --set. Without it"
+            )
+            return None, [f"{rule}, all sectors have that of --default-theta."]
         name = chosen or next(iter(sets))
         if name not in sets:
             raise CubesError(file, f"there is no set of elasticities {name!r}", f"it has {', '.join(sets)}")
-        content = sets[name] if isinstance(sets[name], Mapping) else {"sigma": sets[name]}
-    sigma = _vector(_first(content, "sigma"), j)
-    if sigma is not None:
-        return sigma - 1, [f"Trade elasticities are sigma - 1 of the file{f', set {chosen}' if chosen else ''}."]
-    theta = _vector(_first(content, "theta"), j)
-    return theta, [] if theta is None else ["Trade elasticities are those of the file."]
-
-
-def _vector(value: Any, j: int) -> Any:
-    """One number a sector, from a vector or from a cube that repeats it."""
-    if value is None or isinstance(value, Mapping):
-        return None
-    array = np.asarray(value, dtype=float)
-    if array.ndim == 3:
-        array = array[0, 0]
-    array = array.reshape(-1)
-    return array if len(array) == j else None
+        inner = sets[name] if isinstance(sets[name], Mapping) else {"sigma" if kept is sigma else "theta": sets[name]}
+        sigma, epsilon = (layout.value_of(inner, role, {}, file) for role in ("sigma", "theta"))
+        if sigma is None and epsilon is None:
+            raise CubesError(file, f"the set {name!r} holds neither sigma nor theta", f"it has {layout.listed(inner)}")
+        chosen = name
+    elif chosen is not None:
+        raise CubesError(file, "the file has no several sets of elasticities", "leave out --set")
+    suffix = f", set {chosen}" if chosen else ""
+    theta = layout.vector(sigma, j, "sigma", file)
+    if theta is not None:
+        return theta - 1, [f"Trade elasticities are sigma - 1 of the file{suffix}."]
+    theta = layout.vector(epsilon, j, "theta", file)
+    return theta, [] if theta is None else [f"Trade elasticities are those of the file{suffix}."]

@@ -45,6 +45,7 @@ def trade_world(
     default_theta: float = 5.0,
     notes: Sequence[str] = (),
     origin: str | None = None,
+    tradable: str = "goods",
 ) -> Imported:
     """A calibration of trade alone.
 
@@ -55,11 +56,12 @@ def trade_world(
     Args:
         source: for messages.
         trade, tariff: `[origin, destination, sector]`; tariffs are fractions.
-        codes, sectors: labels.
+        codes, sectors: labels; economies of the same code are put together.
         theta, psi: by sector; None for `default_theta`, and for 0.
         basis, isic, inputs, year, unit, economies, own_trade: see `cubes.read`.
         notes: what was done before.
         origin: what the provenance says; the file's name by default.
+        tradable: where policies may be chosen: `goods` (all sectors where divisions are not known), or `all`.
 
     Raises:
         TradeError, BundleError: flows or tariffs that no calibration can have.
@@ -82,7 +84,7 @@ def trade_world(
     economy_of, said = grouping(codes, economies)
     lines += said
     labels = tuple(dict.fromkeys(economy_of[c] for c in sorted(codes, key=lambda c: economy_of[c] == "ROW")))
-    labels = tuple(codes) if labels and set(labels) == set(codes) else labels
+    labels = tuple(dict.fromkeys(codes)) if set(labels) == set(codes) else labels
     member = np.array([labels.index(economy_of[c]) for c in codes])
     n, j = len(labels), len(sectors)
     rate, inside = merged(tariff, before, member, n)
@@ -121,11 +123,12 @@ def trade_world(
     if (theta <= 0).any() or (psi < 0).any():
         raise TradeError(f"{source.name}: theta must be above 0 (sigma above 1) and psi at least 0 in every sector.")
     names = names_of(known) if known else tuple(sectors)
+    chosen = [float(is_good(known[s])) if known and tradable == "goods" else 1.0 for s in sectors]
     world = World(
         labels, tuple(sectors), names, {name: source.name for name in ("trade", "final_share")},
         trade=spending, tariff=rate, export_tax=np.zeros_like(rate), subsidy=np.zeros((n, j)),
         value_added_share=beta, input_share=gamma, final_share=final / final.sum(axis=1, keepdims=True), theta=theta,
-        psi=psi, tradable=np.array([float(is_good(known[s])) if known else 1.0 for s in sectors]),
+        psi=psi, tradable=np.array(chosen),
     )  # fmt: skip
     faults = Faults()
     check_markets(world, faults)
