@@ -12,7 +12,7 @@ stands beside it:
   keep their tariffs.
 - Free entry, second and third best: the optimum in a world of two, the economy and an aggregate of all others whose
   tariffs are simple means, within bounds. The authors put flows together before they balance them; here it is after,
-  since their balanced flows are what they published.
+  since balanced flows are what there is. The million that they add to every flow is taken off first and added again.
 """
 
 from __future__ import annotations
@@ -87,19 +87,21 @@ AGAINST_AGGREGATE = ("CYP", "SVN")
 _POLICIES = {
     "first": (
         InstrumentChoice(tariff="by_sector", export_tax="by_sector", subsidy="by_sector"),
-        Bounds(tariff=(-0.9, 5.0), export_tax=(-0.9, 20.0), subsidy=(-3.0, 0.9)),
+        Bounds(tariff=(-0.5, 2.0), export_tax=(-0.5, 20.0), subsidy=(-2.0, 0.8)),
     ),
     "second": (
         InstrumentChoice(tariff="by_sector", export_tax="by_sector"),
-        Bounds(tariff=(-0.9, 5.0), export_tax=(-0.9, 20.0)),
+        Bounds(tariff=(-0.5, 2.0), export_tax=(-0.5, 20.0)),
     ),
-    "third": (InstrumentChoice(tariff="by_sector"), Bounds(tariff=(-0.9, 5.0))),
+    "third": (InstrumentChoice(tariff="by_sector"), Bounds(tariff=(-0.5, 5.0))),
 }
 _TOGETHER = {
     "second": (_POLICIES["second"][0], Bounds(tariff=(-0.25, 1.0), export_tax=(-0.25, 3.0))),
     "third": (_POLICIES["third"][0], Bounds(tariff=(-0.25, 1.0))),
 }
 """In a world of two, with the authors' bounds."""
+_ADDED = 1.0
+"""Million dollars that the authors add to every flow, before they balance them."""
 _TITLES = {
     "free_first": "free entry, first best by their formulas, no tariffs anywhere",
     "free_optimum": "free entry, first best, the others' tariffs kept",
@@ -184,7 +186,8 @@ def two(world: Calibration, economy: str) -> Calibration:
     member = torch.zeros(2, n, dtype=world.trade.dtype)
     member[0], member[0, at], member[1, at] = 1.0, 0.0, 1.0
     count = member.sum(1)
-    trade = torch.einsum("ai,inj,bn->abj", member, world.trade, member)
+    flows = (world.trade - _ADDED).clamp(min=0)
+    trade = torch.einsum("ai,inj,bn->abj", member, flows, member) + _ADDED
     tariff = torch.einsum("ai,inj,bn->abj", member, world.tariff, member) / (count[:, None] * count)[:, :, None]
     tariff[[0, 1], [0, 1]] = 0.0
     bought = trade.sum(0)
