@@ -29,6 +29,7 @@ _ACCURACY = 1e-5  # of multipliers, as a fraction of the last step
 _LAST = 1e-11  # of what is known where a search ends; its equilibrium is ten times as rough
 DENSE_SEARCH = 300
 """Instruments of a game up to which Newton ascent searches where some have no formula: it costs little there."""
+_PART = 0.1  # of what is promised in all that a last step may promise: along slow directions it is a small part
 _HALVINGS = 8  # ways back in a row from where the objective is lower
 
 
@@ -121,8 +122,13 @@ class _Search:
         if found is None or objective is None or (known is not None and objective < known - noise * abs(known)):
             if self._halved == _HALVINGS:
                 return failed
-            self._halved, self._points, self._moves = self._halved + 1, [], []
-            self._ask((self.asks.a + self._back) / 2)
+            self._halved += 1
+            if len(self._points) > 1:  # what the formula asks for alone leads uphill, if it is not too far
+                self._points, self._moves = self._points[-1:], self._moves[-1:]
+                self._ask(self._bounded(self._points[0] + self._moves[0]))
+            else:
+                self._points, self._moves = [], []
+                self._ask((self.asks.a + self._back) / 2)
             return None
         self._objective, self._best, self._back, self._halved = objective, found, found.a, 0
         a, gradient, move = found.a, found.own_gradient(), self._move(found)
@@ -133,7 +139,7 @@ class _Search:
             return failed
         self._longest = _LONGEST if self._blocks is None or self._error < 0.02 else _CAREFUL
         promised = float((gradient * move).abs().sum())
-        if self._residual <= self._options.tolerance or promised <= self._options.promise:
+        if self._residual <= self._options.tolerance or promised <= _PART * self._options.promise:
             self._last = True
             self._ask(a)
             return None
@@ -144,8 +150,11 @@ class _Search:
         together = mixed([p[None, mine] for p in self._points], [m[None, mine] for m in self._moves])[0]
         a = a.clone()
         a[mine] = a[mine] + together.clamp(-_LONGEST, _LONGEST)
-        self._ask(torch.minimum(torch.maximum(a, self._large.lower), self._large.upper))
+        self._ask(self._bounded(a))
         return None
+
+    def _bounded(self, a: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(a, self._large.lower), self._large.upper)
 
     def _ask(self, a: Tensor) -> None:
         accuracy = _LAST if self._last else _ACCURACY * self._error

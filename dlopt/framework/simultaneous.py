@@ -37,7 +37,7 @@ class Simultaneous:
 
     tolerance: float = 3e-12
     step_tolerance: float = 1e-9
-    max_iterations: int = 60
+    max_iterations: int = 150
     patience: int = 15
     memory: int = 12
     max_step: float = 1.0
@@ -52,13 +52,15 @@ def play_at_once(
     moves: list[Tensor] = []
     before: Step | None = None
     a, shortest, since = start.a, float("inf"), 0
+    near = shortest  # shortest since Anderson's memory begins
     for _ in range(options.max_iterations):
         step = monitor.step(game, PHASE, partial(_iteration, large, a, before, start, options))
         monitor.report(PHASE, None, step.residual, step.point)
         if step.outcome is not None or step.move is None:
             return step.outcome or Outcome.STALLED, step.point
-        if step.correction > 4 * shortest:  # what was learned there does not help here
-            points, moves = [], []
+        if step.correction > 4 * near:  # what was learned there does not help here
+            points, moves, near = [], [], step.correction
+        near = min(near, step.correction)
         since = 0 if step.correction < shortest else since + 1
         if since == options.patience:
             return Outcome.STALLED, step.point

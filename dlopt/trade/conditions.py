@@ -225,7 +225,8 @@ class LargeTradeGame:
         self.owner, self.lower, self.upper, self.players = game.owner, game.lower, game.upper, game.players
         self.has_formula = game.instruments.kind == 0
         everybody = self.columns(None)
-        self.collapsed = collapses(self.world, self._fixed, everybody.active) and not game.forms.more
+        taxed = everybody.active[1] or everybody.active[2]
+        self.collapsed = collapses(game.model, epsilon, sigma) and not (taxed or game.forms.more)
         """Whether the game is one in wages alone."""
         if everybody.unions:  # the formula is for flows from others: a planner's own are not
             inside = (game.instruments.tau >= 0) & everybody.between_members()[:, :, None]
@@ -368,10 +369,10 @@ class LargeTradeGame:
         self, a: Tensor, near: TradeConditions | WageConditions | Tensor, accuracy: float, player: int | None
     ) -> WageConditions | None:
         if isinstance(near, WageConditions):
-            wage = near.at.wage
+            start: WagePoint | Tensor = near.at
         else:
-            wage = (near.at.z if isinstance(near, TradeConditions) else near)[: self.world.n]
-        at = settle(self.world, wage, self.wedges(a)[0], max(EXACT, min(1e-4, 0.1 * accuracy)))
+            start = (near.at.z if isinstance(near, TradeConditions) else near)[: self.world.n]
+        at = settle(self.world, start, self.wedges(a)[0], max(EXACT, min(1e-4, 0.1 * accuracy)))
         return None if at is None else WageConditions(self, a, at, self.columns(player))
 
     def _settle(

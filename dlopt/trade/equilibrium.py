@@ -11,6 +11,8 @@ from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions, solve_root
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.model import LogWedges, TradeModel, between
+from dlopt.trade.sectors import SectorModel
+from dlopt.trade.wages import collapses, settle
 
 _POLISH = 5  # corrections
 
@@ -46,11 +48,12 @@ def find_equilibrium(
 ) -> Equilibrium:
     """Solve the model under `wedges`.
 
-    Newton from `start` (default: the baseline). Where it fails and `continuation` is allowed, the policies are moved
+    Newton from `start` (default: the baseline; where labour is the only cost and tariffs the only policies, wages at
+    which labour markets clear). Where it fails and `continuation` is allowed, the policies are moved
     from the baseline's to `wedges` in steps that adapt to what Newton can follow; theta*psi near one and large
     subsidies need it.
     """
-    u = start if start is not None else model.start
+    u = start if start is not None else _begin(model, wedges)
     direct = _newton(model, wedges, u, options, factorisation)
     if direct.outcome is Outcome.CONVERGED or not continuation:
         return direct
@@ -99,6 +102,16 @@ def polished(model: TradeModel, found: Equilibrium, factors: LinearSolver) -> Eq
         if rounded:
             break
     return dataclasses.replace(found, u=u, residual=norm)
+
+
+def _begin(model: TradeModel, wedges: LogWedges) -> Tensor:
+    """The baseline, or the equilibrium where wages say everything."""
+    tau, epsilon, sigma = wedges
+    if not collapses(model, epsilon, sigma):
+        return model.start
+    world = SectorModel(model)
+    found = settle(world, world.reduced(model.start)[: model.n], tau.movedim(-1, 0).contiguous(), 1e-14)
+    return model.start if found is None else world.stacked(found.z(), found.expenditure())
 
 
 def _newton(

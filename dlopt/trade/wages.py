@@ -11,22 +11,26 @@ policies here.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from dlopt.trade.first_order import Columns
-from dlopt.trade.model import LogWedges
+from dlopt.trade.model import TradeModel
 from dlopt.trade.sectors import SectorModel
 
 _STEPS = 60  # Newton's
+_ENOUGH = 0.2
+"""Of a residual, at most so much is left by a step with a Jacobian that is good enough to be used again."""
+_ROUNDED = 1e-11
+"""Residual below which a step that leaves more than half is rounding, and the largest that is accepted."""
 
 
-def collapses(world: SectorModel, fixed: LogWedges, active: tuple[bool, ...]) -> bool:
-    """Whether a game is of this kind: no inputs, no scale, and no policies but tariffs anywhere."""
-    _, epsilon, sigma = fixed
-    taxed = bool((epsilon != 0).any()) or bool((sigma != 0).any()) or active[1] or active[2]
-    return not (world.inputs or world.scale or taxed or world.model.closure is not None)
+def collapses(model: TradeModel, epsilon: Tensor, sigma: Tensor) -> bool:
+    """Whether wages say everything: no inputs, no scale, everything fixed but wages, no policies but tariffs."""
+    linked = bool((model.materials != 0).any()) or bool((model.psi != 0).any()) or model.closure is not None
+    return not (linked or bool((epsilon != 0).any()) or bool((sigma != 0).any()))
 
 
 class WagePoint:
@@ -38,38 +42,58 @@ class WagePoint:
         tau: log tariffs, `[sector, origin, destination]`.
     """
 
-    def __init__(self, world: SectorModel, wage: Tensor, tau: Tensor) -> None:
+    def __init__(self, world: SectorModel, wage: Tensor, tau: Tensor, like: WagePoint | None = None) -> None:
         s, m = world, world.model
         self.world, self.wage, self.tau = s, wage, tau
         theta = s.theta
-        paid = (-tau).exp()
-        weight = s.lam * (-theta * (wage[None, :, None] + tau - s.log_kappa0)).exp()
+        if like is None:
+            self._paid = (-tau).exp()
+            self._drawn = s.lam * (-theta * (tau - s.log_kappa0)).exp()
+        else:
+            self._paid, self._drawn = like._paid, like._drawn
+        paid = self._paid
+        weight = self._drawn * (-theta * wage[:, None]).exp()
         total = torch.where(s.buys, weight.sum(1), 1.0)
         self.share = share = weight / total[:, None]
         self.price = -total.log() / theta[..., 0]
         """Log prices, `[sector, country]`."""
-        taxed = (share * (1 - paid)).sum(1)
+        kept = share * paid
+        self.taxed = share.sum(1) - kept.sum(1)
         labour_income = m.value_added * wage.exp()
-        self.spent_at_home = 1 - (s.alpha * taxed).sum(0)
+        self.spent_at_home = 1 - (s.alpha * self.taxed).sum(0)
         income = (labour_income + m.transfer) / self.spent_at_home
         self.income = (income / m.income).log()
         """Log incomes, `[country]`."""
-        self.net = share * paid * (s.alpha * income)[:, None, :]
+        self.net = kept * (s.alpha * income)[:, None, :]
         """Receipts of the producers, `[sector, origin, destination]`."""
         self.revenue = self.net.sum((0, 2))
-        numeraire = m.world_share * wage.exp()  # [bloc, country]
+        self._numeraire = m.world_share * wage.exp()  # [bloc, country]
         self.residual = (self.revenue / m.value_added).log() - wage
-        self.residual[m.reference] = numeraire.sum(1).log()
-        self.paid, self.taxed, self.effect = paid, taxed, s.alpha / self.spent_at_home
+        self.residual[m.reference] = self._numeraire.sum(1).log()
+        self.paid, self.effect = paid, s.alpha / self.spent_at_home
         self._earned = labour_income / (labour_income + m.transfer)
-        by_wage = ((theta[..., 0] * self.effect)[:, None] * share * (taxed[:, None] - 1 + paid)).sum(0).T
-        self.income_by_wage = torch.diag(self._earned) + by_wage
+
+    def moved(self, step: Tensor) -> WagePoint:
+        """The world at the same tariffs and log wages `step` further, `[country]`."""
+        return WagePoint(self.world, self.wage + step, self.tau, self)
+
+    @cached_property
+    def income_by_wage(self) -> Tensor:
         """Derivative of log incomes, `[country, country]`."""
-        sold, bought = (t.permute(1, 0, 2).reshape(s.n, -1) for t in (self.net * theta, share))
+        weight = self.world.theta[..., 0] * self.effect
+        by_wage = (weight[:, None] * self.share * ((self.taxed - 1)[:, None] + self.paid)).sum(0).T
+        return torch.diag(self._earned) + by_wage
+
+    @cached_property
+    def jacobian(self) -> Tensor:
+        """Of the residual, `[country, country]`."""
+        s, m = self.world, self.world.model
+        elastic = self.net * s.theta
+        sold, bought = (t.permute(1, 0, 2).reshape(s.n, -1) for t in (elastic, self.share))
         jacobian = (sold @ bought.T + self.net.sum(0) @ self.income_by_wage) / self.revenue[:, None]
-        jacobian.diagonal().add_(-(self.net * theta).sum((0, 2)) / self.revenue - 1)
-        jacobian[m.reference] = numeraire / numeraire.sum(1, keepdim=True)
-        self.jacobian = jacobian
+        jacobian.diagonal().add_(-elastic.sum((0, 2)) / self.revenue - 1)
+        jacobian[m.reference] = self._numeraire / self._numeraire.sum(1, keepdim=True)
+        return jacobian
 
     @property
     def log_welfare(self) -> Tensor:
@@ -122,17 +146,27 @@ class WagePoint:
         return torch.where(s.buys, (torch.where(s.buys, spent, 1.0) / s.spending).log(), 0.0)
 
 
-def settle(world: SectorModel, wage: Tensor, tau: Tensor, tolerance: float) -> WagePoint | None:
-    """Wages at which labour markets clear, by Newton's method from `wage`; None where they are not found."""
+def settle(world: SectorModel, near: WagePoint | Tensor, tau: Tensor, tolerance: float) -> WagePoint | None:
+    """Wages at which labour markets clear; None where they are not found.
+
+    Newton's method from a point near by, or from log wages `[country]`. One Jacobian, that of the point near by first,
+    serves as long as every step leaves less than a fifth of the residual before.
+    """
+    known, wage = (near, near.wage) if isinstance(near, WagePoint) else (None, near)
     at = WagePoint(world, wage, tau)
-    size = float(at.residual.abs().max())
+    factors = torch.linalg.lu_factor((known or at).jacobian)
+    size, fresh = float(at.residual.abs().max()), known is None
     for _ in range(_STEPS):
         if size <= tolerance or not math.isfinite(size):
             break
-        step = torch.linalg.solve(at.jacobian, at.residual)
-        scale = min(1.0, 0.5 / max(float(step.abs().max()), 1e-300))
-        at = WagePoint(world, at.wage - scale * step, tau)
-        before, size = size, float(at.residual.abs().max())
-        if before <= 1e-11 and size >= before / 2:  # rounding
+        step = torch.linalg.lu_solve(*factors, at.residual[:, None])[:, 0]
+        trial = at.moved(-min(1.0, 0.5 / max(float(step.abs().max()), 1e-300)) * step)
+        left = float(trial.residual.abs().max())
+        enough = left <= _ENOUGH * size  # false where it is not a number
+        if not (enough or fresh):
+            factors, fresh = torch.linalg.lu_factor(at.jacobian), True
+            continue
+        if fresh and size <= _ROUNDED and not left < size / 2:
             break
-    return at if size <= max(tolerance, 1e-11) else None
+        at, size, fresh = trial, left, False
+    return at if size <= max(tolerance, _ROUNDED) else None
