@@ -18,6 +18,7 @@ from torch import Tensor
 from dlopt.calibrations.importing import Imported
 from dlopt.calibrations.short_labels import members_said, short_label, short_name
 from dlopt.errors import DloptError
+from dlopt.store.files import size_of
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
 
@@ -214,6 +215,7 @@ def from_file(path: Path, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
         AggregationError: the file is at fault, or loses, doubles or does not know a label.
     """
     try:
+        size_of(path)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             rows = list(reader)

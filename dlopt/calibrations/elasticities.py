@@ -21,7 +21,7 @@ from dlopt.calibrations.catalog import places
 from dlopt.calibrations.isic import DIVISIONS
 from dlopt.calibrations.meta import NAME_PATTERN
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.store.files import write_text
+from dlopt.store.files import size_of, write_text
 from dlopt.trade.calibration import Calibration
 
 FOLDER = "elasticities"
@@ -148,7 +148,7 @@ def read_set(path: Path, place: str) -> ElasticitySet:
         return ElasticityError(f"{where}: {what}. A set has the columns {','.join(COLUMNS)} (or sigma for theta).")
 
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if size_of(path) > MAX_BYTES:
             raise fault("the file is larger than a set of elasticities")
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlopt.errors import DloptError
+from dlopt.store.files import size_of
 
 REST = "ROW"
 
@@ -89,6 +90,7 @@ def grouping(
 
 def _from_file(path: Path) -> dict[str, tuple[str, ...]]:
     try:
+        size_of(path)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dlopt.errors import DloptError
+from dlopt.store.files import size_of
 
 MAX_BYTES = 2 * 2**30
 MAX_CELLS = 200_000_000
@@ -56,7 +57,7 @@ def read_har(path: Path) -> dict[str, Header]:
         HarError: names the header and the byte where the file is at fault.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if size_of(path) > MAX_BYTES:
             raise HarError(path.name, "the file is larger than 2 GiB")
         content = path.read_bytes()
     except OSError as error:

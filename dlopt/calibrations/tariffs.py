@@ -20,6 +20,7 @@ from dlopt.calibrations.accounts import Array
 from dlopt.calibrations.groups import GROUPS, REST
 from dlopt.calibrations.isic import is_good, of_rev3
 from dlopt.calibrations.wits import TariffError, is_wits, nearest, read_wits
+from dlopt.store.files import size_of
 
 DEFAULT_COLUMN = "tariff95"
 """Teti's simple mean, winsorised: raw rates go to 99.9 %."""
@@ -85,6 +86,7 @@ def read_tariffs(
 
 def _header(path: Path) -> list[str]:
     try:
+        size_of(path)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             line = stream.readline(2**16)
     except (OSError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 from dlopt.errors import DloptError
 from dlopt.kind import Status
 from dlopt.runs.lock import is_held
-from dlopt.store.files import write_json
+from dlopt.store.files import size_of, write_json
 
 SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)
@@ -99,6 +99,7 @@ def read_run(folder: Path) -> RunRecord:
     """
     path = folder / FILE
     try:
+        size_of(path)
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunReadError(f"{folder} is not a run folder: it has no {FILE}. `dlopt runs list` shows runs.") from None

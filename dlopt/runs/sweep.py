@@ -16,7 +16,7 @@ from dlopt.kind import Status
 from dlopt.runs.record import RunRecord, is_killed
 from dlopt.runs.registry import find_runs
 from dlopt.runs.tables import read_table
-from dlopt.store.files import write_json
+from dlopt.store.files import size_of, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,7 @@ def read_sweep(folder: Path) -> Sweep:
     """
     path = folder / FILE
     try:
+        size_of(path)
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema_version"] != FORMAT:
             raise SweepError(f"{path} has schema_version {content['schema_version']!r}; this dlopt reads {FORMAT}.")

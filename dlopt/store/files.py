@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -124,6 +126,18 @@ def table_metadata(path: Path) -> dict[str, str]:
     return {k.decode(): v.decode() for k, v in metadata.items() if k != b"pandas"}
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file that has an end.
+
+    Raises:
+        OSError: there is none, or it is no regular file: a pipe or a device would be read for ever.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return found.st_size
+
+
 def read_yaml(path: Path, max_bytes: int = MAX_YAML_BYTES, max_brackets: int = MAX_YAML_BRACKETS) -> Any:
     """The plain values in a YAML file.
 
@@ -134,7 +148,7 @@ def read_yaml(path: Path, max_bytes: int = MAX_YAML_BYTES, max_brackets: int = M
     import yaml
 
     try:
-        if path.stat().st_size > max_bytes:
+        if size_of(path) > max_bytes:
             raise YamlError(path, f"at most {max_bytes // 1024} KiB are read")
         text = path.read_bytes().decode("utf-8-sig")
         if text.count("[") + text.count("{") > max_brackets:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dlopt.errors import DloptError
-from dlopt.store.files import replacing
+from dlopt.store.files import replacing, size_of
 
 
 class TensorFileError(DloptError):
@@ -38,6 +38,7 @@ def read_tensors(path: Path, format_number: int, device: torch.device | str = "c
         TensorFileError: not a bit of it is used.
     """
     try:
+        size_of(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is about to be refused
             file = torch.load(path, map_location=device, weights_only=True)
