@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from tiers import SLOW
+from tiers import LONG, SLOW
 
 from dlopt.calibrations import load_calibration
 from dlopt.trade.calibration import Calibration
@@ -27,10 +27,11 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test that slow.txt does not name is quick."""
+    """Every test that slow.txt does not name is quick; the files that take longest come first."""
     for item in items:
         if not item.nodeid.startswith(SLOW):
             item.add_marker("quick")
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -26,15 +26,18 @@ def compare(
         str | None, typer.Option(help="Also write a table: a file, or csv, xlsx, tex, md, html for comparison.FORMAT.")
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Also draw real income in all runs: .pdf, .png or .svg.")] = None,
+    size: Annotated[
+        str, typer.Option(help="Of the picture: paper (the width of a text) or slide (16 to 9, large letters).")
+    ] = "paper",
 ) -> None:
     """Results of runs of one kind side by side, and their config where it differs. A sweep stands for all its runs."""
-    from dlopt.errors import DloptError
+    from dlopt.errors import DloptError, UnknownNameError
     from dlopt.runs import read_run
     from dlopt.runs.tables import config_differences
     from dlopt.store.exports import check_suffix
-    from dlopt.views.comparison import compared, names_of, runs_of
+    from dlopt.views.comparison import LONGER, compared, names_of, runs_of
     from dlopt.views.comparison import figure as drawn
-    from dlopt.views.figures.sizes import SUFFIXES, write_figure
+    from dlopt.views.figures.sizes import SIZES, SUFFIXES, write_figure
     from dlopt.views.sheets import rendered
 
     from ..terminal.screen import output, shown
@@ -45,6 +48,8 @@ def compare(
         check_suffix(target, tuple(f".{word}" for word in FORMATS))
     if figure is not None:
         check_suffix(figure, SUFFIXES)
+    if size not in SIZES:
+        raise UnknownNameError("size", size, SIZES)
     folders = runs_of(runs)
     if len(folders) < 2:
         raise DloptError("`dlopt runs compare` needs two runs or more.")
@@ -68,6 +73,7 @@ def compare(
         output.print(table)
     if target is None and figure is None:
         return
+    names = names_of(folders, LONGER)
     frame = compared(kind, folders, names, both)
     if target is not None:
         from dlopt.views.comparison import write
@@ -75,7 +81,7 @@ def compare(
         write(frame, target)
         output.print(shown(target.absolute()), style="cyan", soft_wrap=True)
     if figure is not None:
-        write_figure(drawn(frame, names), figure)
+        write_figure(drawn(frame, names), figure, size)
         output.print(shown(figure.absolute()), style="cyan", soft_wrap=True)
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 GAIN = "real_income_change_pct"
 INCOME = "real income change, %"
 _LONGEST = 18
+LONGER = 60
+"""Letters of the name of a run at most, where there is more room than on a screen."""
+_STYLES = 12
+"""Runs that marks can tell apart: filled, then hollow. More runs are rows."""
 _COLOURS = ("#595959", "#1f5f99", "#a34700", "#4d7326", "#7b4397", "#222222")
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
@@ -39,9 +43,9 @@ def runs_of(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def names_of(folders: Sequence[Path]) -> list[str]:
-    """A short name for each run, no two the same."""
-    return labels_of(folders, _LONGEST)
+def names_of(folders: Sequence[Path], longest: int = _LONGEST) -> list[str]:
+    """A short name for each run, no two the same: for a screen, or `LONGER` for files and pictures."""
+    return labels_of(folders, longest)
 
 
 def compared(kind: Kind, folders: Sequence[Path], names: Sequence[str], runs: Sequence[Ended]) -> pd.DataFrame:
@@ -80,23 +84,34 @@ def side_by_side(columns: Sequence[pd.Series], names: Sequence[str]) -> pd.DataF
 
 
 def figure(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Real income of every economy in all runs, as dots.
+    """Real income of every economy in all runs: a mark for each run; of more than twelve runs, a row for each.
 
     Raises:
         MissingPlotError: matplotlib is not installed.
-        DloptError: these runs have no real income.
+        DloptError: these runs have no real income, or are too many for one picture.
     """
     own = frame[frame["measure"] == INCOME] if "measure" in frame else frame.iloc[:0]
     if own.empty:
         raise DloptError("These runs have no real income to draw. Leave out --figure.")
-    drawn, (axes,) = panels(1, 1, 1.2 + 0.25 * len(own))
-    for k, name in enumerate(names):
-        axes.plot(own[name], own["economy"], _MARKS[k % 6], color=_COLOURS[k % 6], label=name, markersize=5, alpha=0.9)
+    wide = own.set_index("economy")[list(names)]
+    if len(names) > _STYLES:
+        wide = wide.T
+    rows, marked = list(wide.index), list(wide.columns)
+    if len(marked) > _STYLES:
+        raise DloptError(
+            f"{len(names)} runs of {len(own)} economies are too many for one picture. "
+            f"Name at most {_STYLES} runs, or look at them with `dlopt explore`."
+        )
+    drawn, (axes,) = panels(1, 1, 1.2 + 0.25 * max(len(rows), len(marked)))
+    for k, name in enumerate(marked):
+        colour = _COLOURS[k % 6]
+        face = colour if k < 6 else "white"
+        axes.plot(wide[name], rows, _MARKS[k % 6], color=colour, markerfacecolor=face, label=name, markersize=5)
     axes.invert_yaxis()
     axes.axvline(0, color="#222", linewidth=0.8)
     axes.grid(axis="y", color="#ddd", linewidth=0.6)
     axes.set_xlabel("change of real income, per cent", fontsize=8)
-    axes.legend(fontsize=7, frameon=False, loc="best")
+    drawn.legend(fontsize=7, frameon=False, loc="outside right upper")
     return drawn
 
 

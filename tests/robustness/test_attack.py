@@ -10,8 +10,8 @@ import torch
 
 attacks = importlib.import_module("tests.robustness.attack")
 
-SEEDS = range(6)
-"""Of each family: 42 worlds."""
+SEEDS = range(3)
+"""Of each family: 21 worlds; `docs/reliability.md` says how many more were tried by hand."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
