@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from economies import one_sector_two_countries, small_synthetic
+from scipy.optimize import brentq
 
 from dlopt import Calibration, InstrumentChoice, Policy, UnknownNameError, solve_equilibrium, solve_unilateral
 from dlopt.trade.robust import SHARPNESS, RobustError, RobustPolicy, solve_robust
@@ -47,6 +48,42 @@ def test_expected_welfare_lies_between_the_two_best_tariffs_and_beats_every_grid
     )
     assert found.value_of_information > 0
     assert found.loss_from_the_point_estimate > 0
+
+
+def test_a_small_economy_and_two_worlds_in_closed_form() -> None:
+    """Its expected-welfare tariff is a mean of the two optimal tariffs, 1 / theta.
+
+    Foreign prices are given and exports are `x w^-theta`, so that `P dW = (t - 1/theta) dM` (terms of trade and tariff
+    revenue): the first-order condition `sum pi (t - 1/theta) M' / P = 0` weighs both by how much imports react.
+    """
+    share, thetas, chances = 0.3, (4.0, 2.0), (0.4, 0.6)
+    world = one_sector_two_countries(theta=thetas[0], sizes=(1e-5, 1.0), imports=share * 1e-5)
+    other = dataclasses.replace(world, theta=torch.tensor([thetas[1]], dtype=torch.float64))
+    found = solve_robust([world, other], "Home", instruments=TARIFF, probabilities=chances)
+
+    def trade(tariff: float, theta: float) -> tuple[float, float]:
+        """Imports at the border, and the price of consumption."""
+
+        def spent(wage: float) -> tuple[float, float, float]:
+            exports = share * wage**-theta
+            index = (1 - share) * wage**-theta + share * (1 + tariff) ** -theta
+            wanted = share * (1 + tariff) ** -theta / index * (wage + tariff * exports) / (1 + tariff)
+            return wanted - exports, exports, index ** (-1 / theta)
+
+        wage = brentq(lambda w: spent(w)[0], 0.5, 2.0, xtol=1e-15)
+        return spent(wage)[1:]
+
+    def wanted(tariff: float) -> float:
+        weights = []
+        for chance, theta in zip(chances, thetas, strict=True):
+            slope = (trade(tariff + 1e-5, theta)[0] - trade(tariff - 1e-5, theta)[0]) / 2e-5
+            weights.append(-chance * slope / trade(tariff, theta)[1])
+        return sum(w / theta for w, theta in zip(weights, thetas, strict=True)) / sum(weights)
+
+    closed = brentq(lambda t: t - wanted(t), 1 / thetas[0], 1 / thetas[1], xtol=1e-12)
+    assert found.status == "converged"
+    assert 1 / thetas[0] < closed < 1 / thetas[1]
+    assert rate(found) == pytest.approx(closed, rel=1e-4)
 
 
 def test_one_certain_world_is_the_unilateral_optimum() -> None:
