@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import uuid
 from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor
 from typing import Any
@@ -67,7 +68,7 @@ class Redrawn:
 
 def redraw(
     found: Sensitivities, changes: Tensor, processes: int = 1, tape: Tape | None = None,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], None] | None = None, label: str = "redraw",
 ) -> Redrawn:  # fmt: skip
     """Solve the problem of a result again for every draw of its parameters.
 
@@ -77,6 +78,7 @@ def redraw(
         processes: that share the draws; 0 is one for every core this process may use.
         tape: records batches of draws (see `solve_nash`).
         on_batch: told how many draws are done.
+        label: of these draws on the tape, where there are others.
 
     Raises:
         RedrawInterrupted: the tape's owner wants to stop.
@@ -85,7 +87,7 @@ def redraw(
         raise SensitivityError(f"Draws are {tuple(changes.shape)} for {len(found.parameters)} parameters.")
     tape, solver = tape or Tape(), _Again(found)
     parts = changes.split(BATCH)
-    known = [entry for entry in tape.entries if entry["label"] == "redraw"]
+    known = [entry for entry in tape.entries if entry["label"] == label]
     fresh = _batches(solver, parts[len(known) :], processes)
     rows: list[Tensor] = []
     for _ in parts:
@@ -93,7 +95,7 @@ def redraw(
             fresh.close()
             raise RedrawInterrupted
         try:
-            rows.append(tape.take("redraw", lambda: {"rows": next(fresh)})["rows"])
+            rows.append(tape.take(label, lambda: {"rows": next(fresh)})["rows"])
         except BrokenExecutor as error:
             if tape.stop():  # what stops this process may end its helpers first
                 raise RedrawInterrupted from error
@@ -120,11 +122,18 @@ def _batches(solver: _Again, parts: tuple[Tensor, ...], processes: int) -> Gener
     yield from Parallel(n_jobs=processes or -1, return_as="generator", pre_dispatch="2 * n_jobs")(jobs)
 
 
+_HERE: dict[str, _Again] = {}
+"""In a process that solves draws: what it has made of the problem so far, for the next batch."""
+
+
 def _in_a_process(solver: _Again, part: Tensor) -> Tensor:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that gives out the work decides when to stop
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    return solver.rows(part)
+    if solver.key not in _HERE:
+        _HERE.clear()
+        _HERE[solver.key] = solver
+    return _HERE[solver.key].rows(part)
 
 
 def _sized(point: Point) -> tuple[Tensor, Tensor]:
@@ -136,12 +145,12 @@ class _Again:
     """What a process needs to solve draws."""
 
     def __init__(self, found: Sensitivities) -> None:
-        self.found = found
+        self.found, self.key = found, uuid.uuid4().hex
         self._near: Nearby | None = None
         self._answer: tuple[Responses | ResponsesByProducts, Tensor] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"found": self.found, "_near": None, "_answer": None}
+        return {"found": self.found, "key": self.key, "_near": None, "_answer": None}
 
     def rows(self, part: Tensor) -> Tensor:
         """Outcomes and log rates of draws, `[draw, outcome x country + instrument]`; NaN where a draw failed."""

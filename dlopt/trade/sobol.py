@@ -17,7 +17,7 @@ from dlopt.errors import DloptError
 from dlopt.framework.tape import Tape
 from dlopt.trade.prior import Prior, PriorError
 from dlopt.trade.redraw import redraw
-from dlopt.trade.sensitivity import sensitivities
+from dlopt.trade.sensitivity import Sensitivities, sensitivities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class SobolIndices:
 
 def sobol(
     result: SolveResult, prior: Prior, base: int = 64, groups: Sequence[str] | None = None, seed: int = 0,
-    processes: int = 0, tape: Tape | None = None,
+    processes: int = 0, tape: Tape | None = None, slopes: Sensitivities | None = None,
 ) -> SobolIndices:  # fmt: skip
     """First-order and total indices of every economy's real income.
 
@@ -82,6 +82,7 @@ def sobol(
         groups: the group of each parameter, such as its kind; by default each is its own.
         seed: of the design and the resampling.
         processes, tape: see `dlopt.trade.redraw.redraw`.
+        slopes: derivatives with respect to the parameters, where they are known.
 
     Raises:
         PriorError: parameters are correlated, or `base` is no power of two.
@@ -108,7 +109,8 @@ def sobol(
     }  # fmt: skip
     kept = tuple(dict.fromkeys(named))
     normals = torch.as_tensor(design.sample(problem, base, calc_second_order=False, seed=seed))
-    redrawn = redraw(sensitivities(result, prior.parameters), prior.changes(normals), processes, tape)
+    slopes = slopes or sensitivities(result, prior.parameters)
+    redrawn = redraw(slopes, prior.changes(normals), processes, tape, label="sobol")
     rows = redrawn.outcomes[:, 0].reshape(base, len(kept) + 2, -1)
     whole = ~rows.isnan().any(dim=2).any(dim=1)
     found: dict[str, list[Tensor]] = {"S1": [], "S1_conf": [], "ST": [], "ST_conf": []}

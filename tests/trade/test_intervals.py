@@ -98,6 +98,20 @@ def test_seeds_processes_and_interruptions_change_no_number() -> None:
     assert torch.equal(straight.instruments, resumed.instruments)
 
 
+def test_draws_and_sobol_indices_share_a_record() -> None:
+    pytest.importorskip("SALib")
+    result, tape = war(), Tape()
+    prior = Prior.independent(parameters_of(result.model.given, ["theta"]), 0.1)
+    found = intervals(result, prior, draws=21, processes=1, tape=tape)
+    shares = sobol(result, prior, base=4, processes=1, tape=tape, slopes=found.slopes)
+    again = Tape(tape.entries[:2])
+    resumed = intervals(result, prior, draws=21, processes=1, tape=again)
+    assert found.draws is not None
+    assert resumed.draws is not None
+    assert torch.equal(found.draws.outcomes, resumed.draws.outcomes)
+    assert torch.equal(sobol(result, prior, base=4, processes=1, tape=again).total, shares.total)
+
+
 def test_alternatives_vary_as_they_disagree() -> None:
     parameters = parameters_of(small_synthetic(2, 3), ["theta"])
     values = torch.tensor([[4.0, 5.0, 6.0], [5.0, 5.0, 3.0], [8.0, 5.0, 6.0]], dtype=torch.float64)

@@ -145,7 +145,7 @@ class TradeProblem(Problem):
         try:
             found = compute(result, asked.prior, asked.draws, seed, asked.level, asked.processes, tape, on_batch)
             if asked.sobol:
-                indices = sobol(result, asked.prior, asked.sobol, None, seed, asked.processes, tape)
+                indices = sobol(result, asked.prior, asked.sobol, None, seed, asked.processes, tape, found.slopes)
                 found = dataclasses.replace(found, sobol=indices)
         except RedrawInterrupted:
             return _stopped(result)
