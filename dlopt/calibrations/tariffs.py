@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,10 @@ def read_tariffs(
         frame, notes = _teti(path, header, year, column)
     elif is_wits(low):
         frame, notes = read_wits(path, low, year, column)
-        frame = _by_division(frame)
+        frame, said = _by_division(frame, path.name)
+        notes += said
     elif {"origin", "destination", "sector", "rate"} <= set(low):
-        frame, notes = _plain(path, isic)
+        frame, notes = _plain(path, isic, codes)
     else:
         raise TariffError(
             f"{path.name}: the columns ({', '.join(header[:8])}) are those of no known table of tariffs. Known: Teti's "
@@ -142,20 +144,27 @@ def _teti(path: Path, header: list[str], year: str | None, column: str | None) -
     frame = pd.DataFrame({"importer": data["iso1"], "exporter": data["iso2"], "product": data["sector"],
                           "rate": data[column] / 100, "mfn": data[mfn] / 100 if mfn in data else np.nan})  # fmt: skip
     note = f"Tariffs: {path.name}, column {column}, year {chosen}"
-    return _by_division(frame), [note + ("." if wanted == chosen else f" (asked for: {year or 'the last'}).")]
+    frame, said = _by_division(frame, path.name)
+    return frame, [note + ("." if wanted == chosen else f" (asked for: {year or 'the last'})."), *said]
 
 
-def _by_division(frame: pd.DataFrame) -> pd.DataFrame:
-    """Products as divisions of ISIC Rev. 3; rates by pair and division."""
-    digits = frame["product"].astype(str).str.extract(r"^\D*(\d+)", expand=False)
+def _by_division(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[str]]:
+    """Products as divisions of ISIC Rev. 3; rates by pair and division; what was left out."""
+    products = frame["product"].astype(str)
+    digits = products.str.extract(r"^\D*(\d+)", expand=False)
     sound = digits.notna() & (digits.str.len() <= 2)
     frame = frame[sound].assign(division=digits[sound].astype(int))
     if frame.empty:
-        raise TariffError("The products of the tariffs are not divisions of ISIC Rev. 3 (two digits): export them so.")
-    return frame.drop(columns="product")
+        some = ", ".join(repr(product) for product in products.unique()[:3])
+        raise TariffError(
+            f"{file}: the products ({some}) are not divisions of ISIC Rev. 3 (two digits): export them so."
+        )
+    lost = products[~sound]
+    said = [f"Tariffs of products that are no division: {len(lost)} rows left out, such as {p!r}." for p in lost[:1]]
+    return frame.drop(columns="product"), said
 
 
-def _plain(path: Path, isic: Mapping[str, Sequence[int]]) -> tuple[pd.DataFrame, list[str]]:
+def _plain(path: Path, isic: Mapping[str, Sequence[int]], codes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     try:
         data = pd.read_csv(path, dtype={"origin": str, "destination": str, "sector": str}, encoding="utf-8-sig")
         rate = pd.to_numeric(data["rate"])
@@ -174,7 +183,16 @@ def _plain(path: Path, isic: Mapping[str, Sequence[int]]) -> tuple[pd.DataFrame,
         )
     frame = pd.DataFrame({"importer": data["destination"], "exporter": data["origin"], "sector": data["sector"],
                           "rate": rate, "mfn": np.nan})  # fmt: skip
-    return frame, [f"Tariffs: {path.name}."]
+    named = set(frame["importer"].dropna()) | set(frame["exporter"].dropna())
+    strange = sorted(named - {member for code in codes for member in (code, *GROUPS.get(code, ()))})
+    if strange and "ROW" not in codes:
+        close = difflib.get_close_matches(strange[0], codes, n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise TariffError(
+            f"{path.name}: there is no economy {strange[0]!r} in this world, which has {', '.join(codes)}.{hint}"
+        )
+    said = [f"Economies of the tariffs that the world does not name count in ROW: {', '.join(strange)}."]
+    return frame, [f"Tariffs: {path.name}.", *(said if strange else [])]
 
 
 def _rates(

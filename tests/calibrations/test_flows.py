@@ -40,9 +40,11 @@ def test_home_sales_in_the_file_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "openness", "said"),
     [
+        (FLOWS + "USA,CHN,1\n", 0.25, r"flows\.csv line 8: USA to CHN is there again"),
+        (FLOWS + "USA,USA,lots\n", 0.25, r"flows\.csv line 8, column value_thousand_usd: 'lots' is not a number"),
         (FLOWS, 1.0, "openness"),
         ("exporter,importer\nUSA,CHN\n", 0.2, "value"),
-        (HEAD + "USA,CHN,much\n", 0.2, "no number"),
+        (HEAD + "USA,CHN,much\n", 0.2, "not a number"),
         (HEAD + "USA,CHN,10\n", 0.2, "import nothing"),
     ],
 )

@@ -17,7 +17,7 @@ from dlopt.calibrations import read_bundle
 from dlopt.calibrations.groups import EconomyError
 from dlopt.calibrations.importers.icio import IcioError, edition_of, read, read_table
 from dlopt.calibrations.importing import install
-from dlopt.calibrations.tariffs import TariffError
+from dlopt.calibrations.tariffs import TariffError, read_tariffs
 from dlopt.errors import DloptError
 
 ROOT = Path(__file__).parents[2]
@@ -196,6 +196,7 @@ Change = Callable[[list[list[str]]], object]
         (lambda rows: rows.__delitem__(slice(50, None)), r"rows are missing.*cut off"),
         (lambda rows: rows.pop(), r"the row of output is missing"),
         (lambda rows: [row.__delitem__(slice(97, 169)) for row in rows], r"final demand is missing"),
+        (lambda rows: [row.__delitem__(98) for row in rows], r"final demand of USA lacks NPISH, which others have"),
         (lambda rows: rows[3].__setitem__(7, "9e9"), r"Rows of the table do not add up"),
         (lambda rows: rows.insert(0, ["hello"]), r"the header has 0 labels"),
     ],
@@ -205,6 +206,21 @@ def test_a_table_at_fault_is_named(lines: list[list[str]], tmp_path: Path, chang
     change(rows)
     with pytest.raises(DloptError, match=message):
         read(written(rows, tmp_path / "2019_SML.csv"))
+
+
+def test_tariffs_at_fault(table: Path, tmp_path: Path) -> None:
+    """Rows that are no division are counted, strange economies named, and no row counts in silence."""
+    path = tmp_path / "tariffs.csv"
+    head = "iso1,iso2,year,sector,tariff95,mfn95\n"
+    path.write_text(head + "USA,CHN,2019,xx,5,5\n")
+    with pytest.raises(TariffError, match=r"tariffs\.csv: the products \('xx'\) are not divisions"):
+        read(table, tariffs=str(path))
+    path.write_text(head + "USA,CHN,2019,10,5,5\nUSA,CHN,2019,xx,7,7\n")
+    assert any("1 rows left out, such as 'xx'" in line for line in read(table, tariffs=str(path)).adjustments)
+    path.write_text("origin,destination,sector,rate\nUSB,CHN,A01,0.1\n")
+    assert any("count in ROW: USB" in line for line in read(table, tariffs=str(path)).adjustments)
+    with pytest.raises(TariffError, match=r"no economy 'USB' in this world, which has USA, CHN\. Did you mean USA"):
+        read_tariffs(path, ["USA", "CHN"], {"A01": (1,)})
 
 
 def test_other_faults(table: Path, lines: list[list[str]], tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ def test_itpd(tmp_path: Path) -> None:
     assert "18 rows of 2018" in imported.adjustments[0]
     with pytest.raises(DloptError, match=r"no trade in 2001. The file has 2018 to 2019"):
         itpd.read(tmp_path / "itpd.csv", year="2001")
+    pd.DataFrame([*rows, rows[-1]], columns=names).to_csv(tmp_path / "twice.csv", index=False)
+    with pytest.raises(itpd.ItpdError, match=r"rows of 20\d\d repeat exporter, importer and industry, such as"):
+        itpd.read(tmp_path / "twice.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DloptError, match=r"no column exporter_iso3"):
         itpd.read(tmp_path / "other.csv")

@@ -48,8 +48,20 @@ def read(
             raise TradeError(f"{source.name} has no column {what!r} (or {', '.join(names[1:])}).")
         found[what] = column
     if not pd.api.types.is_numeric_dtype(frame[found["value"]]) or frame[found["value"]].isna().any():
-        raise TradeError(f"{source.name}: column {found['value']!r} holds something that is no number.")
+        k = int(pd.to_numeric(frame[found["value"]], errors="coerce").isna().to_numpy().argmax())
+        cell = str(frame[found["value"]].iloc[k])[:40]
+        raise TradeError(
+            f"{source.name} line {k + 2}, column {found['value']}: {cell!r} is not a number. Correct it; decimals take "
+            "a point."
+        )
     ends = frame[[found["exporter"], found["importer"]]].astype(str)
+    again = ends.duplicated()
+    if again.any():
+        k = int(again.to_numpy().argmax())
+        raise TradeError(
+            f"{source.name} line {k + 2}: {' to '.join(ends.iloc[k])} is there again ({int(again.sum())} such rows). "
+            "Give one row for each pair, products added up."
+        )
     codes = sorted(set(ends.to_numpy().ravel()))
     at = {code: k for k, code in enumerate(codes)}
     flows = np.zeros((len(codes), len(codes)))

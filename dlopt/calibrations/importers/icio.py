@@ -224,9 +224,30 @@ def _layout(head: list[str], file: str) -> Layout:
         raise IcioError(file, "the header names no industries", "give a CSV table of the OECD", "line 1")
     if all(k >= 0 for k, place in zip(industry, economy, strict=True) if place >= 0):
         raise IcioError(file, "the block of final demand is missing", "download the file again", "line 1")
+    _check_final_demand(codes, columns, economy, industry, file)
     return Layout(
         columns, tuple(codes), tuple(industries), np.array(economy), np.array(industry), np.array(stock), output
     )
+
+
+def _check_final_demand(
+    codes: Mapping[str, int], columns: Sequence[str], economy: Sequence[int], industry: Sequence[int], file: str
+) -> None:
+    """Every economy has the same columns of final demand.
+
+    Raises:
+        IcioError: one lacks some.
+    """
+    items: dict[int, set[str]] = {place: set() for place in codes.values()}
+    for label, place, what in zip(columns, economy, industry, strict=True):
+        if place >= 0 and what < 0:
+            items[place].update(part for part in label.split("_", 1) if part in FINAL)
+    every = set().union(*items.values())
+    for code, place in codes.items():
+        lost = sorted(every - items[place])
+        if lost:
+            rule = f"the final demand of {code} lacks {', '.join(lost)}, which others have"
+            raise IcioError(file, rule, "download the file again", "line 1")
 
 
 def edition_of(industries: Sequence[str], file: str) -> str:

@@ -125,4 +125,11 @@ def _rows(source: Path, year: str | None, industries: str) -> tuple[pd.DataFrame
         raise ItpdError(f"{source.name}: no trade in {year}. The file has {min(years)} to {max(years)}.")
     if frame.isna().to_numpy().any():
         raise ItpdError(f"{source.name}: {int(frame.isna().any(axis=1).sum())} rows of {last} have an empty cell.")
+    twice = frame.duplicated(["exporter", "importer", "industry"]) if industries != "broad" else pd.Series(dtype=bool)
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise ItpdError(
+            f"{source.name}: {int(twice.sum())} rows of {last} repeat exporter, importer and industry, such as "
+            f"{row['exporter']} to {row['importer']}, industry {row['industry']}. They would count twice: delete them."
+        )
     return frame, str(last)
