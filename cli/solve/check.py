@@ -115,7 +115,7 @@ def check(verb: str, arguments: Sequence[str], *, writes: bool = True) -> Checke
     folder = Path(resolved(hydra.sweep if multirun else hydra.run, "dir")).absolute()
     again = resumed is not None and Path(resumed).expanduser().absolute() == folder
     if writes:
-        check_folder(folder, again)
+        check_folder(folder, again, multirun)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     launched = parallelism(composed, overrides) if multirun else []
     final = [*options, *words, *extra, *launched, f"{key}={quoted(str(folder))}"]
@@ -205,8 +205,14 @@ def resolved(node: DictConfig, key: str) -> str:
         raise CommandError(f"hydra.*.{key} cannot be resolved: {str(error).splitlines()[0]}") from error
 
 
-def check_folder(folder: Path, again: bool = False) -> None:
-    """Writable, as far as can be known without making it, and not in use (unless the run there goes on)."""
+def check_folder(folder: Path, again: bool = False, several: bool = False) -> None:
+    """Writable, as far as can be known without making it, and not in use (unless the run there goes on).
+
+    Args:
+        folder: of a run, or of a sweep.
+        again: whether it goes on with the run that it holds.
+        several: whether every job has a folder of its own in it.
+    """
     try:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
     except OSError as error:
@@ -220,6 +226,19 @@ def check_folder(folder: Path, again: bool = False) -> None:
         raise CommandError(f"Cannot write to {folder}: {error.strerror}. Choose another hydra.run.dir.") from error
     if (folder / FILE).exists() and not again:
         raise FolderInUseError(folder)
+    _refuse_links(folder)
+    if several and folder.is_dir():
+        for job in folder.iterdir():
+            _refuse_links(job, job.is_dir())
+
+
+def _refuse_links(folder: Path, itself: bool = False) -> None:
+    """Links where files of a run are written as they are (tables take the place of what is there, links included)."""
+    inside = folder / ".hydra"
+    written = [folder / "dlopt.log", folder / ".lock", folder / "model", inside, *inside.glob("*")]
+    for path in [folder, *written] if itself else written:
+        if path.is_symlink():
+            raise CommandError(f"{path} is a link: what is written there would land elsewhere. Remove it.")
 
 
 def with_sentence_quoted(word: str) -> str:

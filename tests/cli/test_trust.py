@@ -244,6 +244,28 @@ def test_a_strangers_suite_says_what_to_solve_only(dlopt: Any) -> None:
     assert not (dlopt.folder / "outputs").exists()
 
 
+@pytest.mark.parametrize("link", ["dlopt.log", ".hydra/config.yaml", ".lock", "model", ".hydra"])
+def test_nothing_is_written_through_a_link(checked: Callable[..., Any], tmp_path: Path, link: str) -> None:
+    """A folder that somebody passed on: its links would lead what is written to files of the user's."""
+    path = tmp_path / "given" / "0-job" / link
+    path.parent.mkdir(parents=True)
+    (tmp_path / "victim").touch()
+    path.symlink_to(tmp_path / "victim")
+    with pytest.raises(DloptError, match="is a link"):
+        checked("nash", "scenario=dual", f"hydra.run.dir={path.parents[link.count('/')]}")
+    with pytest.raises(DloptError, match="is a link"):
+        checked("nash", "-m", "scenario=dual,trade_war", f"hydra.sweep.dir={tmp_path / 'given'}")
+
+
+def test_jobs_are_not_written_through_a_link(checked: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "0-dual").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DloptError, match="is a link"):
+        checked("nash", "-m", "scenario=dual,trade_war", f"hydra.sweep.dir={tmp_path / 'given'}")
+    checked("nash", "scenario=dual", f"hydra.run.dir={tmp_path / 'given'}")
+
+
 def test_the_launchers_are_trusted(checked: Callable[..., Any]) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     found = checked("nash", "-m", "scenario=dual,trade_war", "hydra/launcher=joblib", "threads=4096")
