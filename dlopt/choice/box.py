@@ -57,16 +57,20 @@ class Box:
     Args:
         box_of: the kind of the model, as its traits are registered.
         box_names, box_low, box_high: the parameters and their bounds.
-        model: the parameters of one model in it; the named ones are replaced.
+        model: the parameters of one model; the named ones are replaced, and NAME_scale is relative to it.
+
+    Attributes:
+        given: that model.
+        base: the model in the middle of the box.
     """
 
     def __init__(
         self, box_of: str, box_names: Sequence[str], box_low: Sequence[float], box_high: Sequence[float], **model: Any
     ) -> None:
-        self.base: Any = traits_named(box_of).model(**model)
+        self.given: Any = traits_named(box_of).model(**model)
         self.names, self.low, self.high = tuple(box_names), np.array(box_low, float), np.array(box_high, float)
         self._check()
-        self.base = self.model_at(self.middle)
+        self.base: Any = self.model_at(self.middle)
         count = POINTS * len(self.names)
         sobol = torch.quasirandom.SobolEngine(len(self.names), scramble=True, seed=0).draw(count)
         dense = 0.5 - 0.5 * np.cos(np.pi * sobol.double().numpy())  # denser towards the ends, as interpolation wants
@@ -105,7 +109,7 @@ class Box:
 
     def model_at(self, point: Array) -> Any:
         """The model at a point `[P]`."""
-        return with_values(self.base, dict(zip(self.names, map(float, point), strict=True)))
+        return with_values(self.given, dict(zip(self.names, map(float, point), strict=True)))
 
     @property
     def name(self) -> str:
@@ -130,7 +134,7 @@ class Box:
     def parameters(self) -> dict[str, Any]:
         """What the box is built from."""
         box = {"box_of": traits_of(self.base).name, "box_names": self.names, "box_low": self.low, "box_high": self.high}
-        return {**box, **self.base.parameters()}
+        return {**box, **self.given.parameters()}
 
     def digest(self) -> str:
         """SHA-256 of the model in the middle and of the bounds."""

@@ -305,7 +305,7 @@ class ChoiceProblem(Problem):
         from dlopt.choice import Ranks, solve_bsde, solve_exact
 
         if self.kind.write is not None:
-            loaded(self.kind.write)(getattr(self.model, "base", self.model), session.folder / "model")
+            loaded(self.kind.write)(getattr(self.model, "given", self.model), session.folder / "model")
         watch = Worded(session.watch)
         if self.method is None:
             return solve_exact(self.model, self.seed, self.analysis, self.states, watch)

@@ -30,7 +30,8 @@ class MethodOptions:
         refine: what is chosen after training, from simulated paths: `weights` (the network's output weights and the
             constant in V), `constant`, or `none`: V as trained.
         target: the run counts as converged when the mean absolute residual over rho V is at most this.
-        stop_at: training ends early when that residual falls to this.
+        stop_at: training ends early when that residual falls to this, and at states from all over the state space to
+            ten times this.
         loss_p: `corrected` (drift with the jump term) or `literal` (as printed), for `loss=paper`.
         loss_a: V_t in Loss_A from the `network`, or `propagated` along the path (as printed), for `loss=paper`.
         pt_normalisation: divide by P_t as in the paper's equation (11), for `loss=paper`.

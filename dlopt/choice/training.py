@@ -31,6 +31,8 @@ STEPS = ((1e-3, 500), (3e-2, 2500), (math.inf, 6000))
 """Where no budget is given: mean |R| over rho V that the control variate leaves, up to which so many steps are made."""
 PAPER_STEPS = 1000  # of the paper's losses: each costs thirty of the others
 WARM_UP = 100  # steps over which rates grow to their full size
+AFAR = 10.0  # how much larger than on-policy the residual may be at states from all over the state space
+WIDE = 256  # of these are looked at
 TIMED_STEPS = 20  # steps from which a budget in seconds is turned into steps
 
 
@@ -121,10 +123,10 @@ class Trainer:
             self.value.shift.copy_(residual.mean() / self.model.rho)
             return math.inf
         size = self.model.rho * float(value.abs().mean())
-        spread = residual - residual.mean()
-        self.unit = max(float(spread.square().mean().sqrt()), 1e-6 * size)
+        spread, wide = residual - residual.mean(), self._wide_residual() - residual.mean()
+        self.unit = max(*(float(r.square().mean().sqrt()) / far for r, far in ((spread, 1), (wide, AFAR))), 1e-6 * size)
         self.value.scale.fill_(self.unit / (4 * self.model.rho))
-        return float(spread.abs().mean()) / max(size, 1e-12)
+        return max(float(spread.abs().mean()), float(wide.abs().mean()) / AFAR) / max(size, 1e-12)
 
     # -- one step -----------------------------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Trainer:
         outcome = ""
         if not math.isfinite(progress.loss):
             outcome = "diverged"
-        elif progress.hjb_residual_rel <= self.options.stop_at:
+        elif progress.hjb_residual_rel <= self.options.stop_at and self._accurate_afar():
             outcome = "target"
         elif self.step == self.steps:
             outcome = "finished"
@@ -270,6 +272,17 @@ class Trainer:
         found = [self.value.residual(self.pool.rows(piece)) for piece in self.ranks.pieces(size)]
         residual, value = [residual for residual, _ in found], [at.value for _, at in found]
         return self.ranks.whole(residual, size), self.ranks.whole(value, size)
+
+    def _wide_residual(self) -> Tensor:
+        """Residual at states from all over the state space, always the same, `[WIDE]`."""
+        own = torch.Generator(device=self.pool.x.device).manual_seed(0)
+        state = self.model.draw(WIDE, own, self.options.width, self.options.off_manifold)
+        return self.value.residual(state)[0]
+
+    def _accurate_afar(self) -> bool:
+        """Whether the residual is small at these, too: where policy soon leads elsewhere the pool says nothing."""
+        size = self.model.rho * float(self._pool_residual()[1].abs().mean())
+        return float(self._wide_residual().abs().mean()) <= AFAR * self.options.stop_at * size
 
     @torch.no_grad()
     def _pool_losses(self, some: slice) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ that differs between towns; taking it costs `fit_out_j`; a lease ends at a rate,
     pip install examples/stores
     dlopt solve bsde kind=stores model=towns8
     dlopt solve bsde kind=stores model=towns60
+    dlopt panel chains --kind stores --model towns8 --set s_noise=0.2 --firms 200 --years 6
+    dlopt estimate chains kind=stores model=towns8 method=exact 'fixed={s_noise: 0.2}' 'parameters={cost_scale: [0.5, 2]}'
 
 Every number here is made up, from a seed. Money is in yearly sales of the average store.
 """
@@ -20,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlopt.choice import AnalysisOptions, ChoiceModel, State
+from dlopt.choice import AnalysisOptions, ChoiceModel, Choosing, State
 from dlopt.choice.kind import ChoiceKind
 from dlopt.errors import UnknownNameError
 
@@ -40,6 +42,7 @@ class Stores(ChoiceModel):
         offers, ends: rates at which sites come up and leases end, per year, `[J]`.
         centre, spread: long-run mean and standard deviation of the shocks, `[K]`.
         rho: discount rate.
+        s_noise: scale of the luck in the cost of a site, without which choices have no likelihood; 0: none.
     """
 
     sales: Tensor
@@ -53,6 +56,7 @@ class Stores(ChoiceModel):
     centre: Tensor
     spread: Tensor
     rho: float = 0.05
+    s_noise: float = 0.0
     name: str = "stores"
 
     def flow(self, state: State) -> Tensor:
@@ -71,6 +75,10 @@ class Stores(ChoiceModel):
     def rates(self, state: State) -> tuple[Tensor, Tensor]:
         """Of sites and of ends of leases, `[J]` each."""
         return self.offers, self.ends
+
+    def choosing(self, state: State) -> Choosing:
+        """Luck in costs, no effort."""
+        return Choosing(noise=self.s_noise)
 
 
 def towns(number: int, shocks: int | None = None, seed: int = 0) -> Stores:
@@ -125,4 +133,5 @@ KIND = ChoiceKind(
     models="towns8, towns60, or any other number of towns",
     states="a table of states: state, y_1.., x_1..",
     analysis=AnalysisOptions(out_of_sample=1000, paths=256, validation=2048, response_paths=256),
+    panels=True,
 )

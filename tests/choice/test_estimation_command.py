@@ -42,6 +42,9 @@ def test_from_a_panel_to_a_page(place):
     assert isinstance(result, EstimateResult)
     assert result.estimates["lambda0"] == pd.read_parquet(place / "exact" / "estimates.parquet")["estimate"][0]
     assert "Counterfactuals" in str(result)
+    (place / "exact" / "model").rename(place / "kept")  # as of a kind that keeps no models: by its name
+    assert front.open_run(place / "exact").box.digest() == result.box.digest()
+    (place / "kept").rename(place / "exact" / "model")
     for words in (["runs", "show", "exact", "--proof"], ["report", "exact"], ["runs", "compare", "exact", "exact"]):
         shown = dlopt(place, *words)
         assert shown.returncode == 0, shown.stderr

@@ -32,6 +32,18 @@ def test_parameters_are_numbers_or_scales():
     assert (changed.zeta == model.zeta).all()
 
 
+def test_scales_are_relative_to_the_model_whatever_the_bounds():
+    """Bounds around 1.25 do not mean that 1 is 1.25; the same after a box has been put down and taken up."""
+    model = preset("blocks", 4)
+    box = Box.of(model, {"s_scale": [0.5, 2.0], "theta_scale": [0.5, 1.0]})
+    again = Box(**box.parameters())
+    assert again.digest() == box.digest()
+    for one in (box, again):
+        assert one.base.s == pytest.approx(1.25 * model.s)
+        assert one.model_at(np.array([1.0, 1.0])).s == pytest.approx(model.s)
+        assert one.model_at(np.array([0.5, 0.5])).theta == pytest.approx(0.5 * model.theta)
+
+
 @pytest.mark.parametrize(
     ("bounds", "word"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlopt.choice import Box, EstimateOptions, check_exact, estimate, hjb_residual, simulate_panel
 from dlopt.choice import correction as correcting
-from dlopt.choice import hjb_residual
 from dlopt.choice.mean_field import MeanField
 from dlopt.choice.simulation import advance
 from dlopt.errors import UnknownNameError
@@ -39,6 +40,17 @@ def test_towns_depend_on_one_another_both_ways(stores):
     assert stores.load("towns8").factors == 2
     with pytest.raises(UnknownNameError, match="towns8"):
         stores.load("villages")
+
+
+def test_what_sites_cost_is_estimated(stores):
+    """From chains that follow the exact solution, with luck in costs."""
+    model = dataclasses.replace(stores.towns(2, 1), s_noise=0.2)
+    assert stores.KIND.verb("estimate")
+    panel = simulate_panel(check_exact(model)(model.on(dtype=torch.float64)), 60, 5, 0.5, seed=3)
+    options = EstimateOptions(bootstrap=0, simulations=0, first=1, tolerance=0.1)
+    result = estimate(panel, Box.of(model, {"cost_scale": [0.3, 3.0]}), options)
+    assert result.status == "converged"
+    assert abs(result.estimates["cost_scale"] - 1) < 3.5 * result.standard_errors["cost_scale"]
 
 
 def test_the_control_variate_knows_shocks_that_fade_differently(stores, monkeypatch):

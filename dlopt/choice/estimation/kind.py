@@ -107,7 +107,7 @@ class EstimateProblem(Problem):
         from dlopt.store.tensors import read_tensors, write_tensors
 
         if self.kind.write is not None:
-            loaded(self.kind.write)(self.box.base, session.folder / "model")
+            loaded(self.kind.write)(self.box.given, session.folder / "model")
         watch = Worded(session.watch)
         solved, fault, frames = self._solved(session, watch)
         if solved is None:
@@ -283,7 +283,7 @@ def restore(kind: Any, folder: Path) -> EstimateResult:
         box = load_solution(folder / MODEL)[1].model.box  # type: ignore[attr-defined]
     else:
         bounds = {r["parameter"]: [r["box_low"], r["box_high"]] for r in table.to_dict("records")}
-        box = Box.of(kind.read_folder(folder / "model"), bounds)
+        box = Box.of(_base(kind, folder), bounds)
     options = EstimateOptions(
         **{k.partition(".")[2]: v for k, v in record.settings.items() if k.startswith("estimate.")}
     )
@@ -293,6 +293,17 @@ def restore(kind: Any, folder: Path) -> EstimateResult:
         box, options, str(record.status), record.message, EstimateCertificate(**certificate),
         table["estimate"].to_numpy(), np.asarray(frames["covariance"].drop(columns="parameter"), dtype=float), frames,
     )  # fmt: skip
+
+
+def _base(kind: Any, folder: Path) -> Any:
+    """The model of an estimation without training: from its folder, or by its name where the kind keeps none."""
+    from dlopt.choice import with_values
+    from dlopt.runs.tables import saved_config
+
+    if (folder / "model").is_dir():
+        return kind.read_folder(folder / "model")
+    config = saved_config(folder)[0]
+    return with_values(loaded(kind.load)(config["model"]), config["fixed"] or {})
 
 
 def _loaded(run: Path) -> tuple[Any, Any]:
