@@ -1,4 +1,4 @@
-"""Names in the words of a command: `name=` for the run that is made, names of runs that `resume=` and `init=` take."""
+"""Names in the words of a command: `name=` for the run that is made, names of runs for `resume=`, `init=`, `value=`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlopt.runs.naming import LAST, find_run
 from .composing import CommandError
 from .scenarios import NAME
 
-_RUNS = ("resume", "init")
+_RUNS = ("resume", "init", "value")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

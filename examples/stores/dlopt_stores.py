@@ -8,8 +8,9 @@ that differs between towns; taking it costs `fit_out_j`; a lease ends at a rate,
     pip install examples/stores
     dlopt solve bsde kind=stores model=towns8
     dlopt solve bsde kind=stores model=towns60
-    dlopt panel chains --kind stores --model towns8 --set s_noise=0.2 --firms 200 --years 6
-    dlopt estimate chains kind=stores model=towns8 method=exact 'fixed={s_noise: 0.2}' 'parameters={cost_scale: [0.5, 2]}'
+    dlopt solve bsde kind=stores 'fixed={s_noise: 0.2}' 'parameters={cost_scale: [0.5, 2]}' name=towns
+    dlopt panel chains --kind stores --run towns --set cost_scale=1 --firms 200 --years 6
+    dlopt estimate chains kind=stores value=towns
 
 Every number here is made up, from a seed. Money is in yearly sales of the average store.
 """

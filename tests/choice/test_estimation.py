@@ -405,6 +405,17 @@ def test_search_stops_at_the_edge_and_at_the_top():
     assert inferred.errors("bootstrap") == pytest.approx(data.std(0) * 500**-0.5, rel=0.2)
 
 
+def test_search_ends_where_derivatives_are_not_quite_those_of_the_values():
+    data = np.random.default_rng(0).normal(0.4, 1.0, (500, 2))
+
+    def scores(point):
+        return -0.5 * ((data - point) ** 2).sum(1), data - point + 0.05 * 500**-0.5
+
+    found = maximise(scores, np.array([0.9, 0.1]), np.zeros(2), np.ones(2), 0.02, 50)
+    assert (found.outcome, found.iteration < 10) == ("converged", True)
+    assert found.point == pytest.approx(data.mean(0), abs=0.1 * 500**-0.5)
+
+
 def test_flat_directions_are_named():
     ways, condition = directions(
         np.array([[1e4, 1e4, 0], [1e4, 1e4 + 1e-3, 0], [0, 0, 1e4]]), "abc", np.zeros(3), np.ones(3)

@@ -122,9 +122,11 @@ def test_a_name_becomes_the_folder() -> None:
 
 
 def test_solves_take_runs_by_name(project: Path) -> None:
-    words = with_names("nash", ["init=last:nash", "resume=nothing", "init=baseline", "scenario=dual"])
-    assert words[0].endswith("11-00-00-000002-trade_war")
-    assert words[1:] == ["resume=nothing", "init=baseline", "scenario=dual"]
+    words = with_names(
+        "nash", ["init=last:nash", "value=last:nash", "resume=nothing", "init=baseline", "scenario=dual"]
+    )
+    assert all(word.endswith("11-00-00-000002-trade_war") for word in words[:2])
+    assert words[2:] == ["resume=nothing", "init=baseline", "scenario=dual"]
 
 
 def test_completion_offers_what_there_is(project: Path) -> None:

@@ -16,6 +16,7 @@ from dlopt.choice.model import Array
 
 EDGE = 1e-6  # of the width of the box: as near is at the edge
 SHORTEST = 1 / 64  # of a step
+NEAR = 0.1  # standard errors: as near has converged where the whole step does not raise the likelihood
 LONGEST = 0.5  # of the width of the box, in one step
 SINGULAR = 1e-12  # relative size of what the scores say of a direction below which no step is made along it
 
@@ -85,6 +86,8 @@ def maximise(
             if np.isfinite(new.sum()) and new.sum() > value.sum():
                 point, value, score = trial, new, new_score
                 break
+            if decrement <= NEAR:  # derivatives of a trained value function are no better
+                return dataclasses.replace(found, outcome="converged")
             length *= 0.5
             if length < SHORTEST:
                 return dataclasses.replace(found, outcome="stalled")
