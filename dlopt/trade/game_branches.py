@@ -58,7 +58,10 @@ class GameEquations:
         if result.instruments is None:
             raise BranchError("Nobody chose policies in this result: trace it with policies held.")
         if result.goal.name == "other":
-            raise BranchError("A planner without losers and a sequence of moves have no branches: hold the policies.")
+            raise BranchError(
+                "A planner without losers, a sequence of moves and one policy for several worlds have no branches: "
+                "hold the policies."
+            )
         if result.instruments.count > LARGEST:
             raise BranchError(
                 f"This game has {result.instruments.count:,} instruments; branches of games are traced up to "

@@ -150,8 +150,8 @@ def sensitivities(result: SolveResult, parameters: Sequence[Parameter]) -> Sensi
         raise SensitivityError(f"The result is {result.status}: only a converged one has derivatives. Solve it first.")
     if result.goal.name == "other":
         raise SensitivityError(
-            "A planner without losers and a sequence of moves have no derivatives here: take a Nash equilibrium, a "
-            "best response, or a planner with weighted welfare."
+            "A planner without losers, a sequence of moves and one policy for several worlds have no derivatives here: "
+            "take a Nash equilibrium, a best response, or a planner with weighted welfare."
         )
     found_at, answer = result, None
     if result.instruments is not None and parameters:
