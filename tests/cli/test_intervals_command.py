@@ -62,6 +62,16 @@ def test_branches_of_a_run_are_traced_and_drawn(dlopt: Dlopt) -> None:
     assert table["factor"].max() == pytest.approx(1.2)
 
 
+def test_a_game_is_followed_from_the_shell(dlopt: Dlopt) -> None:
+    words = ["scenario=trade_war", "player=E1", "instruments.tariff=uniform", "hydra.run.dir=alone"]
+    dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
+    screen = dlopt("branches", "alone", "--policies", "chosen", "--starts", "1", "--low", "0.9", "--high", "1.1")
+    assert "1 equilibrium found" in screen.stdout
+    assert bool(pd.read_parquet(dlopt.folder / "alone" / "branches" / "equilibria.parquet")["best"].all())
+    wrong = dlopt("branches", "alone", "--policies", "some", code=1)
+    assert "held, chosen" in wrong.stderr
+
+
 def test_a_government_that_does_not_know_is_solved_and_certified_from_the_shell(dlopt: Dlopt) -> None:
     words = ["player=E1", "scenario=trade_war", "hydra.run.dir=robust", "objective=expected", "prior.draws=2"]
     screen = dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
