@@ -166,12 +166,15 @@ class WageConditions:
     def __init__(self, large: LargeTradeGame, a: Tensor, at: WagePoint, columns: Columns) -> None:
         self.large, self.a, self.at, self.columns = large, a, at, columns
         self._objectives = ObjectivesAt(large.game.values, at.log_welfare, columns.players)
-        self.objectives = self._objectives.values
+        self._multipliers = at.multipliers(self._objectives.gradient)
+        off = torch.zeros_like(self._objectives.values)  # what rough wages hide, as in `TradeConditions`
+        off[columns.players] = self._multipliers.T @ at.residual
+        self.objectives = self._objectives.values - off
         self.residual = float(at.residual.abs().max())
 
     @cached_property
     def _gradient(self) -> tuple[Tensor, Tensor]:
-        return self.at.gradient(self.columns, self._objectives.gradient)
+        return self.at.gradient(self.columns, self._objectives.gradient, self._multipliers)
 
     @cached_property
     def _general(self) -> TradeConditions:

@@ -107,16 +107,15 @@ class WagePoint:
             slope: of the objectives in log welfare, `[country, column]`.
         """
         by_wage = self.income_by_wage - (self.world.alpha[:, None] * self.share).sum(0).T
-        found = torch.linalg.solve(self.jacobian.T, by_wage.T @ slope)
-        found[self.world.model.reference] = 0  # its row is the numeraire, which tariffs do not enter
-        return found
+        return torch.linalg.solve(self.jacobian.T, by_wage.T @ slope)
 
-    def gradient(self, columns: Columns, slope: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient(self, columns: Columns, slope: Tensor, multipliers: Tensor) -> tuple[Tensor, Tensor]:
         """Own derivatives and their parts proportional to exp(-tau), `[instrument]` each.
 
         Args:
             columns: who owns what.
             slope: as in `multipliers`.
+            multipliers: what it answers.
         """
         theta, alpha = self.world.theta, self.world.alpha
         share, paid, net, effect, taxed, price = (
@@ -124,7 +123,9 @@ class WagePoint:
             for table in (self.share, self.paid, self.net, self.effect, self.taxed, alpha)
         )
         own = columns.own(slope)
-        sold = net * columns.spread(self.multipliers(slope) / self.revenue[:, None])
+        mu = multipliers.clone()
+        mu[self.world.model.reference] = 0  # its row is the numeraire, which tariffs do not enter
+        sold = net * columns.spread(mu / self.revenue[:, None])
         by_sector = sold.sum(1)
         spent = (own - by_sector.sum(0)) * effect
         q = (theta + 1) * (spent[:, None] * share * paid + sold)

@@ -12,6 +12,7 @@ from test_derivatives import with_gaps
 from torch import Tensor
 
 from dlopt import InstrumentChoice
+from dlopt.calibrations import synthetic
 from dlopt.framework.conditions import Asked
 from dlopt.trade.api import build_model
 from dlopt.trade.conditions import LargeTradeGame, TradeConditions, WageConditions
@@ -183,6 +184,24 @@ def test_a_world_of_labour_alone_collapses_to_wages(deficits: str, options: dict
         own = point.gradient().gather(0, game.owner[None])[0]
         assert relative(found.own_gradient(), own) <= 1e-12
         assert torch.equal(large.restore(found.state()).own_gradient(), found.own_gradient())
+
+
+def test_rough_wages_rank_objectives_as_exact_ones_would() -> None:
+    """What is left of the residual moves an objective by its square only: a search near the best is not misled."""
+    world = synthetic(5, 3, 1, scale_economies=False, intermediates=False)
+    model = build_model(world)
+    game = TradeGame(model, build_instruments(model, InstrumentChoice("uniform")))
+    a = game.instruments.average(game.fixed)
+    exact = game.large.conditions(a + 0.3)
+    assert exact is not None
+    sizes = []
+    for accuracy in (1e-2, 1e-3, 1e-4):
+        rough = game.large.conditions(a + 0.3, game.large.conditions(a), accuracy)
+        assert rough is not None
+        off = float((rough.objectives - exact.objectives).abs().max())
+        sizes.append(rough.residual)
+        assert off <= 10 * rough.residual**2 + 1e-13
+    assert max(sizes) > 1e-7, "some of them are rough"
 
 
 def test_other_worlds_do_not_collapse() -> None:
