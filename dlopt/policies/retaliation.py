@@ -87,15 +87,15 @@ def retaliate(
         rules = [Rule(actor, "reciprocal", partners=who.imposers) for actor in who.retaliators]
         return solve_equilibrium(calibration, _in_kind(rules, calibration, policy), **plain)
     play: Callable[..., SolveResult] = solve_nash
-    if how == "optimal":
-        return play(
-            calibration, players=who.retaliators, partners=who.imposers, instruments=instruments, bounds=bounds,
-            init=policy, **given,
-        )  # fmt: skip
+    players, partners = game_of(how, who)
     return play(
-        calibration, players=(*who.imposers, *who.retaliators), partners="players", instruments=instruments,
-        bounds=bounds, init=policy, **given,
-    )  # fmt: skip
+        calibration, players=players, partners=partners, instruments=instruments, bounds=bounds, init=policy, **given
+    )
+
+
+def game_of(how: Retaliation, who: Sides) -> tuple[tuple[str, ...], tuple[str, ...] | Literal["players"]]:
+    """Who chooses, and on whose goods: retaliators on those of the imposers (`optimal`), or all on each other's."""
+    return (who.retaliators, who.imposers) if how == "optimal" else ((*who.imposers, *who.retaliators), "players")
 
 
 def _in_kind(rules: Sequence[Rule], calibration: Calibration, policy: Policy) -> Policy:

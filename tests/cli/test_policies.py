@@ -35,6 +35,22 @@ def test_the_best_answer_of_one_economy_to_the_imposer_alone(dlopt: Dlopt) -> No
     chosen = policies.dropna(subset=["lower_bound"])  # the imposer's rates are listed, too, but nobody chooses them
     assert set(chosen["destination"]) == {"E2"}
     assert set(chosen["origin"]) == {"E1"}
+    # Opened again it is the game of the one who answered, with everybody else held where the policy put them.
+    opened = open_run(dlopt.runs()[0])
+    assert opened.instruments is not None
+    assert opened.instruments.players == ("E2",)
+    assert opened.status == "converged"
+    dlopt("sensitivity", dlopt.runs()[0].name, "--to", "theta", "--no-picture")
+    moved = pd.read_parquet(dlopt.runs()[0] / "sensitivity" / "sensitivity_policies.parquet")
+    assert set(moved["player"]) == {"E2"}
+
+
+def test_an_answer_in_kind_is_opened_again_though_nobody_chose(dlopt: Dlopt) -> None:
+    words = ["policy=E1: +25% on all", "retaliation=reciprocal"]
+    dlopt("solve", "equilibrium", f"calibration={dlopt.world}", *words)
+    opened = open_run(dlopt.runs()[0])
+    assert opened.instruments is None
+    assert float(opened.policy.tariff.max()) >= 0.25
 
 
 def test_partners_by_name_and_what_moves_the_answer(dlopt: Dlopt) -> None:

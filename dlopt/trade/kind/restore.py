@@ -16,7 +16,7 @@ from dlopt.trade.carbon_game import equilibrium_with_prices
 from dlopt.trade.carbon_wedges import Charges
 from dlopt.trade.certificate import Certificate
 from dlopt.trade.equilibrium import find_equilibrium
-from dlopt.trade.instruments import Instruments, build_instruments
+from dlopt.trade.instruments import Bounds, Instruments, build_instruments
 from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.carbon import FILES
 from dlopt.trade.kind.problem import TradeProblem, build
@@ -138,7 +138,12 @@ def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
     config = {**_NEUTRAL, "prior": None, **config, "intervals": False}
     if not {key.name for key in TRADE.keys if "." not in key.name} <= config.keys():
         raise RunReadError(f"The config of {folder} cannot be read: keys are missing. Run it again.")
-    config |= {"init": "baseline", "policy": None, "draws": {**config["draws"], "player": None}}
+    answered = record.verb == "equilibrium" and config["retaliation"] in ("optimal", "nash")
+    if not answered:  # nobody chose: the policies on file are the whole answer
+        config |= {"policy": None, "retaliation": "none"}
+    elif (origin / str(config["policy"])).is_file():
+        config["policy"] = str(origin / str(config["policy"]))
+    config |= {"init": "baseline", "draws": {**config["draws"], "player": None}}
     if (origin / config["calibration"]).is_dir():
         config["calibration"] = str(origin / config["calibration"])
     for key in ("shocks", "political_weights", "households"):
@@ -159,6 +164,12 @@ def problem_of_run(folder: Path, record: RunRecord) -> TradeProblem:
 def _instruments(model: TradeModel, problem: TradeProblem) -> Instruments | None:
     """Who could choose what; under a planner, each economy its own; in a sequence, everybody who moved."""
     given = problem.arguments
+    if problem.answer is not None:
+        from dlopt.policies.retaliation import TARIFFS, game_of, sides
+
+        how, who = problem.answer
+        answering, on = game_of(how, sides(given["policy"], problem.calibration, who))
+        return build_instruments(model, TARIFFS, Bounds(), answering, on)
     if "instruments" not in given:
         return None
     if "moves" in given:
