@@ -243,6 +243,22 @@ def test_estimates_with_all_that_is_said_of_them(firms):
         estimate(firms, box, QUICK, changes={"far": {"lambda0": 9.0}})
 
 
+@pytest.mark.parametrize("noise", [0.3, 0.0])
+def test_moments_find_the_parameters_with_and_without_luck(noise):
+    model = lucky(s_noise=noise)
+    seen = simulate_panel(exactly(model), firms=150, years=6, every=0.5, seed=6, events="none")
+    options = EstimateOptions(by="moments", simulations=4, bootstrap=0)
+    result = estimate(seen, Box.of(model, BOUNDS), options)
+    assert result.status == "converged"
+    for name, true in (("lambda0", 0.3), ("s_scale", 1.0)):
+        assert abs(result.estimates[name] - true) < 3.5 * result.standard_errors[name]
+    table = result.table("moments")
+    assert list(table.columns) == ["moment", "meaning", "data", "se", "model", "difference", "t"]
+    assert np.abs(table["t"]).max() < 4
+    assert result.certificate.overidentifying == len(table) - 2
+    assert result.certificate.distance < 30  # chi-squared with 7 degrees of freedom, nearly
+
+
 def test_gone_on_with_a_search_ends_with_the_same_numbers(firms):
     box, kept = Box.of(lucky(), BOUNDS), list[Progress]()
     options = dataclasses.replace(QUICK, first=4)

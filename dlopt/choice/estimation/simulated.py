@@ -8,6 +8,7 @@ parameters; their derivatives are differences over a tenth of the box, and the s
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,7 +21,7 @@ from dlopt.choice.estimation.search import EDGE, SHORTEST, Found, at_edge, solve
 from dlopt.choice.estimation.worth import Worths
 from dlopt.choice.model import Array, State
 
-DIFFERENCE = 0.05  # of the width of the box, to each side
+DIFFERENCE = 0.15  # of the width of the box, to each side: nearer, what simulated firms do changes too seldom
 SPARE = 2.0  # factor on the bound of rates, which must hold at all parameters
 
 
@@ -148,8 +149,9 @@ def match(
             better = float((data.mean - new.mean) @ weight @ (data.mean - new.mean)) < value
             length *= 0.5
         if not better:
-            # simulated moments jump: no step that is short against the standard errors can be told to be better
-            outcome = "converged" if decrement <= max(tolerance, 0.2) else "stalled"
+            # simulated moments jump, by no more than the luck of simulated firms, which standard errors include
+            luck = math.sqrt(len(point) / (1 + copies))  # its length, in standard errors
+            outcome = "converged" if decrement <= max(tolerance, luck) else "stalled"
             break
         point, model = trial, new
     covariance = np.full((len(point), len(point)), np.nan)
