@@ -8,6 +8,9 @@ import typer
 
 from .named import Run
 
+MANY = 500
+"""Parameters above which the command says that they take long."""
+
 
 def sensitivity(
     run: Run,
@@ -43,7 +46,10 @@ def sensitivity(
         panels(1, 1, 1.0)  # fails here, not after the work, where matplotlib is missing
     torch.set_num_threads(threads or usable_cores())
     result = restore(run)
-    found = sensitivities(result, parameters_of_result(result, [kind.strip() for kind in to.split(",")]))
+    parameters = parameters_of_result(result, [kind.strip() for kind in to.split(",")])
+    if len(parameters) > MANY:
+        output.print(f"{len(parameters):,} parameters, two equilibria for each: this may take long.", style="dim")
+    found = sensitivities(result, parameters)
     folder = run / "sensitivity"
     table = found.table()
     units = {"derivative": "percentage points of the baseline per unit of the parameter"}
