@@ -17,7 +17,16 @@ from dlopt.papers.wang2024.figure_data import DISTANCE
 from dlopt.trade.calibration import Calibration
 
 STUDIED = "icio2017"
-"""The calibration that the notes in `notes.md` are about."""
+"""The calibration that `notes.md` and `in_short.md` are about."""
+
+IN_SHORT = (
+    "**In short.** This page sets the numbers that Wang, Xu, Yang and Zhu (2024) print beside those that dlopt "
+    "computes. The paper leaves open on which price each tax is levied and which sectors have policies. Each problem "
+    "is therefore solved under several *readings*, a column each, named `accounting/sectors`: `paper` levies taxes as "
+    "the equations of the paper have it, `standard` each tax on the price it meets; with `all` every sector has "
+    "policies, with `tradable` only goods have. A reading fits where its column is near the one called `published`."
+)
+"""What the page says, whatever was solved."""
 
 
 def document(done: Reproduction, calibration: Calibration, variants: Sequence[Variant]) -> str:
@@ -29,15 +38,18 @@ def document(done: Reproduction, calibration: Calibration, variants: Sequence[Va
     states = ", ".join(f"{number} {status}" for status, number in statuses.items())
     parts = [
         "# Published and computed",
+        IN_SHORT,
+        *_notes(calibration, "in_short.md"),
         f"Made by `dlopt reproduce {words} calibration={calibration.name} --docs FILE`. {calibration.source}.",
-        f"Readings of the model, accounting/sectors with instruments: {names}. {count} problems "
-        f"were solved ({states}) in {minutes:.0f} minutes of processor time, each on one core. Published numbers "
-        "are files of the package, computed ones come from solves only; `measured` is a published algorithm, shown "
-        "for what it is.",
+        f"Readings: {names}. {count} problems were solved ({states}) in {minutes:.0f} minutes of processor time, each "
+        "on one core. Published numbers are typed from the papers; computed ones come from solving the model and from "
+        "nothing else. `certified` means that the solution passed all checks; `measured`, that the algorithm of the "
+        "paper was run as it is printed, to see where it ends.",
         "## Which reading fits",
-        "Root mean square difference over economies, percentage points of real income; the smallest in bold.",
+        "How far computed changes of real income are from published ones: the root mean square difference over "
+        "economies, in percentage points; the smallest of each row in bold.",
         _fits(done),
-        *_notes(calibration),
+        *_notes(calibration, "notes.md"),
     ]
     for made in done.made:
         if made.layout is not None and made.table is not None:
@@ -92,7 +104,7 @@ def _distances(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _notes(calibration: Calibration) -> list[str]:
+def _notes(calibration: Calibration, file: str) -> list[str]:
     if calibration.name != STUDIED:
         return []
-    return [(importlib.resources.files("dlopt.papers.wang2024") / "notes.md").read_text(encoding="utf-8")]
+    return [(importlib.resources.files("dlopt.papers.wang2024") / file).read_text(encoding="utf-8")]
