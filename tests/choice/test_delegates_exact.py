@@ -10,6 +10,7 @@ from delegate_economies import pair, states
 from network_monte_carlo import simulated_value
 
 from dlopt.choice import AnalysisOptions, Delegates, ModelError, solve_exact
+from dlopt.choice.grid import factor_grid, generator
 from dlopt.choice.production.delegates.exact import ExactDelegates
 from dlopt.choice.production.delegates.grid import DelegatesGridSolution
 from dlopt.choice.production.exact.grid import NetworkGridSolution
@@ -160,3 +161,63 @@ def test_what_cannot_be_is_refused():
         Delegates.of(synthetic(4), rule="bargain")
     with pytest.raises(ModelError, match="more than 3 sectors"):
         solve_exact(Delegates.of(synthetic(4)))
+
+
+def values_by_iteration(game: Delegates, points: int, passes: int = 6000) -> np.ndarray:
+    """V of both delegates of a pair, `[2, links 1, links 2, clock, points * points]`, from the equations as printed.
+
+    Both delegates' best efforts at the last values, an implicit step of the factors, and again: no policies are kept.
+    """
+    m, g = game, factor_grid(points)
+    one, eye = generator(g, m.phi).toarray(), np.eye(points)
+    step = 1 / 5.0  # years, below one over the largest rate at which anything jumps
+    forward = np.linalg.inv((m.rho + 1 / step) * np.eye(points**2) - np.kron(one, eye) - np.kron(eye, one))
+    z1, z2 = (axis.ravel() for axis in np.meshgrid(g, g, indexing="ij"))
+    flow = np.empty((2, 2, 2, 2, points**2))
+    for a, b in np.ndindex(2, 2):
+        links = np.array([[1, a], [b, 1]])
+        missing = m.alpha * (1 - links)
+        loss = np.minimum(1, m.kappa_0 * missing.sum(1) ** 2 + m.kappa * (missing**2).sum(1))
+        eps = m.eps_bar[:, None] + m.sigma @ np.stack([z1, z2]) / np.sqrt(2 * m.phi)
+        prices = -np.linalg.inv(np.eye(2) - m.alpha * links) @ (eps - loss[:, None])
+        for i in range(2):
+            basket = m.own * np.eye(2)[i] + (1 - m.own) * m.beta
+            flow[i, a, b] = np.exp((1 - m.gamma) * -basket @ prices) / (1 - m.gamma)
+    v = flow / m.rho
+    for _ in range(passes):
+        jumps = m.clock_rate * (v[:, :, :, ::-1] - v)
+        for z in range(2):  # the link of the clock's sector: axis 1 + z
+            off, on = (v.take(k, 1 + z)[:, :, z] for k in (0, 1))  # [delegate, other link, points * points]
+            worth, gap = on[z] - off[z], on - off
+            search, keep = np.maximum(worth, 0) / m.search_cost, np.maximum(worth, 0) / m.keep_cost
+            keep = np.minimum(keep, m.link_rate)
+            paid = np.array([1.0 if i == z else 1 - m.own for i in range(2)])[:, None, None]
+            into = m.link_rate * (worth > 0) + search
+            moves = [into * gap - paid * m.search_cost * search**2 / 2]
+            moves.append(-(m.link_rate - keep) * gap - paid * m.keep_cost * keep**2 / 2)
+            jumps[..., z, :] += np.stack(moves, 1 + z)
+        new = (flow + jumps + v / step) @ forward.T
+        if np.abs(new - v).max() <= 1e-11 * np.abs(v).max():
+            return new
+        v = new
+    raise AssertionError("values did not settle")
+
+
+@pytest.mark.parametrize("own", [1.0, 0.4])
+def test_delegates_who_make_efforts_match_plain_value_iteration(own):
+    game = solved(pair(search_cost=2.0, keep_cost=3.0), 9, own=own)
+    plain = values_by_iteration(game.model, 9)
+    assert game.bound.max() <= 1e-8
+    code = game.y.astype(int)
+    found = game.tables.reshape(2, 4, 2, -1)
+    for c in range(4):
+        np.testing.assert_allclose(found[:, c], plain[:, code[c, 0], code[c, 1]], rtol=1e-7)
+    effort = game.conduct.rate.max()
+    assert effort > 1.2  # it is worth making
+
+
+@pytest.mark.parametrize("search_cost", [20.0, 0.2])
+def test_replies_of_three_sectors_with_effort_settle(search_cost):
+    game = solved(dataclasses.replace(synthetic(3, own_share=0.05), search_cost=search_cost), 9)
+    assert game.bound.max() <= 1e-8
+    assert game.rounds <= 15

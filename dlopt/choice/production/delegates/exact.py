@@ -147,8 +147,8 @@ class ExactDelegates:
         rate[:, sector] = other.rate[:, sector]
         if not (done.rest.ndim or other.rest.ndim):
             return Conduct(rate, done.rest)
-        rest = np.broadcast_to(done.rest, self.exact._shape).copy()
-        rest[:, sector] = np.broadcast_to(other.rest, self.exact._shape)[:, sector]
+        rest = np.broadcast_to(done.rest, rate.shape).copy()
+        rest[:, sector] = np.broadcast_to(other.rest, rate.shape)[:, sector]
         return Conduct(rate, rest)
 
     def equilibria(self) -> pd.DataFrame:

@@ -18,11 +18,12 @@ import scipy.sparse.linalg as spl
 
 from dlopt.choice.model import ModelError
 from dlopt.choice.production.delegates.model import BARGAIN, Delegates
-from dlopt.choice.production.exact.grid import NetworkGridSolution
+from dlopt.choice.production.exact.grid import NetworkGridSolution, over_links
 from dlopt.choice.production.model import Array
 
 ROUNDS = 60
 SETTLED = 1e-8  # share of mean |V| that no deviation gains more than, in any state: an equilibrium
+SHRUNK = 0.5  # a reply that turns back by at most this share of the last step settles by itself
 LESS, MORE = 0.4, 2.0  # factors on the weight of a reply that turns back, and of one that goes on
 
 
@@ -32,16 +33,21 @@ class Conduct:
 
     Attributes:
         rate: rates at which links of the clock's sector change, in units of `link_rate`, `[C, N, L, points, points]`.
-        rest: minus what effort costs a year, `[C, N, points, points]` or 0.
+        rest: minus what effort on each of these links costs a year, of the same shape, or 0 without axes.
     """
 
     rate: Array
     rest: Array
 
     def towards(self, other: Conduct, weight: Array) -> Conduct:
-        """A mixture, with these weights on the other, one for every rate."""
-        rest = self.rest + (weight.mean(2) * (other.rest - self.rest) if other.rest.ndim else 0.0)
+        """A mixture, with these weights on the other, one for every rate: what is done in these shares of the time."""
+        rest = self.rest + (weight * (other.rest - self.rest) if other.rest.ndim else 0.0)
         return Conduct(self.rate + weight * (other.rate - self.rate), rest)
+
+    @property
+    def cost(self) -> Array:
+        """Minus what effort costs a year in all, `[C, N, points, points]`, or 0 without axes."""
+        return over_links(self.rest)
 
 
 class DelegatesGridSolution(NetworkGridSolution):
@@ -116,7 +122,7 @@ class DelegatesGridSolution(NetworkGridSolution):
     def party(self, conduct: Conduct, basket: Array, shares: Array, start: Array | None = None) -> Array:
         """V of who buys a basket `[N]` and counts `shares` `[N]` of the cost of effort by clock, no transfers."""
         flow = self._flow(basket)[:, None]
-        right = np.broadcast_to(flow + shares[:, None, None] * conduct.rest, self._shape).copy()
+        right = np.broadcast_to(flow + shares[:, None, None] * conduct.cost, self._shape).copy()
         return self._evaluated(conduct.rate, right, right / self.model.rho if start is None else start)
 
     def delegates(self, conduct: Conduct, start: Array | None = None) -> Array:
@@ -147,8 +153,7 @@ class DelegatesGridSolution(NetworkGridSolution):
         """As `delegates`, the payments being linear in the values of buyer and supplier."""
         m = self.model
         flow = np.stack([np.broadcast_to(self._flow(row)[:, None], self._shape) for row in m.baskets])
-        values, vectors, inverse = self._modes
-        decay, leave = -(values[:, None] + values), m.rho + 0.75 * m.link_rate * (m.size - 1)
+        each = self._mean_inverse(conduct.rate)
 
         def apply(flat: Array) -> Array:
             v = flat.reshape(flow.shape)
@@ -156,10 +161,7 @@ class DelegatesGridSolution(NetworkGridSolution):
             return (m.rho * v - self.operator @ v - v @ self.operator.T - jumps).ravel()
 
         def precondition(flat: Array) -> Array:
-            modes = inverse @ flat.reshape(flow.shape) @ inverse.T
-            mean = modes.mean(2, keepdims=True)
-            modes = mean / (leave + decay) + (modes - mean) / (leave + m.size * m.clock_rate + decay)
-            return (vectors @ modes @ vectors.T).real.ravel()
+            return np.concatenate([each(part) for part in flat.reshape(m.size, -1)])
 
         size = flow.size
         linear = spl.LinearOperator((size, size), matvec=apply, dtype=float)
@@ -179,7 +181,7 @@ class DelegatesGridSolution(NetworkGridSolution):
         worth = self._together(tables) if m.rule == BARGAIN else self._at_clock(tables)
         on = np.broadcast_to(self.y[:, self.movable][..., None, None] > 0.5, worth.shape)
         change = m.link_rate * (np.where(on, -1, 1) * (best.rate - conduct.rate) * worth).sum(2)
-        lost: Array = change + best.rest - conduct.rest
+        lost: Array = change + best.cost - conduct.cost
         return lost
 
     def bounds(self, tables: Array, conduct: Conduct, best: Conduct) -> Array:
@@ -199,8 +201,8 @@ class DelegatesGridSolution(NetworkGridSolution):
             self.bound = self.bounds(tables, conduct, best)
             if self.bound.max() <= SETTLED:
                 break
-            ahead = np.sign(best.rate - conduct.rate)
-            turned = (ahead * before < 0) if m.choosing().plain else (ahead * before < 0).any()
+            ahead = best.rate - conduct.rate
+            turned = (ahead * before < 0) & (np.abs(ahead) > SHRUNK * np.abs(before))
             weight, before = np.where(turned, LESS * weight, np.minimum(1.0, MORE * weight)), ahead
             conduct = conduct.towards(best, weight)
         assert tables is not None

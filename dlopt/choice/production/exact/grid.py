@@ -2,11 +2,13 @@
 
 V(Y, z, Z) solves the Hamilton-Jacobi-Bellman equation at all 2^(N (N - 1)) networks, N positions of the clock and the
 nodes of a grid of (Z_0, Z_1), with eps = eps_bar + loading Z. Given a policy the system is linear, solved by GMRES,
-preconditioned with the diffusion, discounting, the clock and a constant rate of jumps, which separate. Covers
-productivities that the two shocks generate: all of them when N = 2.
+preconditioned with the same system at mean rates over the grid, in which factors, and links with the clock, separate.
+Covers productivities that the two shocks generate: all of them when N = 2.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse.linalg as spl
@@ -17,7 +19,14 @@ from dlopt.choice.model import ModelError, StateError
 from dlopt.choice.production.model import Array, NetworkEconomy
 
 LARGEST = 3  # sectors
+LEAST = 0.01  # least mean rate of a link in the preconditioner, in units of `link_rate`
 MISFIT = 1e-3  # long-run standard deviations that a productivity may lie off the factors
+
+
+def over_links(rest: Array) -> Array:
+    """The sum over links of what effort on each leaves (see `NetworkGridSolution._policy`)."""
+    total: Array = rest.sum(2) if rest.ndim else rest
+    return total
 
 
 class NetworkGridSolution:
@@ -48,6 +57,7 @@ class NetworkGridSolution:
         self.operator = generator(self.grid, model.phi).toarray()
         values, vectors = np.linalg.eig(self.operator)
         self._modes = values, vectors, np.linalg.inv(vectors)
+        self._guide: tuple[Array, Callable[[Array], Array]] | None = None  # of the rates last evaluated
         self.table = self._policy_iteration()  # V, [C, N, points, points]
 
     # -- the equation --------------------------------------------------------------------------------------------
@@ -86,9 +96,9 @@ class NetworkGridSolution:
         return m.link_rate * moves.sum(2) + m.clock_rate * (v.sum(1, keepdims=True) - m.size * v)
 
     def _policy(self, worth: Array) -> tuple[Array, Array]:
-        """Rates at which links change, in units of `link_rate`, and what effort leaves beyond `rate x worth`.
+        """Rates at which links change, in units of `link_rate`, and what effort on each leaves beyond `rate x worth`.
 
-        Without effort, whether each link would be formed.
+        Both of the shape of `worth`. Without effort: whether each link would be formed, and 0 without axes.
         """
         m, how = self.model, self.model.choosing()
         on = np.broadcast_to(self.y[:, self.movable][..., None, None] > 0.5, worth.shape)
@@ -97,7 +107,7 @@ class NetworkGridSolution:
         unit = np.full_like(worth, m.link_rate)
         rate = np.where(on, as_array(how.fails, unit, worth), as_array(how.turns_on, unit, worth))
         value = np.where(on, -as_array(how.loss, unit, worth), as_array(how.worth, unit, worth))
-        rest = (value - np.where(on, -rate, rate) * worth).sum(2)
+        rest = value - np.where(on, -rate, rate) * worth
         return rate / m.link_rate, rest
 
     def _evaluated(self, rate: Array, right: Array, start: Array) -> Array:
@@ -107,21 +117,13 @@ class NetworkGridSolution:
             ModelError: the linear solver does not converge.
         """
         m, shape = self.model, right.shape
-        values, vectors, inverse = self._modes
-        decay = -(values[:, None] + values)
-        leave = m.rho + 0.75 * m.link_rate * (m.size - 1)
 
         def apply(flat: Array) -> Array:
             v = flat.reshape(shape)
             diffusion = self.operator @ v + v @ self.operator.T
             return (m.rho * v - diffusion - self._jumps(v, rate)).ravel()
 
-        def precondition(flat: Array) -> Array:
-            modes = inverse @ flat.reshape(shape) @ inverse.T
-            mean = modes.mean(1, keepdims=True)
-            modes = mean / (leave + decay) + (modes - mean) / (leave + m.size * m.clock_rate + decay)
-            return (vectors @ modes @ vectors.T).real.ravel()
-
+        precondition = self._mean_inverse(rate)
         size = int(np.prod(shape))
         linear = spl.LinearOperator((size, size), matvec=apply, dtype=float)
         guide = spl.LinearOperator((size, size), matvec=precondition, dtype=float)
@@ -133,6 +135,43 @@ class NetworkGridSolution:
         solved: Array = v.reshape(shape)
         return solved
 
+    def _mean_jumps(self, rate: Array) -> Array:
+        """`_jumps` with rates at their means over the grid, as a matrix between links and clock, `[C N, C N]`.
+
+        Means are at least `LEAST`, without which the matrix may have no basis of eigenvectors.
+        """
+        m, clocks = self.model, self.model.size
+        on = self.y[:, self.movable] > 0.5
+        mean = m.link_rate * np.where(on & m.choosing().plain, 1.0, np.maximum(rate.mean((3, 4)), LEAST))  # [C, N, L]
+        codes = np.arange(len(self.y))
+        matrix = np.zeros((len(codes), clocks, len(codes), clocks))
+        for z, bits in enumerate(self.movable):
+            for k, bit in enumerate(bits):
+                matrix[codes, z, self.flip[:, bit], z] += mean[:, z, k]
+            matrix[codes, z, codes, z] -= mean[:, z].sum(1) + clocks * m.clock_rate
+            matrix[codes, z, codes, :] += m.clock_rate
+        return matrix.reshape(len(codes) * clocks, -1)
+
+    def _mean_inverse(self, rate: Array) -> Callable[[Array], Array]:
+        """Inverse of the equation's left side with the means of the rates: every axis is diagonalised."""
+        if self._guide is not None and self._guide[0] is rate:
+            return self._guide[1]
+        values, vectors, inverse = self._modes
+        jumps = self._mean_jumps(rate)
+        jump_values, jump_vectors = np.linalg.eig(jumps)
+        jump_inverse = np.linalg.inv(jump_vectors)
+        n, count = len(self.grid), len(jumps)
+        divisor = self.model.rho - jump_values[:, None, None] - (values[:, None] + values)
+
+        def solve(flat: Array) -> Array:
+            modes = inverse @ (jump_inverse @ flat.reshape(count, n * n)).reshape(count, n, n) @ inverse.T
+            modes = vectors @ (modes / divisor) @ vectors.T
+            modes = modes.real if np.isrealobj(jump_vectors) else modes
+            return (jump_vectors @ modes.reshape(count, n * n)).real.ravel()
+
+        self._guide = rate, solve
+        return solve
+
     def _policy_iteration(self) -> Array:
         m, n = self.model, len(self.grid)
         shape = (len(self.y), m.size, n, n)
@@ -140,7 +179,7 @@ class NetworkGridSolution:
         rate, rest = self._policy(self._worth(np.array(flow)))  # the myopic one
         v = flow / m.rho
         for _ in range(50):
-            v = self._evaluated(rate, flow + rest, v)
+            v = self._evaluated(rate, flow + over_links(rest), v)
             new, rest = self._policy(self._worth(v))
             unchanged = (np.abs(new * 1.0 - rate) <= 1e-9).mean()
             rate = new
