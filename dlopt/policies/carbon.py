@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dlopt.policies.places import ALL, economies_of, sectors_of
-from dlopt.policies.rules import PolicyWordsError
 from dlopt.policies.words import listed
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.places import ALL, economies_of, sectors_of
+from dlopt.trade.rules import PolicyWordsError
 
 _BODY = re.compile(
     r"(?P<number>\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)(?:\s+(?:on|in)\s+(?P<sectors>.+?))?(?:\s+from\s+(?P<origins>.+))?",

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from dlopt.policies.carbon import number_of, rows_of
-from dlopt.policies.places import economies_of
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.households import Households
+from dlopt.trade.places import economies_of
 
 COLUMNS = ("economy", "group", "sector", "share")
 

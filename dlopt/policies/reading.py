@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlopt.errors import UnknownNameError
-from dlopt.policies.apply import Applied, apply_rules
-from dlopt.policies.rules import PolicyWordsError
 from dlopt.policies.schedule import is_schedule, read_schedule, rules_of
 from dlopt.policies.shipped import schedules, shipped_schedule
 from dlopt.policies.words import FORM, is_policy_text, parse_policy
+from dlopt.trade.apply import Applied, apply_rules
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.policy import Policy
+from dlopt.trade.rules import PolicyWordsError
 
 JOINT = " + "
 """Between schedules that add up."""

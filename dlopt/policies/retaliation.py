@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 from dlopt.errors import UnknownNameError
-from dlopt.policies.apply import apply_rules
-from dlopt.policies.rules import PolicyWordsError, Rule
 from dlopt.trade.api import solve_equilibrium, solve_nash
+from dlopt.trade.apply import apply_rules
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import Bounds, InstrumentChoice
 from dlopt.trade.policy import Policy
 from dlopt.trade.results import SolveResult
+from dlopt.trade.rules import PolicyWordsError, Rule
 
 Retaliation = Literal["none", "reciprocal", "optimal", "nash"]
 WAYS: tuple[Retaliation, ...] = get_args(Retaliation)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dlopt.policies.groups import members_of
-from dlopt.policies.rules import Change, PolicyWordsError, Rule
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.rules import Change, PolicyWordsError, Rule
 
 if TYPE_CHECKING:
     import pandas as pd

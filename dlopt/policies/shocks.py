@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dlopt.policies.places import economies_of, sectors_of
-from dlopt.policies.rules import PolicyWordsError
 from dlopt.policies.words import listed
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.places import economies_of, sectors_of
+from dlopt.trade.rules import PolicyWordsError
 from dlopt.trade.shocks import Shock
 
 FORM = "WHO: CHANGE% WHAT on SECTORS, such as 'USA-CHN: +10% trade costs on motor vehicles; CHN: +5% productivity'"

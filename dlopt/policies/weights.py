@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dlopt.policies.places import economies_of, sectors_of
-from dlopt.policies.rules import PolicyWordsError
 from dlopt.policies.words import listed
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.places import economies_of, sectors_of
+from dlopt.trade.rules import PolicyWordsError
 
 FORM = "WHO: WEIGHT on SECTORS, such as 'USA: 1.5 on steel,motor vehicles; all: 1.2 on farm products'"
 COLUMNS = ("economy", "sector", "weight")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from dlopt.policies.rules import Change, PolicyWordsError, Rule
 from dlopt.trade.rates import INSTRUMENTS, TARIFF
+from dlopt.trade.rules import Change, PolicyWordsError, Rule
 
 FORM = "WHO: RATE% on SECTORS from WHOM, such as 'USA: 25% on steel,motor vehicles from all; CHN: reciprocal'"
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from dlopt.policies.places import economies_of, sectors_of
-from dlopt.policies.rules import PolicyWordsError, Rule
 from dlopt.trade.calibration import Calibration
+from dlopt.trade.places import economies_of, sectors_of
 from dlopt.trade.policy import Policy
 from dlopt.trade.rates import BY_NAME, KINDS
+from dlopt.trade.rules import PolicyWordsError, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
