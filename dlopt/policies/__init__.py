@@ -10,11 +10,13 @@ from dlopt.policies.shocks import AppliedShock, shock_from
 from dlopt.policies.weights import weights_from
 from dlopt.policies.words import parse_policy
 from dlopt.trade.apply import Applied, apply_rules, effective_rates
+from dlopt.trade.labelled import LabelledPolicy
 from dlopt.trade.rules import PolicyWordsError, Rule
 
 __all__ = [
     "Applied",
     "AppliedShock",
+    "LabelledPolicy",
     "PolicyWordsError",
     "Rule",
     "Schedule",

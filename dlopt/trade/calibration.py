@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
 from dlopt.store.equality import same_record
+
+if TYPE_CHECKING:
+    from dlopt.trade.labelled import LabelledPolicy
 
 DIGESTED = (
     "tradable", "trade", "tariff", "export_tax", "subsidy", "value_added_share", "input_share", "final_share",
@@ -189,6 +193,16 @@ class Calibration:
                 rule = "> 0" if name == "theta" else ">= 0"
                 raise ElasticityError(f"{name} of sector {sector} is {value:g}; it must be a number {rule}.")
         return values
+
+    def policy(self) -> LabelledPolicy:
+        """The policy in force in the baseline, as one that can be changed by name.
+
+        `world.policy().raise_tariff("USA", on="all", sectors=["steel"], by=0.25)` is the same as the sentence
+        `USA: +25% on steel from all`.
+        """
+        from dlopt.trade.labelled import labelled
+
+        return labelled(self)
 
     def relabelled(self, economies: Sequence[int], sectors: Sequence[int]) -> Calibration:
         """The same world with economies and sectors in another order (positions, new order)."""
