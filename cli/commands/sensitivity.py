@@ -64,10 +64,11 @@ def sensitivity(
         save(figure(table), folder / "sensitivity")
     largest = table.reindex(table["per_one_percent"].abs().sort_values(ascending=False).index).head(rows)
     output.print(f"The {len(largest)} largest effects on real income, in percentage points, of one per cent more:\n")
+    width = max([28, *(len(name) for name in largest["name"])])
     for row in largest.to_dict("records"):
-        output.print(f"  {row['parameter']:<28} {row['economy']:<8} {row['per_one_percent']:+.5f}", highlight=False)
+        output.print(f"  {row['name']:<{width}} {row['economy']:<8} {row['per_one_percent']:+.5f}", highlight=False)
     if found.flat:
         output.print(f"\n{found.flat} directions of policy are not determined by the data and were held still.")
     if found.loose:
-        output.print(f"\n{found.loose} instruments hardly push against their bounds: derivatives hold on one side.")
+        output.print(f"\n{found.loose} instruments would hardly leave their bounds: derivatives hold in one direction.")
     output.print(str(folder), style="cyan", soft_wrap=True)

@@ -65,7 +65,7 @@ def show(name: Annotated[str, typer.Argument(help="A calibration's name, or its 
         )
     print_table(table)
     say("")
-    numbers = ["theta", "psi", "theta*psi", "spending %", "cross-border %"]
+    numbers = ["theta", "psi", "theta*psi", "spent %", "traded %"]
     table = table_of("Sectors", ["sector", "name", *numbers, "tradable"], right=numbers)
     for s in summary.sectors:
         cells = [*fixed((s.theta, s.psi, s.theta * s.psi), 3), *fixed((s.share_pct, s.cross_border_pct), 1)]

@@ -135,9 +135,9 @@ class Intervals:
         Knowing one parameter exactly leaves, to first order, the variance of the rest given it.
 
         Returns:
-            Columns `parameter`, `economy`, `standard_error` (of real income, per cent, as things stand), `known` (the
-            same once the parameter is known), `narrower_pct` (by how much the interval shrinks), and `average_pct`, its
-            mean over economies, by which rows are sorted.
+            Columns `parameter`, `name` (in words), `economy`, `standard_error` (of real income, per cent, as things
+            stand), `known` (the same once the parameter is known), `narrower_pct` (by how much the
+            interval shrinks), and `average_pct`, its mean over economies, by which rows are sorted.
         """
         import pandas as pd
 
@@ -150,9 +150,11 @@ class Intervals:
         error = total.sqrt()
         narrower = torch.where(error[:, None] > 0, 100 * (1 - rest / error[:, None].clamp(min=1e-300)), 0.0)
         labels = [p.label for p in self.prior.parameters]
+        names = [p.named(self.result.calibration) for p in self.prior.parameters]
         economies = list(self.result.calibration.economies)
         frame = pd.DataFrame({
             "parameter": [label for label in labels for _ in economies],
+            "name": [name for name in names for _ in economies],
             "economy": economies * len(labels),
             "standard_error": error.repeat(len(labels)).numpy(),
             "known": rest.T.flatten().numpy(),
@@ -214,9 +216,10 @@ def in_words(evidence: pd.DataFrame, count: int = 3) -> list[str]:
     ranked = evidence.drop_duplicates("parameter").head(count)
     said = []
     for row in ranked.to_dict("records"):
+        name = row.get("name", row["parameter"])
         own = evidence[evidence["parameter"] == row["parameter"]].sort_values("narrower_pct").iloc[-1]
         said.append(
-            f"Knowing {row['parameter']} exactly would narrow intervals of real income by {row['average_pct']:.0f} % "
+            f"Knowing {name} exactly would narrow intervals of real income by {row['average_pct']:.0f} % "
             f"on average, most for {own['economy']}: from a standard error of {own['standard_error']:.3g} to "
             f"{own['known']:.3g} percentage points."
         )

@@ -38,6 +38,13 @@ class Parameter:
     value: float
     step: float
 
+    def named(self, calibration: Calibration) -> str:
+        """In words: elasticities with the name of their sector, such as `theta of Basic metals (15)`."""
+        names, codes = calibration.sector_names, calibration.sectors
+        if self.kind not in ("theta", "psi") or len(self.where) != 1 or names[self.where[0]] == codes[self.where[0]]:
+            return self.label
+        return f"{self.kind} of {names[self.where[0]]} ({codes[self.where[0]]})"
+
     @property
     def unit(self) -> str:
         """Of one unit of change, in words."""

@@ -72,19 +72,30 @@ class Sensitivities:
         """One of `OUTCOMES`: a row for each parameter and economy.
 
         Returns:
-            Columns `parameter`, `kind`, `value`, `unit`, `economy`, `derivative` (percentage points of the baseline per
-            unit) and `per_one_percent` (for one per cent more, of rates one percentage point; see `Parameter`).
+            Columns `parameter`, `name` (in words), `kind`, `value`, `unit`, `economy`, `derivative` (percentage points
+            of the baseline per unit) and `per_one_percent` (for one per cent more, of rates one percentage point; see
+            `Parameter`).
         """
         import pandas as pd
 
-        economies = self.result.model.calibration.economies
+        calibration = self.result.model.calibration
+        economies = calibration.economies
         slopes = self.outcomes[OUTCOMES.index(outcome)]
         rows = [
-            (p.label, p.kind, p.value, p.unit, economy, float(slopes[n, k]), float(slopes[n, k]) * p.one_percent)
+            (
+                p.label,
+                p.named(calibration),
+                p.kind,
+                p.value,
+                p.unit,
+                economy,
+                float(slopes[n, k]),
+                float(slopes[n, k]) * p.one_percent,
+            )
             for k, p in enumerate(self.parameters)
             for n, economy in enumerate(economies)
         ]
-        names = ["parameter", "kind", "value", "unit", "economy", "derivative", "per_one_percent"]
+        names = ["parameter", "name", "kind", "value", "unit", "economy", "derivative", "per_one_percent"]
         return pd.DataFrame(rows, columns=names)
 
     def outcome_table(self) -> pd.DataFrame:

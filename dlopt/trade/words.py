@@ -103,6 +103,8 @@ def equilibria(starts: int | None, table: pd.DataFrame | None) -> list[str]:
 def _world(outcomes: pd.DataFrame) -> str:
     row = outcomes[outcomes["economy"] == WORLD].iloc[0]
     pct, amount = float(row["real_income_change_pct"]), float(row["real_income_change"])
+    if float(outcomes["real_income_change_pct"].abs().max()) < 1e-9:
+        return "No real income changes. Without policy=, shocks= or other keys this is the world of the data."
     if abs(pct) < 5e-4:
         return "Real income of the world as a whole does not change."
     verb = "rises" if pct > 0 else "falls"

@@ -66,6 +66,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "high": ("upper end of the interval", ""),
     "failed": ("draws without a solution, left out", ""),
     "parameter": ("a number that the answer depends on", ""),
+    "name": ("the parameter in words, with the name of its sector", ""),
     "known": ("standard error of real income once the parameter is known", "per cent"),
     "narrower_pct": ("by how much knowing the parameter narrows the interval", "per cent"),
     "average_pct": ("the same, mean over economies", "per cent"),

@@ -194,3 +194,9 @@ def test_disk_full(dlopt: Any) -> None:
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
     assert not list(folder.glob("*.parquet"))
     assert not list(Path(folder).glob(".*.tmp"))
+
+
+def test_one_economy_alone_keeps_the_partners_of_the_game(checked: Any) -> None:
+    """In a game whose tariffs fall on its players alone, the other players are whom one of them faces."""
+    found = checked("unilateral", "scenario=us_china_trade_war", "player=CHN", world=False)
+    assert found.job.problem.arguments["partners"] == ("USA", "CHN")

@@ -138,7 +138,7 @@ def test_evidence_ranks_what_would_narrow_most() -> None:
     assert first["standard_error"] == pytest.approx(float(errors[economy]))
     assert first["known"] == pytest.approx(math.sqrt(float(sizes.sum() - sizes[k])))
     assert evidence["average_pct"].is_monotonic_decreasing
-    assert in_words(evidence)[0].startswith(f"Knowing {first['parameter']} exactly would narrow")
+    assert in_words(evidence)[0].startswith(f"Knowing {first['name']} exactly would narrow")
 
 
 def test_sobol_indices_of_an_answer_that_is_nearly_linear_are_the_delta_methods_shares() -> None:

@@ -207,6 +207,15 @@ def is_one(ended: Ended) -> bool:
     return ended.verb == ESTIMATE or ended.table("estimates") is not None
 
 
+OUTCOME = {
+    "value": "value",
+    "on": "switches on",
+    "turned_on": "turned on a year",
+    "turned_off": "turned off a year",
+}
+"""Outcomes of counterfactuals in few words."""
+
+
 def sheets(ended: Ended) -> list[Sheet]:
     """What a screen shows of an estimation."""
     found = []
@@ -221,13 +230,18 @@ def sheets(ended: Ended) -> list[Sheet]:
     table = ended.table("counterfactuals")
     if table is not None:
         rows = [
-            (str(r["scenario"]), str(r["outcome"]).replace("_", " "), f"{r['value']:.4g} ({r['se']:.2g})",
+            (str(r["scenario"]), OUTCOME.get(str(r["outcome"]), str(r["outcome"])), f"{r['value']:.4g} ({r['se']:.2g})",
              "" if r["scenario"] == "as estimated" else
              f"{r['difference']:+.4g} [{r['difference_low']:+.4g}, {r['difference_high']:+.4g}]")
             for r in table.to_dict("records")
         ]  # fmt: skip
         found.append(
-            Sheet("Counterfactuals", ("scenario", "outcome", "value (s.e.)", "difference [95 %]"), rows, left=2)
+            Sheet(
+                "Counterfactuals, for a firm",
+                ("scenario", "outcome", "value (s.e.)", "difference [95 %]"),
+                rows,
+                left=2,
+            )
         )
     table = ended.table("moments")
     if table is not None:

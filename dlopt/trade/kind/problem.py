@@ -226,6 +226,8 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     }
     # A sequence of moves says itself who moves.
     moved = verb == "unilateral" and config["moves"] != []
+    if verb == "unilateral" and config["partners"] == "players":  # those of the game; alone nobody has a partner
+        config = {**config, "partners": config["players"]}
     own = {key.name for key in TRADE.keys if key.verbs and key.serves(verb)} - {"player" if moved else "moves"}
     arguments = {key: made() for key, made in make.items() if key in own}
     if "init" in arguments:

@@ -194,9 +194,9 @@ def evidence_sheet(evidence: pd.DataFrame, count: int = 5) -> Sheet:
         own = evidence[evidence["parameter"] == name]
         best = own.loc[own["narrower_pct"].idxmax()]
         average, most = f"{best['average_pct']:.1f}", f"{best['narrower_pct']:.1f}"
-        rows.append((str(name), average, str(best["economy"]), most))
-    columns = ("knowing", "narrows intervals by, % on average", "most for", "there by, %")
-    return Sheet("Which evidence would matter", columns, rows)
+        rows.append((str(best.get("name", name)), average, str(best["economy"]), most))
+    columns = ("if known exactly", "average", "most for", "there")
+    return Sheet("Which evidence would matter: by how much intervals narrow, %", columns, rows)
 
 
 def certificate_sheet(certificate: Mapping[str, Any]) -> Sheet:

@@ -15,7 +15,9 @@ _MARKS = {"fold": ("o", "#c00000"), "bifurcation": ("s", "#1f4e79")}
 
 
 def figure(table: pd.DataFrame, specials: pd.DataFrame, along: str) -> Figure:
-    """A panel for each economy, at most six: a line for each branch, marks for folds and bifurcations.
+    """A panel for each economy, a line for each branch, marks for folds and bifurcations.
+
+    At most twelve economies are drawn, those whose real income changes most.
 
     Args:
         table: `Branches.table()`.
@@ -25,7 +27,9 @@ def figure(table: pd.DataFrame, specials: pd.DataFrame, along: str) -> Figure:
     Raises:
         MissingPlotError: matplotlib is not installed.
     """
-    economies = list(dict.fromkeys(table["economy"]))[:6]
+    size = table["real_income_change_pct"].abs().groupby(table["economy"]).max()
+    most = set(size.sort_values(ascending=False, kind="stable").index[:12])
+    economies = [economy for economy in dict.fromkeys(table["economy"]) if economy in most]
     sheet, axes = panels(len(economies), min(3, len(economies)), 2.3)
     for economy, axis in zip(economies, axes, strict=True):
         own = table[table["economy"] == economy]
@@ -33,6 +37,8 @@ def figure(table: pd.DataFrame, specials: pd.DataFrame, along: str) -> Figure:
             axis.plot(branch["factor"], branch["real_income_change_pct"], linewidth=1.1, label=f"branch {number}")
         for kind, (mark, colour) in _MARKS.items():
             here = specials[specials["kind"] == kind]
+            if here.empty:
+                continue
             axis.plot(here["factor"], here[economy], mark, color=colour, markersize=3.5, label=kind, linestyle="none")
         axis.axvline(1.0, color="0.8", linewidth=0.8)
         axis.set_title(economy, fontsize=8)

@@ -28,14 +28,14 @@ def largest(table: pd.DataFrame, rows: int = 20) -> Figure:
     order = size.sort_values(ascending=False, kind="stable").index
     chosen = table.loc[order].drop_duplicates("parameter").head(rows)
     figure, (axes,) = panels(1, 1, 1.0 + 0.2 * len(chosen))
-    labels = chosen["parameter"].str.cat(chosen["economy"], sep=" on ")
+    labels = chosen["name"].str.cat(chosen["economy"], sep=": ")
     values = chosen["per_one_percent"]
     axes.barh(range(len(chosen)), values, color=[COLOURS[value >= 0] for value in values])
     axes.set_yticks(range(len(chosen)), labels, fontsize=7)
     axes.invert_yaxis()
     axes.axvline(0, color="#222", linewidth=0.8)
     axes.set_xlabel("real income, percentage points, for one per cent more (rates: one percentage point)", fontsize=7)
-    axes.set_title("What moves the answer most, and whose", fontsize=9)
+    axes.set_title("What moves real income most, and whose", fontsize=9)
     return figure
 
 

@@ -29,6 +29,12 @@ TITLES: Mapping[str, str] = {
     "validation": "Beside the exact solution",
     "objectives": "What players come to",
     "policies": "Instruments",
+    "counterfactuals": "Counterfactuals, with all columns",
+    "covariance": "Covariance of the estimates",
+    "estimates": "Estimates, with all standard errors",
+    "identification": "What the data say least to most about",
+    "moments": "Moments of the data and of the model",
+    "search": "Steps of the search",
     "unknowns": "Unknowns of the equilibrium",
     "iterations": "Steps of the solver, one by one",
     "equilibria": "Equilibria that were found",
@@ -56,6 +62,18 @@ HEADS: Mapping[str, str] = {
     "delta_v_pct": "adds to V, %",
     "std": "standard deviation",
     "log_gdp_pct": "log GDP, %",
+    "se": "s.e.",
+    "difference_se": "s.e.",
+    "difference_low": "95 % from",
+    "difference_high": "to",
+    "se_sandwich": "sandwich",
+    "se_hessian": "Hessian",
+    "se_opg": "scores",
+    "se_bootstrap": "bootstrap",
+    "errors": "used",
+    "box_low": "searched from",
+    "box_high": "to",
+    "decrement": "standard errors to go",
 }
 """Heads of columns; others have their name in words."""
 _SHORT = 15
@@ -71,7 +89,7 @@ def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
     parts = []
     try:
         kind = load_kind(record.kind)
-        shown = [sheet for sheet in kind.sheets(ended) if sheet.title != "Certificate"]
+        shown = [sheet for sheet in kind.sheets(ended) if sheet.title != "Certificate" and not sheet.proof]
     except DloptError:  # of a package that is not installed here
         shown = []
     if shown:
@@ -105,8 +123,17 @@ def _words(name: str) -> str:
 def _frame(frame: pd.DataFrame) -> str:
     if "statistic" in frame:
         frame = frame.assign(statistic=frame["statistic"].map(_statistic))
+    if "se" in frame:  # of an estimation, whose intervals are of 95 %
+        frame = frame.rename(columns={"low": "95 % from", "high": "to"})
     heads = [HEADS.get(str(name), str(name).replace("_pct", ", %").replace("_", " ")) for name in frame.columns]
-    return table(heads, [[_number(value) for value in row] for row in frame.itertuples(index=False)])
+    own = [str(name) in ("parameter", "parameters") for name in frame.columns]  # names that keys know
+    return table(
+        heads,
+        [
+            [str(value) if name else _number(value) for name, value in zip(own, row, strict=True)]
+            for row in frame.itertuples(index=False)
+        ],
+    )
 
 
 def _statistic(name: object) -> str:
@@ -114,7 +141,9 @@ def _statistic(name: object) -> str:
 
 
 def _number(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
         return re.sub(r"(?<=[a-z])_(?=[a-z])", " ", str(value))
     if pd.isna(value):
         return ""
