@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -16,7 +18,10 @@ def test_every_economy_has_a_panel_and_only_marks_that_are_there_are_explained()
     none = pd.DataFrame(columns=["kind", "factor", *names])
     sheet = figure(table, none, "psi")
     assert [axis.get_title() for axis in sheet.axes if axis.get_title()] == names[2:]
-    assert [text.get_text() for text in sheet.axes[0].get_legend().get_texts()] == ["branch 0"]
+    assert _explained(sheet.axes[0]) == ["branch 0"]
     fold = pd.DataFrame([["fold", 1.0, *[0.0] * 14]], columns=["kind", "factor", *names])
-    legend = figure(table, fold, "psi").axes[0].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["branch 0", "fold"]
+    assert _explained(figure(table, fold, "psi").axes[0]) == ["branch 0", "fold"]
+
+
+def _explained(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
