@@ -182,7 +182,7 @@ def test_the_screen_says_the_answer_first_and_the_proof_when_asked(folder: Path)
 def test_the_screen_marks_a_world_that_is_made_up(tmp_path: Path) -> None:
     dlopt.solve_equilibrium(dlopt.load_calibration("stylized2017")).to_parquet(tmp_path / "run")
     assert "stylized2017 is stylised, not data" in screen_of(tmp_path / "run")
-    assert "does not change" in screen_of(tmp_path / "run")
+    assert "No real income changes" in screen_of(tmp_path / "run")
     assert "is stylised, not data" in report_page(tmp_path / "run")
 
 
