@@ -57,7 +57,7 @@ def test_partners_by_name_and_what_moves_the_answer(dlopt: Dlopt) -> None:
     words = ["player=E1", "partners=[E2]", "instruments.tariff=by_sector", "scenario=trade_war", "hydra.run.dir=best"]
     dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
     screen = dlopt("sensitivity", "best", "--to", "theta")
-    assert "theta[" in screen.stdout
+    assert "theta of " in screen.stdout
     table = pd.read_parquet(dlopt.folder / "best" / "sensitivity" / "sensitivity.parquet")
     assert len(table) == 4 * 3
     policies = pd.read_parquet(dlopt.folder / "best" / "sensitivity" / "sensitivity_policies.parquet")
