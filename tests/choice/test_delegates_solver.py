@@ -149,6 +149,23 @@ def test_simulated_gains_are_those_of_the_grid():
         assert 3 * error < 0.5 * truth
 
 
+def test_the_planners_values_are_judged_by_her_own_conduct():
+    """Where delegates do worse than she does, that is no error of hers: value and residuals give the exact distance."""
+    model = Delegates.of(pair(search_cost=0.2))
+    dynamics, generator = model.on(), torch.Generator().manual_seed(0)
+    value = build_value(dynamics, NETWORK_METHOD, generator)
+    one = State(torch.zeros(1, 2), dynamics.centre[None], torch.tensor([0]))
+    found = simulate(value, value, one.rows(torch.zeros(400, dtype=torch.long)), 60.0, generator)
+    truth = ExactDelegates(dynamics, DelegatesGridSolution(model, 21)).parties(one).value[0]
+    planner, society = dynamics.planner, dynamics.society
+    distance = float(truth[planner] - truth[society])
+    more = found.integral[:, planner] - found.integral[:, society]
+    error = float(more.std()) / 400**0.5
+    simulated = float(found.value[planner] - found.value[society] + more.mean())
+    assert distance > 10 * error
+    assert abs(simulated - distance) < 3 * error + 0.03 * distance  # steps of half a year
+
+
 def test_delegates_who_search_meet_the_grid():
     result = solve_bsde(Delegates.of(pair(search_cost=2.0, keep_cost=3.0)), budget=Budget(steps=300), analysis=SMALL)
     table = result.table("validation")

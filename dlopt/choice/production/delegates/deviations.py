@@ -36,8 +36,8 @@ class Simulated:
     Attributes:
         value: mean V-hat of every party at the start, `[P]`.
         size: mean |V-hat|, `[P]`.
-        residual: mean |R| of every party over its `rho |V|`, on the equilibrium's paths, `[P]`.
-        integral: of the residuals along the equilibrium's paths, `[paths, P]`.
+        residual: mean |R| of every party over its `rho |V|`, on the equilibrium's paths, the planner's on hers, `[P]`.
+        integral: of the residuals along the same paths, `[paths, P]`.
         deviating: by deviation: of delegate i's along the paths where it deviates, `[N, paths]`.
         ruled: by rule: of everybody's along the paths where everybody follows it, `[paths, P]`.
         late: by rule, `delegates` among them: discounted means of the number of links and of log GDP.
@@ -95,6 +95,7 @@ def simulate(
     zero = start.x.new_zeros(paths, m.parties, dtype=torch.float64)
     total = {key: zero.clone() for key in links}
     integral, absolute, last = zero.clone(), zero.clone(), {key: zero for key in links}
+    hers = zero[:, m.planner].clone()
     late = {rule: torch.zeros(2, dtype=torch.float64) for rule in ("delegates", *RULES)}
     first = value.parties(start).value.double()
     for k in range(steps):
@@ -118,6 +119,8 @@ def simulate(
                 generator.set_state(luck)
                 links[rule, who] = advance(m, now, chosen, STEP, generator).y
             total[rule, who] += weight * found
+            if rule == "planner":
+                hers += found[:, m.planner].abs() / steps
             last[rule, who] = found
             if who < 0:
                 late[rule] += rho * weight * _activity(value, y, state)
@@ -127,6 +130,8 @@ def simulate(
     integral += beyond * base.mean(0)
     for key, found in last.items():
         total[key] += beyond * found.mean(0)
+    integral[:, m.planner] = total["planner", -1][:, m.planner]  # her values are those of her own conduct
+    absolute[:, m.planner] = hers
     size = first.abs().mean(0)
     return Simulated(
         value=first.mean(0),
