@@ -11,6 +11,7 @@ import abc
 import dataclasses
 import enum
 import importlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -58,6 +59,16 @@ class Watch:
 
     def stop(self) -> bool:
         """Whether to stop; asked after each step."""
+        return False
+
+
+def is_number(value: Any) -> bool:
+    """Finite, and not a text that an interpolation left (`${...}` is checked by nobody before)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
         return False
 
 

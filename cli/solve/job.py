@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.kind import KeyValueError, Kind, Problem, Verb
+from dlopt.kind import KeyValueError, Kind, Problem, Verb, is_number
 from dlopt.registry import built_in_verbs, load_kind
 from dlopt.runs.tables import flat
 
@@ -180,15 +180,5 @@ def _check_values(kind: Kind, verb: str, content: Mapping[str, Any]) -> None:
         value = values[name]
         if key.words and not key.open and str(value).lower() not in key.words:
             raise UnknownNameError(f"value of {name}", str(value).lower(), key.words)
-        if key.rule is not None and value is not None and not (_is_number(value) and key.rule.holds(value)):
+        if key.rule is not None and value is not None and not (is_number(value) and key.rule.holds(value)):
             raise KeyValueError(name, value, key.rule.words)
-
-
-def _is_number(value: Any) -> bool:
-    """Finite, and not a text that an interpolation left (`${...}` is checked by nobody before)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False

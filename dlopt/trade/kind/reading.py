@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from dlopt.errors import DloptError, UnknownNameError
-from dlopt.kind import KeyValueError, loaded
+from dlopt.kind import KeyValueError, is_number, loaded
 from dlopt.runs import read_run
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.draws import DrawOptions
@@ -34,20 +33,10 @@ def calibration_named(
     return world if theta_scale == 1 else world.with_elasticities(theta=theta_scale * world.theta)
 
 
-def _is_number(value: Any) -> bool:
-    """Finite, and not a text that an interpolation left (`${...}` is checked by nobody before)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False
-
-
 def solver_of(name: str, options: Mapping[str, Any]) -> Any:
     """A solver with its options; lists become tuples, as frozen options have them."""
     for key, value in options.items():
-        if isinstance(value, int | float) and not (_is_number(+value) and value >= 0):
+        if isinstance(value, int | float) and not (is_number(+value) and value >= 0):
             raise KeyValueError(f"solver.{key}", value, "a finite number, 0 or more")
     made = next(key.choices for key in TRADE.keys if key.name == "solver")
     assert made is not None
@@ -182,7 +171,7 @@ def bounds_of(node: Mapping[str, Any]) -> Bounds:
     for kind in CHOICES:
         pair = list(node[kind.name])
         key, shown = f"bounds.{kind.name}", f"[{','.join(str(v) for v in pair)}]"
-        if len(pair) != 2 or not all(_is_number(v) for v in pair):
+        if len(pair) != 2 or not all(is_number(v) for v in pair):
             raise KeyValueError(key, shown, "two finite numbers, the lowest and the highest rate")
         if pair[0] > pair[1]:
             raise KeyValueError(key, shown, f"[lowest,highest], that is [{pair[1]:g},{pair[0]:g}]")
@@ -200,7 +189,7 @@ def weights_of(weights: Any, calibration: Calibration) -> str | dict[str, float]
     chosen: dict[str, float] = {}
     for name, value in weights.items():
         calibration.economy_index(str(name))
-        if not (_is_number(value) and value >= 0):
+        if not (is_number(value) and value >= 0):
             raise KeyValueError(f"weights.{name}", value, "a finite number, 0 or more")
         chosen[str(name)] = float(value)
     if not any(chosen.values()):
