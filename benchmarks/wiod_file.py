@@ -58,7 +58,7 @@ def write(path: Path, n: int = 44, s: int = 56, seed: int = 0) -> None:
     labels += [["x", word, "TOT", "r"] for word in BELOW]
     rows += list(zip(labels, body, strict=True))
     cells = b"".join(_row(k, texts, values) for k, (texts, values) in enumerate(rows))
-    extent = _record(148, struct.pack("<IIII", 0, len(rows) - 1, 0, body.shape[1] + 3))
+    extent = record(148, struct.pack("<IIII", 0, len(rows) - 1, 0, body.shape[1] + 3))
     parts: dict[str, str | bytes] = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
         "xl/_rels/workbook.bin.rels": (
@@ -67,9 +67,9 @@ def write(path: Path, n: int = 44, s: int = 56, seed: int = 0) -> None:
             'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
             'Target="worksheets/sheet1.bin"/></Relationships>'
         ),
-        "xl/workbook.bin": _record(131) + _record(143)
-        + _record(156, struct.pack("<II", 0, 1) + _wide("rId1") + _wide("2014")) + _record(144) + _record(132),
-        "xl/worksheets/sheet1.bin": _record(129) + extent + _record(145) + cells + _record(146) + _record(130),
+        "xl/workbook.bin": record(131) + record(143)
+        + record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide("2014")) + record(144) + record(132),
+        "xl/worksheets/sheet1.bin": record(129) + extent + record(145) + cells + record(146) + record(130),
     }  # fmt: skip
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in parts.items():
@@ -77,10 +77,10 @@ def write(path: Path, n: int = 44, s: int = 56, seed: int = 0) -> None:
 
 
 def _row(place: int, texts: list[str], values: Any) -> bytes:
-    found = _record(0, struct.pack("<IIHHBI", place, 0, 300, 0, 0, 0))
+    found = record(0, struct.pack("<IIHHBI", place, 0, 300, 0, 0, 0))
     for c, text in enumerate(texts):
         if text:
-            found += _record(6, struct.pack("<II", c, 0) + _wide(text))
+            found += record(6, struct.pack("<II", c, 0) + wide(text))
     if values is not None:
         cells = np.zeros(len(values), _CELL)
         cells["kind"], cells["size"] = 5, 16
@@ -89,7 +89,7 @@ def _row(place: int, texts: list[str], values: Any) -> bytes:
     return found
 
 
-def _record(kind: int, data: bytes = b"") -> bytes:
+def record(kind: int, data: bytes = b"") -> bytes:
     """A record of MS-XLSB: type and length in groups of seven bits, then the data."""
     head = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
     size = len(data)
@@ -99,7 +99,8 @@ def _record(kind: int, data: bytes = b"") -> bytes:
     return head + bytes([size]) + data
 
 
-def _wide(text: str) -> bytes:
+def wide(text: str) -> bytes:
+    """A text of MS-XLSB: its length, then two bytes a letter."""
     return struct.pack("<I", len(text)) + text.encode("utf-16-le")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.wiod_file import record, wide
 from dlopt.calibrations.importers.wiod import WiodError, read, read_table
 
 COUNTRIES = ("AUS", "DEU", "ROW")
@@ -35,20 +36,6 @@ BELOW = {
     "GO": "Output at basic prices",
 }
 N, S = len(COUNTRIES), len(INDUSTRIES)
-
-
-def record(kind: int, data: bytes = b"") -> bytes:
-    """A record of MS-XLSB: type and length in groups of seven bits, then the data."""
-    head = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
-    size = len(data)
-    while size > 127:
-        head += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return head + bytes([size]) + data
-
-
-def wide(text: str) -> bytes:
-    return struct.pack("<I", len(text)) + text.encode("utf-16-le")
 
 
 def write_xlsb(path: Path, sheet: str, rows: list[list[Any]]) -> None:
