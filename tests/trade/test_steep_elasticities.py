@@ -1,7 +1,8 @@
-"""Sectors whose goods are nearly the same everywhere: the fixed point of all formulas stalls, and Newton goes on."""
+"""Sectors whose goods are nearly the same everywhere: Newton goes on where the fixed point does not arrive."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from economies import small_synthetic
 
 import dlopt
 from dlopt.framework import nash
+from dlopt.framework.simultaneous import Simultaneous, play_at_once
 from dlopt.trade.calibration import Calibration
 
 
@@ -21,7 +23,8 @@ def steep(theta: float) -> Calibration:
     )
 
 
-def test_newton_goes_on_where_the_fixed_point_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newton_goes_on_where_the_fixed_point_does_not_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nash, "play_at_once", partial(play_at_once, options=Simultaneous(max_iterations=20)))
     phases = []
 
     def watched(info: Any) -> None:
