@@ -1,7 +1,7 @@
-"""What models whose continuous states follow two common shocks share: parameters, and the process of the states.
+"""What models whose continuous states load on common shocks share: parameters, and the process of the states.
 
-The states revert to their long-run mean, `d x = -r (x - centre) dt + sigma_1 dW_1 + sigma_2 dW_2`, so that in the
-long run they live on the plane `x = centre + loading Z` with Z two independent standard normals.
+The states revert to their long-run mean, `d x = -r (x - centre) dt + sigma dW`, so that in the long run they are
+`x = centre + loading Z` with Z independent standard normals: on a plane where there are two shocks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FactorModel(abc.ABC):
     Attributes:
         arrays: the fields that are arrays.
         optional: fields that leave the problem as it is without them, and the value at which they do.
-        sigma: loadings of the states on the two shocks, per square root of a year, `[K, 2]`.
+        sigma: loadings of the states on the shocks, per square root of a year, `[K, M]`.
         rho: discount rate.
         name: name of the model; not part of what it is.
         factor_symbol: of the continuous states, in the names of columns.
@@ -99,7 +99,7 @@ class FactorModel(abc.ABC):
 
     @property
     def loading(self) -> Array:
-        """States per long-run standard deviation of each factor: `x = centre + loading @ Z`, `[K, 2]`."""
+        """States per long-run standard deviation of each factor: `x = centre + loading @ Z`, `[K, M]`."""
         return self.sigma / np.sqrt(2 * self.reversion)
 
     @property
@@ -108,7 +108,7 @@ class FactorModel(abc.ABC):
         return np.sqrt((self.loading**2).sum(1))
 
     def factors(self, x: Array) -> tuple[Array, Array]:
-        """Factors Z `[B, 2]` that generate the states `x` `[B, K]`, and the largest misfit in standard deviations."""
+        """Factors Z `[B, M]` that generate the states `x` `[B, K]`, and the largest misfit in standard deviations."""
         delta = x - self.centre
         z = delta @ np.linalg.pinv(self.loading).T
         misfit = np.abs((delta - z @ self.loading.T) / self.spread).max(1, initial=0.0)
@@ -134,7 +134,6 @@ class FactorModel(abc.ABC):
 class FactorDynamics:
     """The part of `SwitchingModel` that the process of the continuous states fixes. B states, K of them continuous."""
 
-    shocks = 2
     longest_step = math.inf  # transitions are exact
     parameters: FactorModel
     switches: int
@@ -149,6 +148,7 @@ class FactorDynamics:
         self.rho, self.reversion, self.factors = model.rho, model.reversion, len(model.centre)
         self.centre, self.spread = self.tensor(model.centre), self.tensor(model.spread)
         self.loading, self.sigma = self.tensor(model.loading), self.tensor(model.sigma.T)
+        self.shocks = model.sigma.shape[1]
 
     def movable(self, state: State) -> Tensor | None:
         raise NotImplementedError
@@ -180,7 +180,7 @@ class FactorDynamics:
         def uniform(*shape: int) -> Tensor:
             return torch.rand(shape, generator=generator, device=self.device, dtype=self.dtype)
 
-        delta = normal(n, 2) @ self.loading.T
+        delta = normal(n, self.shocks) @ self.loading.T
         if off_manifold > 0:
             away = uniform(n, 1) < off_manifold
             delta = torch.where(away, normal(n, self.factors) * self.spread, delta)

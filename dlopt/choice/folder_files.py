@@ -41,11 +41,13 @@ def check_distinct(raw: RawTable, column: str, faults: Faults) -> None:
             faults.add(raw.file, f"each {column} has one row", remedy, row, column, label)
 
 
-def check_moves(raw: RawTable, columns: tuple[str, str], what: str, faults: Faults) -> None:
-    """Note every row where both volatilities are 0."""
-    for k in np.flatnonzero((raw.numbers[columns[0]] == 0) & (raw.numbers[columns[1]] == 0)):
-        faults.add(raw.file, f"{columns[0]} and {columns[1]} are not both 0: {what} must move", "give a small one",
-                   raw.rows[k], columns[0], 0)  # fmt: skip
+def check_moves(raw: RawTable, columns: Sequence[str], what: str, faults: Faults) -> None:
+    """Note every row where all of these volatilities are 0."""
+    *first, last = columns
+    words = {0: f"{last} is not 0", 1: f"{''.join(first)} and {last} are not both 0"}
+    rule = words.get(len(first), f"{', '.join(first)} and {last} are not all 0")
+    for k in np.flatnonzero(np.all([raw.numbers[column] == 0 for column in columns], axis=0)):
+        faults.add(raw.file, f"{rule}: {what} must move", "give a small one", raw.rows[k], columns[0], 0)
 
 
 def read_process(

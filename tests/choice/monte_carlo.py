@@ -43,7 +43,7 @@ def simulated_value(
             + reverting * -np.expm1(-(model.rho + model.theta) * wait) / (model.rho + model.theta)
         )
         keep = np.exp(-model.theta * wait)[:, None]
-        noise = rng.normal(size=(paths, 2)) @ model.loading.T
+        noise = rng.normal(size=(paths, model.loading.shape[1])) @ model.loading.T
         nu = model.nubar + keep * (nu - model.nubar) + np.sqrt(1 - keep**2) * noise
         now = now + wait
         j = rng.integers(count, size=paths)

@@ -1,8 +1,8 @@
 """The likelihood of the path of the continuous states itself, seen at some dates.
 
 It counts where parameters move the continuous states (mean reversion, volatility): these are then estimated from the
-states as well as from the choices. The transition between two dates is the normal one that `diffuse` draws from. Of K
-states moved by M < K shocks, M combinations are taken, the same at all parameters.
+states as well as from the choices. The transition between two dates is the normal one that `diffuse` draws from. Where
+the shocks move the K states within fewer than K dimensions, as many combinations are taken, the same at all parameters.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Process:
         self.years, self.which = np.unique(years.round(9), return_inverse=True)
         sigma = model.volatility(self.before[:1])
         sigma = sigma if sigma.dim() == 2 else sigma[0]
-        self.directions = torch.linalg.pinv(sigma.T.double())  # [M, K]
+        _, sizes, directions = torch.linalg.svd(sigma.double(), full_matrices=False)
+        self.directions = directions[sizes > 10 * torch.finfo(like.dtype).eps * sizes[0]]  # [R, K]
 
     def values(self, model: SwitchingModel) -> Tensor:
         """Log likelihood of each firm's path, `[N]`, but for a constant."""
@@ -73,8 +74,9 @@ class Process:
                 shock = zero.clone()
                 shock[:, m] = 1.0
                 root[rows, m] = model.diffuse(before, float(years), shock) - mean[rows]
-        error = ((self.after - mean) @ self.directions.T).double()  # [B, M]
-        root = (root.double() @ self.directions.T).transpose(1, 2)  # [B, M, M]
-        standard = torch.linalg.solve(root, error[:, :, None])[:, :, 0]
-        value = -0.5 * (standard**2).sum(1) - torch.linalg.slogdet(root).logabsdet
+        error = (self.after - mean).double() @ self.directions.T  # [B, R]
+        root = root.double() @ self.directions.T  # [B, M, R]
+        half = torch.linalg.cholesky(root.transpose(1, 2) @ root)  # of the covariance, [B, R, R]
+        standard = torch.linalg.solve_triangular(half, error[:, :, None], upper=False)[:, :, 0]
+        value = -0.5 * (standard**2).sum(1) - half.diagonal(dim1=1, dim2=2).log().sum(1)
         return torch.zeros(self.firms, dtype=torch.float64).index_add_(0, self.firm, value)

@@ -40,6 +40,11 @@ def proxy_rows(panel: Panel, model: SwitchingModel, noise: float, step: float, p
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     events = dataclasses.replace(panel.events, x=None)
     loading, centre = (a.double().numpy() for a in (model.loading, model.centre))
+    if np.linalg.matrix_rank(loading) < model.shocks:
+        raise ModelError(
+            "States measured with error (estimate.noise) must tell the shocks behind them: here there are more shocks "
+            "than states, or some that move none."
+        )
     mean, draws = smoothed(panel, (panel.x - centre) @ np.linalg.pinv(loading).T, model.reversion,
                            noise**2 * np.linalg.inv(loading.T @ loading), paths, rng)  # fmt: skip
     parts = []

@@ -1,4 +1,4 @@
-"""The exporter: J destinations, two common shocks to their costs, complementary channels.
+"""The exporter: J destinations, shocks to their costs, common and their own, complementary channels.
 
 Source: Huang and Yu (2024), section 2, after Alfaro-Urena, Castro-Vincenzi, Fanelli and Morales (2023).
 """
@@ -26,13 +26,14 @@ class Exporter(EffortFields, FactorModel):
     """Parameters of the exporter's problem, in float64.
 
     A channel `y_j` earns `zeta_j - nu_j + sum_m c_jm y_m` a year; costs follow
-    `d nu_j = -theta (nu_j - nubar_j) dt + sigma_j0 dW_0 + sigma_j1 dW_1`.
+    `d nu_j = -theta (nu_j - nubar_j) dt + sum_m sigma_jm dW_m`. The paper has two common shocks. A shock that only one
+    destination loads on is its own; one to its revenue is one to its cost.
 
     Attributes:
         zeta: revenue of a channel per year, `[J]`.
         nubar: long-run cost of a channel per year, `[J]`.
         s: cost of opening a channel, paid once, `[J]`.
-        sigma: loadings of the costs on the two shocks, per square root of a year, `[J, 2]`.
+        sigma: loadings of the costs on the M shocks, per square root of a year, `[J, M]`.
         c: complementarities, `c[j, m]` is what channel m adds to the yearly profit of channel j, `[J, J]`, diagonal 0.
         theta: mean reversion of the costs, per year.
         lambda0: rate of opportunities to open a closed channel, per year.
@@ -72,7 +73,8 @@ class Exporter(EffortFields, FactorModel):
         j = len(self.zeta)
         if not self.names:
             object.__setattr__(self, "names", tuple(f"d{k + 1:03d}" for k in range(j)))
-        faults = self._array_faults(nubar=(j,), s=(j,), sigma=(j, 2), c=(j, j))
+        shocks = self.sigma.shape[1] if self.sigma.ndim == 2 and self.sigma.size else 2
+        faults = self._array_faults(nubar=(j,), s=(j,), sigma=(j, shocks), c=(j, j))
         faults += [
             f"{key} is {getattr(self, key):g}, must be positive and finite"
             for key in ("theta", "lambda0", "lambda1", "rho")
@@ -89,7 +91,7 @@ class Exporter(EffortFields, FactorModel):
             if np.diag(self.c).any():
                 faults.append("the diagonal of c must be 0: put a destination's own revenue in zeta")
             if not (self.sigma**2).sum(1).all():
-                faults.append("a destination has no cost shock (sigma_0 = sigma_1 = 0): give it a small one")
+                faults.append("a destination has no cost shock (all its entries of sigma are 0): give it a small one")
             if len(set(self.names)) != j:
                 faults.append("the names of the destinations must be as many as destinations, and different")
         self._refuse("exporter model", faults)
@@ -144,7 +146,7 @@ class Exporter(EffortFields, FactorModel):
 
 
 class ExporterDynamics(FactorDynamics):
-    """`SwitchingModel` of the exporter. Shapes: B states, J destinations, 2 shocks."""
+    """`SwitchingModel` of the exporter. Shapes: B states, J destinations, M shocks."""
 
     parameters: Exporter
     clocks = 1

@@ -51,7 +51,7 @@ EXPORTER = register(
         sample=1024,
         build=build_exporter_value,
         exact=_exact,
-        no_exact="its destinations are neither independent, nor in small blocks, nor identical",
+        no_exact="its destinations are neither independent, nor in small blocks moved by two factors, nor identical",
         drawn=_drawn,
         analyse=_analyse,
     )

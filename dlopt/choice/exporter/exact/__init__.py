@@ -4,7 +4,7 @@
 |---|---|---|
 | acceptance fixed at probabilities q | `ConstantAcceptance`, closed form | all |
 | no complementarity | `SeparableSolution`, one-dimensional policy iteration | all |
-| complementarity within small blocks | `BlocksSolution`, factors x channels of a block | costs driven by the shocks |
+| complementarity within small blocks | `BlocksSolution`, factors x channels of a block | costs of two factors |
 | identical destinations | `LumpedSolution`, number of channels x cost | equal costs |
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dlopt.choice.exporter.exact.blocks import LARGEST_BLOCK, BlocksSolution, find_blocks
+from dlopt.choice.exporter.exact.blocks import BlocksSolution, covers
 from dlopt.choice.exporter.exact.constant import ConstantAcceptance
 from dlopt.choice.exporter.exact.lumped import LumpedSolution, is_lumped
 from dlopt.choice.exporter.exact.separable import SeparableSolution
@@ -38,9 +38,7 @@ def exact_method(model: Exporter) -> Callable[[Exporter], ExactSolution] | None:
         return SeparableSolution
     if is_lumped(model):
         return LumpedSolution
-    if max(len(block) for block in find_blocks(model)) <= LARGEST_BLOCK:
-        return BlocksSolution
-    return None
+    return BlocksSolution if covers(model) else None
 
 
 def exact_solution(model: Exporter) -> ExactSolution | None:

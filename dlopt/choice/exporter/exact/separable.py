@@ -103,7 +103,7 @@ def _newton(flow: Array, model: Exporter, base: Array, worth: Array) -> Array:
 
 
 class SeparableSolution:
-    """Exact value of a model without complementarity, for all states, on and off the manifold of the two shocks."""
+    """Exact value of a model without complementarity, for all states, whatever the shocks behind its costs."""
 
     method = "separable"
     covers = "all states with costs within 6 long-run standard deviations"
