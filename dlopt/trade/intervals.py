@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.tape import Tape
+from dlopt.trade.interval_words import OPENING
 from dlopt.trade.landscape import name_of
 from dlopt.trade.parameters import parameters_of
 from dlopt.trade.prior import Prior, PriorError
@@ -58,13 +59,34 @@ class Intervals:
     @property
     def message(self) -> str:
         """What was assumed, and how many draws have no solution."""
-        words = (
-            f"Intervals hold {100 * self.level:g} %; {len(self.prior.parameters)} parameters vary {self.prior.words}"
-        )
+        count = len(self.prior.parameters)
+        vary = "1 parameter varies" if count == 1 else f"{count} parameters vary"
+        words = f"{OPENING} {100 * self.level:g} %; {vary} {self.prior.words}"
         if self.draws is None:
             return f"{words} (delta method)."
-        lost = f", {self.draws.failed} of them without a solution and left out" if self.draws.failed else ""
-        return f"{words} (delta method, and {len(self.draws.changes)} draws{lost})."
+        failed, steep = self.draws.failed, self.steep
+        said = f"{words} (delta method, and {len(self.draws.changes)} draws)."
+        if failed:
+            said += f" {failed} {'draw has' if failed == 1 else 'draws have'} no solution near the answer: left out."
+        if steep:
+            said += (
+                f" In {steep} {'draw' if steep == 1 else 'draws'} theta times psi is above one in a sector; the same "
+                "policies may then have several equilibria, and the one that continues the answer is taken."
+            )
+        return said
+
+    @property
+    def steep(self) -> int:
+        """Draws with theta times psi above one in some sector: given policies may have several equilibria there."""
+        if self.draws is None:
+            return 0
+        data = self.result.model.given
+        values = {name: getattr(data, name).expand(len(self.draws.changes), -1).clone() for name in ("theta", "psi")}
+        for k, parameter in enumerate(self.prior.parameters):
+            if parameter.kind in values:
+                values[parameter.kind][:, parameter.where[0]] += self.draws.changes[:, k]
+        product = self.result.model.psi_scale * values["theta"] * values["psi"]
+        return int((product > 1).any(1).sum())
 
     @property
     def standard_errors(self) -> tuple[Tensor, Tensor]:
@@ -111,9 +133,7 @@ class Intervals:
         if chosen is None:
             return pd.DataFrame(columns=columns)
         a, error = chosen.average(self.result.wedges), self.standard_errors[1]
-        rate = chosen.rates(a)
-        tax = torch.tensor([kind.tax for kind in INSTRUMENTS])[chosen.kind]
-        per_log = torch.where(tax, 1 + rate, 1 - rate)
+        rate, per_log = chosen.rates(a), self._rate_per_log
         ends = [chosen.rates((a + sign * self._normal * error).clamp(chosen.lower, chosen.upper)) for sign in (-1, 1)]
         parts: list[tuple[str, Tensor, Tensor, Tensor]] = [("delta", error * per_log, ends[0], ends[1])]
         if self.draws is not None:
@@ -128,6 +148,55 @@ class Intervals:
             content = (players, names, kinds, method, rate.numpy(), spread.numpy(), low.numpy(), high.numpy())
             frames.append(pd.DataFrame(dict(zip(columns, content, strict=True))))
         return pd.concat(frames, ignore_index=True)
+
+    def averages(self) -> pd.DataFrame:
+        """Simple averages of the rates that each player chose: a row for each player, kind and method.
+
+        Returns:
+            Columns `player`, `kind`, `method`, `rate`, `standard_error`, `low`, `high` (per cent; `rate` is the
+            answer's, `low` and `high` of draws are quantiles of the average); empty where nobody chose.
+        """
+        import pandas as pd
+
+        chosen = self.result.instruments
+        columns = ["player", "kind", "method", "rate", "standard_error", "low", "high"]
+        if chosen is None:
+            return pd.DataFrame(columns=columns)
+        groups, of = torch.unique(chosen.owner * len(KINDS) + chosen.kind, return_inverse=True)
+        share = torch.nn.functional.one_hot(of, len(groups)).T.to(self.slopes.instruments.dtype)
+        share = 100 * share / share.sum(1, keepdim=True)
+        a = chosen.average(self.result.wedges)
+        slopes = share @ (self._rate_per_log[:, None] * self.slopes.instruments)
+        error = (slopes @ self.prior.of_values * slopes).sum(1).clamp(min=0).sqrt()
+        rate, least, most = (share @ chosen.rates(end) for end in (a, chosen.lower, chosen.upper))
+        wide = self._normal * error
+        parts = [("delta", error, (rate - wide).clamp(min=least), (rate + wide).clamp(max=most))]
+        if self.draws is not None:
+            drawn = chosen.rates(self.draws.instruments[self.draws.solved]) @ share.T
+            parts.append(("draws", _spread(drawn), *self._quantiles(drawn)))
+        players = [chosen.players[min(k // len(KINDS), len(chosen.players) - 1)] for k in groups.tolist()]
+        kinds = [KINDS[k % len(KINDS)] for k in groups.tolist()]
+        frames = []
+        for method, spread, low, high in parts:
+            content = (players, kinds, method, rate.numpy(), spread.numpy(), low.numpy(), high.numpy())
+            frames.append(pd.DataFrame(dict(zip(columns, content, strict=True))))
+        return pd.concat(frames, ignore_index=True)
+
+    def drawn(self) -> pd.DataFrame:
+        """Every draw: a row for each draw and economy; empty for the delta method alone.
+
+        Returns:
+            Columns `draw` (from 0), `economy`, `real_income_change_pct` (not a number where the draw has no solution).
+        """
+        import pandas as pd
+
+        economies = list(self.result.calibration.economies)
+        welfare = torch.zeros((0, len(economies))) if self.draws is None else self.draws.outcomes[:, 0]
+        return pd.DataFrame({
+            "draw": [k for k in range(len(welfare)) for _ in economies],
+            "economy": economies * len(welfare),
+            "real_income_change_pct": welfare.flatten().numpy(),
+        })  # fmt: skip
 
     def evidence(self) -> pd.DataFrame:
         """Which parameter it would help most to know: a row for each parameter and economy, the most helpful first.
@@ -162,6 +231,14 @@ class Intervals:
             "average_pct": narrower.mean(0).repeat_interleave(len(economies)).numpy(),
         })  # fmt: skip
         return frame.sort_values("average_pct", ascending=False, kind="stable", ignore_index=True)
+
+    @property
+    def _rate_per_log(self) -> Tensor:
+        """How far each rate moves with its log, `[instrument]`."""
+        chosen = self.result.instruments
+        assert chosen is not None
+        rate = chosen.rates(chosen.average(self.result.wedges))
+        return torch.where(torch.tensor([kind.tax for kind in INSTRUMENTS])[chosen.kind], 1 + rate, 1 - rate)
 
     @property
     def _normal(self) -> float:
@@ -209,18 +286,3 @@ def intervals(
     slopes = sensitivities(result, prior.parameters)
     redrawn = redraw(slopes, prior.draws(draws, seed), processes, tape, on_batch) if draws else None
     return Intervals(result, prior, slopes, level, redrawn)
-
-
-def in_words(evidence: pd.DataFrame, count: int = 3) -> list[str]:
-    """The ranking of `Intervals.evidence` in sentences."""
-    ranked = evidence.drop_duplicates("parameter").head(count)
-    said = []
-    for row in ranked.to_dict("records"):
-        name = row.get("name", row["parameter"])
-        own = evidence[evidence["parameter"] == row["parameter"]].sort_values("narrower_pct").iloc[-1]
-        said.append(
-            f"Knowing {name} exactly would narrow intervals of real income by {row['average_pct']:.0f} % "
-            f"on average, most for {own['economy']}: from a standard error of {own['standard_error']:.3g} to "
-            f"{own['known']:.3g} percentage points."
-        )
-    return said

@@ -59,7 +59,9 @@ class Prior:
         """Independent errors, each the same share of its parameter (0.1: a standard error of 10 %)."""
         if not (error > 0 and error < float("inf")):
             raise PriorError(f"The error is {error:g}; it must be above 0, such as 0.1 for 10 %.")
-        return cls.with_errors(parameters, [error] * len(parameters), law, f"independently by {100 * error:g} %")
+        return cls.with_errors(
+            parameters, [error] * len(parameters), law, f"independently by {100 * error:g} % each, an assumption"
+        )
 
     @classmethod
     def with_errors(

@@ -59,6 +59,10 @@ def makers(result: SolveResult) -> dict[str, Callable[[], pd.DataFrame]]:
     if result.uncertainty is not None:
         found = result.uncertainty
         out |= {"intervals": found.table, "interval_policies": found.policies, "evidence": found.evidence}  # type: ignore[dict-item]
+        if result.instruments is not None:
+            out["interval_averages"] = found.averages  # type: ignore[assignment]
+        if found.draws is not None:
+            out["interval_draws"] = found.drawn  # type: ignore[assignment]
         if found.sobol is not None:
             out["sobol"] = found.sobol.table  # type: ignore[assignment]
     return out  # type: ignore[return-value]

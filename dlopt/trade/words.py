@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dlopt.trade import interval_words
 from dlopt.trade.outcomes import WORLD
 from dlopt.trade.rates import INSTRUMENTS
 
@@ -46,6 +47,9 @@ def headlines(read: Read) -> list[str]:
     carbon, welfare = read("carbon"), read("welfare")
     if carbon is not None and welfare is not None and not carbon.empty:
         found += _carbon(carbon, welfare)
+    intervals = read("intervals")
+    if intervals is not None and not intervals.empty:
+        found += interval_words.headlines(intervals)
     return found
 
 

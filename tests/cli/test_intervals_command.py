@@ -18,15 +18,21 @@ def test_intervals_are_in_tables_on_screen_and_in_words_in_the_report(dlopt: Dlo
     words += ["prior.processes=1", "prior.covariance=estimated.csv"]
     screen = dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
     assert "Which evidence would matter" in screen.stdout
+    assert "Chosen rates with uncertain parameters" in screen.stdout
+    assert "intervals of real income hold" in screen.stdout
     table = pd.read_parquet(dlopt.folder / "sure" / "intervals.parquet")
     assert set(table["method"]) == {"delta", "draws"}
     assert bool((table["low"] < table["real_income_change_pct"]).all())
     assert bool((table["high"] > table["real_income_change_pct"]).all())
     assert set(pd.read_parquet(dlopt.folder / "sure" / "evidence.parquet")["parameter"]) == {"theta[1]", "theta[2]"}
     assert len(pd.read_parquet(dlopt.folder / "sure" / "interval_policies.parquet"))
+    assert len(pd.read_parquet(dlopt.folder / "sure" / "interval_averages.parquet")) == 2
+    assert pd.read_parquet(dlopt.folder / "sure" / "interval_draws.parquet")["draw"].nunique() == 20
     dlopt("report", "sure")
     page = (dlopt.folder / "sure" / "report.html").read_text(encoding="utf-8")
     assert "exactly would narrow intervals of real income by" in page
+    assert "Intervals cover 90 %; 2 parameters vary as estimated.csv says" in page
+    assert "How sure are the policies" in page
 
 
 @pytest.mark.parametrize(

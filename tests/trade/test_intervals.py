@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import pandas as pd
 import pytest
 import torch
 from economies import one_sector_two_countries, small_synthetic
 
 from dlopt import InstrumentChoice, SolveResult, solve_equilibrium, solve_nash, solve_unilateral
 from dlopt.framework.tape import Tape
-from dlopt.trade.intervals import in_words, intervals
+from dlopt.trade.interval_words import headlines, in_words
+from dlopt.trade.intervals import intervals
 from dlopt.trade.parameters import moved, parameters_of
 from dlopt.trade.prior import Prior, PriorError
 from dlopt.trade.redraw import RedrawInterrupted, redraw
@@ -80,6 +82,57 @@ def test_the_delta_method_equals_draws_at_small_variance() -> None:
     assert ratio == pytest.approx(1.0, abs=3 / math.sqrt(2 * 300))
     rates = found.policies().set_index(["method", "instrument"])["standard_error"]
     assert (rates["draws"] / rates["delta"]).to_numpy() == pytest.approx(1.0, abs=4 / math.sqrt(2 * 300))
+    means = found.averages().set_index(["method", "player"])["standard_error"]
+    assert (means["draws"] / means["delta"]).to_numpy() == pytest.approx(1.0, abs=3 / math.sqrt(2 * 300))
+
+
+def test_averages_of_rates_are_those_of_the_rates_drawn_and_draws_are_all_shown() -> None:
+    result = war()
+    prior = Prior.independent(parameters_of(result.model.given, ["theta"]), 0.02)
+    found = intervals(result, prior, draws=60, processes=1)
+    assert found.draws is not None
+    averages, policies = found.averages(), found.policies()
+    rates = policies[policies["method"] == "delta"].groupby("player", sort=False)["rate"].mean()
+    delta, drawn = (averages[averages["method"] == name].set_index("player") for name in ("delta", "draws"))
+    assert list(delta["rate"]) == pytest.approx(100 * rates[delta.index].to_numpy())
+    own = torch.stack([
+        found.draws.instruments[:, [p == player for p in policies["player"][: result.instruments.count]]]  # type: ignore[union-attr]
+        .expm1()
+        .mean(1)
+        for player in drawn.index
+    ])  # fmt: skip
+    assert list(drawn["standard_error"]) == pytest.approx((100 * own.std(1)).tolist())
+    every = found.drawn()
+    assert len(every) == 60 * len(result.calibration.economies)
+    first = every[every["draw"] == 0]["real_income_change_pct"].to_numpy()
+    assert first == pytest.approx(found.draws.outcomes[0, 0].numpy())
+
+
+def test_draws_that_may_have_several_equilibria_are_counted() -> None:
+    """Theta times psi above one in a sector, at the elasticities drawn."""
+    result = war()
+    world = result.model.given
+    prior = Prior.independent(parameters_of(world, ["theta", "psi"]), 0.4)
+    found = intervals(result, prior, draws=20, processes=1)
+    assert found.draws is not None
+    values = found.draws.changes + torch.tensor([p.value for p in prior.parameters], dtype=torch.float64)
+    j = world.n_sectors
+    scaled = [p.where[0] for p in prior.parameters if p.kind == "psi"]
+    above = (values[:, :j][:, scaled] * values[:, j:] > 1).any(1)
+    assert 0 < found.steep == int(above.sum()) < 20
+    assert f"In {found.steep} draws theta times psi is above one" in found.message
+
+
+def test_sentences_say_whose_sign_is_sure() -> None:
+    rows = [("A", -1.0, -2.0, -0.5), ("B", 0.1, -0.2, 0.3), ("C", 1.0, 0.5, 2.5)]
+    table = pd.DataFrame(
+        [(name, "draws", *figures) for name, *figures in rows],
+        columns=["economy", "method", "real_income_change_pct", "low", "high"],
+    )
+    assert headlines(table) == [
+        "With uncertain parameters 1 of 3 intervals of real income hold gains only; 1 of 3 intervals of real income "
+        "hold losses only; the sign is open for B. Widest: C, +0.50 to +2.50 %."
+    ]
 
 
 def test_seeds_processes_and_interruptions_change_no_number() -> None:

@@ -57,6 +57,9 @@ def sheets(ended: Ended) -> list[Sheet]:
     intervals, evidence = ended.table("intervals"), ended.table("evidence")
     if intervals is not None:
         found.append(interval_sheet(intervals))
+    averages = ended.table("interval_averages")
+    if averages is not None and len(averages):
+        found.append(average_sheet(averages))
     if evidence is not None and len(evidence):
         found.append(evidence_sheet(evidence))
     if ended.certificate:
@@ -185,6 +188,21 @@ def interval_sheet(intervals: pd.DataFrame) -> Sheet:
         rows.append((str(row["economy"]), str(row["method"]), answer, f"{row['standard_error']:.3f}", low, high))
     columns = ("economy", "method", "real income", "standard error", "low", "high")
     return Sheet("Real income with uncertain parameters, %", columns, rows, left=2)
+
+
+def average_sheet(averages: pd.DataFrame) -> Sheet:
+    """Average rates of every player with what uncertain parameters make of them."""
+    rows = [
+        (
+            str(row["player"]),
+            _INSTRUMENT.get(row["kind"], str(row["kind"])),
+            str(row["method"]),
+            *(f"{row[name]:.2f}" for name in ("rate", "standard_error", "low", "high")),
+        )
+        for row in averages.to_dict("records")
+    ]
+    columns = ("player", "chosen", "method", "average rate", "standard error", "low", "high")
+    return Sheet("Chosen rates with uncertain parameters, %", columns, rows, left=3)
 
 
 def evidence_sheet(evidence: pd.DataFrame, count: int = 5) -> Sheet:

@@ -54,7 +54,7 @@ def _run(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
     is_trade = (folder / "welfare.parquet").is_file()
     if is_trade:
         lines = load_kind(record.kind).headlines(_ended(folder, record))
-        parts += [trade.answer(folder, lines), *trade.details(folder), *sure.chapter(folder)]
+        parts += [trade.answer(folder, lines), *trade.details(folder), *sure.chapter(folder, record.message)]
     else:
         parts += other.chapters(folder, record, _ended(folder, record))
     found = [path for path in sorted(folder.rglob("*.png")) if not path.is_symlink()]
