@@ -37,6 +37,7 @@ def branches(
     import torch
 
     from dlopt.store.files import write_table
+    from dlopt.trade.branch_words import in_words
     from dlopt.trade.branches import branches as compute
     from dlopt.trade.kind.restore import restore
 
@@ -58,13 +59,7 @@ def branches(
         from dlopt.views.figures.canvas import save
 
         save(figure(table, specials, along), folder / "branches")
-    count = len(equilibria)
-    output.print(f"{count} {'equilibrium' if count == 1 else 'equilibria'} found at the run's elasticities.")
-    for number, branch in enumerate(found.branches):
-        span = f"{float(branch.p.min()):.4g} to {float(branch.p.max()):.4g}"
-        ends = ", ".join(dict.fromkeys(branch.ends))
-        output.print(f"  branch {number}: factor {span} (ends: {ends}; from a {branch.origin})", highlight=False)
-        for special in branch.specials:
-            output.print(f"    {special.kind} at a factor of {special.p:.6f}", highlight=False)
-    output.print("Others may exist: this is a search.", style="dim")
+    for sentence in in_words(found):
+        output.print(sentence, highlight=False)
+    output.print("This is a search: others may exist.", style="dim")
     output.print(str(folder), style="cyan", soft_wrap=True)

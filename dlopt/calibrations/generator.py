@@ -94,7 +94,7 @@ def synthetic(
         tradable=tradable,
         theta=theta,
         psi=psi if scale_economies else np.zeros(j),
-        unit="world value added is about the number of economies",
+        unit="model units",
         source=f"dlopt.calibrations.synthetic, seed {seed}",
         year="none",
     )

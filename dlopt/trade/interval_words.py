@@ -10,15 +10,18 @@ if TYPE_CHECKING:
 OPENING = "Intervals cover"
 """How the sentence on what was assumed begins."""
 _NAMED = 5
+_ENOUGH = 100  # draws: fewer tell little of the ends of an interval
 
 
-def headlines(intervals: pd.DataFrame) -> list[str]:
-    """Whose gain or loss is sure, and whose interval is widest.
+def headlines(intervals: pd.DataFrame, draws: int = 0) -> list[str]:
+    """Whose interval holds gains or losses only, and whose is widest.
 
     Args:
-        intervals: `dlopt.trade.intervals.Intervals.table()`; draws are taken where there are any.
+        intervals: `dlopt.trade.intervals.Intervals.table()`.
+        draws: how many there are; their intervals are taken from a hundred on.
     """
-    best = intervals[intervals["method"] == intervals["method"].iloc[-1]].dropna(subset=["low", "high"])
+    method = "draws" if draws >= _ENOUGH else "delta"
+    best = intervals[intervals["method"] == method].dropna(subset=["low", "high"])
     if best.empty:
         return []
     gain, lose = best[best["low"] > 0], best[best["high"] < 0]
@@ -32,7 +35,7 @@ def headlines(intervals: pd.DataFrame) -> list[str]:
         names = ", ".join(map(str, open_["economy"].head(_NAMED)))
         more = f" and {len(open_) - _NAMED} more" if len(open_) > _NAMED else ""
         parts.append(f"the sign is open for {names}{more}")
-    widest = best.loc[(best["high"] - best["low"]).idxmax()]
+    widest = best.iloc[int((best["high"] - best["low"]).to_numpy().argmax())]
     said = f"With uncertain parameters {'; '.join(parts)}."
     return [f"{said} Widest: {widest['economy']}, {widest['low']:+.2f} to {widest['high']:+.2f} %."]
 

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.tape import Tape
+from dlopt.trade.average_rates import AverageRates, setters
 from dlopt.trade.interval_words import OPENING
 from dlopt.trade.landscape import name_of
 from dlopt.trade.parameters import parameters_of
 from dlopt.trade.prior import Prior, PriorError
-from dlopt.trade.rates import INSTRUMENTS, KINDS
+from dlopt.trade.rates import KINDS
 from dlopt.trade.redraw import Redrawn, redraw
 from dlopt.trade.sensitivity import Sensitivities, sensitivities
 
@@ -132,8 +133,10 @@ class Intervals:
         columns = ["player", "instrument", "kind", "method", "rate", "standard_error", "low", "high"]
         if chosen is None:
             return pd.DataFrame(columns=columns)
+        averages = AverageRates.of(self.result)
+        assert averages is not None
         a, error = chosen.average(self.result.wedges), self.standard_errors[1]
-        rate, per_log = chosen.rates(a), self._rate_per_log
+        rate, per_log = averages.rates, averages.rate_per_log
         ends = [chosen.rates((a + sign * self._normal * error).clamp(chosen.lower, chosen.upper)) for sign in (-1, 1)]
         parts: list[tuple[str, Tensor, Tensor, Tensor]] = [("delta", error * per_log, ends[0], ends[1])]
         if self.draws is not None:
@@ -141,7 +144,8 @@ class Intervals:
             parts.append(("draws", _spread(rates), *self._quantiles(rates)))
         named = chosen.count <= _NAMED
         names = [name_of(self.result, k) if named else str(k) for k in range(chosen.count)]
-        players = [chosen.players[min(k, len(chosen.players) - 1)] for k in chosen.owner.tolist()]
+        who, labels = setters(self.result)
+        players = [labels[k] for k in who.tolist()]
         kinds = [KINDS[k] for k in chosen.kind.tolist()]
         frames = []
         for method, spread, low, high in parts:
@@ -158,27 +162,24 @@ class Intervals:
         """
         import pandas as pd
 
-        chosen = self.result.instruments
         columns = ["player", "kind", "method", "rate", "standard_error", "low", "high"]
-        if chosen is None:
+        averages = AverageRates.of(self.result)
+        if averages is None:
             return pd.DataFrame(columns=columns)
-        groups, of = torch.unique(chosen.owner * len(KINDS) + chosen.kind, return_inverse=True)
-        share = torch.nn.functional.one_hot(of, len(groups)).T.to(self.slopes.instruments.dtype)
-        share = 100 * share / share.sum(1, keepdim=True)
-        a = chosen.average(self.result.wedges)
-        slopes = share @ (self._rate_per_log[:, None] * self.slopes.instruments)
+        chosen = averages.chosen
+        slopes = averages.slopes(self.slopes.instruments)
         error = (slopes @ self.prior.of_values * slopes).sum(1).clamp(min=0).sqrt()
-        rate, least, most = (share @ chosen.rates(end) for end in (a, chosen.lower, chosen.upper))
+        ends = (averages.rates, chosen.rates(chosen.lower), chosen.rates(chosen.upper))
+        rate, least, most = (averages.of_rates(end) for end in ends)
         wide = self._normal * error
         parts = [("delta", error, (rate - wide).clamp(min=least), (rate + wide).clamp(max=most))]
         if self.draws is not None:
-            drawn = chosen.rates(self.draws.instruments[self.draws.solved]) @ share.T
+            drawn = averages.of_rates(chosen.rates(self.draws.instruments[self.draws.solved]))
             parts.append(("draws", _spread(drawn), *self._quantiles(drawn)))
-        players = [chosen.players[min(k // len(KINDS), len(chosen.players) - 1)] for k in groups.tolist()]
-        kinds = [KINDS[k % len(KINDS)] for k in groups.tolist()]
         frames = []
         for method, spread, low, high in parts:
-            content = (players, kinds, method, rate.numpy(), spread.numpy(), low.numpy(), high.numpy())
+            figures = (rate.numpy(), spread.numpy(), low.numpy(), high.numpy())
+            content = (averages.players, averages.kinds, method, *figures)
             frames.append(pd.DataFrame(dict(zip(columns, content, strict=True))))
         return pd.concat(frames, ignore_index=True)
 
@@ -231,14 +232,6 @@ class Intervals:
             "average_pct": narrower.mean(0).repeat_interleave(len(economies)).numpy(),
         })  # fmt: skip
         return frame.sort_values("average_pct", ascending=False, kind="stable", ignore_index=True)
-
-    @property
-    def _rate_per_log(self) -> Tensor:
-        """How far each rate moves with its log, `[instrument]`."""
-        chosen = self.result.instruments
-        assert chosen is not None
-        rate = chosen.rates(chosen.average(self.result.wedges))
-        return torch.where(torch.tensor([kind.tax for kind in INSTRUMENTS])[chosen.kind], 1 + rate, 1 - rate)
 
     @property
     def _normal(self) -> float:

@@ -39,11 +39,21 @@ class Parameter:
     step: float
 
     def named(self, calibration: Calibration) -> str:
-        """In words: elasticities with the name of their sector, such as `theta of Basic metals (15)`."""
-        names, codes = calibration.sector_names, calibration.sectors
-        if self.kind not in ("theta", "psi") or len(self.where) != 1 or names[self.where[0]] == codes[self.where[0]]:
-            return self.label
-        return f"{self.kind} of {names[self.where[0]]} ({codes[self.where[0]]})"
+        """In words: `theta of Basic metals (15)`, `cost of Food (6) from USA to CHN`."""
+        if self.kind == "bound":
+            return f"{('lowest', 'highest')[self.where[1]]} {INSTRUMENTS[self.where[0]].label}"
+        words, axes = _WORDS[self.kind]
+        places = {}
+        for axis, position in zip(axes, self.where, strict=True):
+            name = calibration.economies[position] if axis in "in" else calibration.sector_names[position]
+            if axis in "sj":
+                code = calibration.sectors[position]
+                if name == code:
+                    name = f"sector {code}"
+                elif name.split()[-1] != code:  # "Sector 3" says it all
+                    name = f"{name} ({code})"
+            places[axis] = name
+        return words.format(**places)
 
     @property
     def unit(self) -> str:
@@ -145,6 +155,22 @@ SHOCKS = {
     "productivity": "a factor of e in output from the same inputs",
 }
 """Kinds that change nothing in the baseline: the world after it."""
+_WORDS = {
+    "theta": ("theta of {j}", "j"),
+    "psi": ("psi of {j}", "j"),
+    "value_added_share": ("value-added share of {j} in {i}", "ij"),
+    "input_share": ("share of {s} in inputs of {j} in {i}", "isj"),
+    "final_share": ("share of {j} in final spending of {i}", "ij"),
+    "trade": ("flow of {j} from {i} to {n}", "inj"),
+    "tariff": ("baseline tariff of {n} on {j} from {i}", "inj"),
+    "export_tax": ("baseline export tax of {i} on {j} to {n}", "inj"),
+    "subsidy": ("baseline subsidy of {i} on {j}", "ij"),
+    "cost": ("cost of {j} from {i} to {n}", "inj"),
+    "productivity": ("productivity of {j} in {i}", "ij"),
+    "political_weight": ("political weight of {j} in {i}", "ij"),
+    "weight": ("weight of {i}", "i"),
+}
+"""Every kind but bounds, in words, and the axes of its position: economies i and n, sectors s and j."""
 KINDS_OF_PARAMETERS = {
     **{name: kind.unit for name, kind in TABLES.items()},
     **SHOCKS,

@@ -19,6 +19,7 @@ from dlopt.framework.game import own_gradient
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.response import Responses
 from dlopt.framework.response_by_products import ResponsesByProducts, responses_of
+from dlopt.trade.average_rates import setters
 from dlopt.trade.equilibrium import Equilibrium
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.model import LogWedges, State, TradeModel
@@ -123,7 +124,8 @@ class Sensitivities:
             return pd.DataFrame(columns=columns)
         where, which = self.instruments.nonzero(as_tuple=True)
         labels = [parameter.label for parameter in self.parameters]
-        owners = [chosen.players[min(k, len(chosen.players) - 1)] for k in chosen.owner[where].tolist()]
+        who, names = setters(self.result)
+        owners = [names[k] for k in who[where].tolist()]
         kinds = [KINDS[k] for k in chosen.kind[where].tolist()]
         values = self.instruments[where, which].tolist()
         rows = [where.tolist(), kinds, [labels[k] for k in which.tolist()], values]

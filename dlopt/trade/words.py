@@ -41,16 +41,33 @@ def headlines(read: Read) -> list[str]:
     outcomes, policies = read("outcomes"), read("policies")
     if outcomes is None or outcomes.empty:
         return []
-    found = [_world(outcomes), *_sides(outcomes), *_rates(outcomes)]
+    worlds = read("worlds")
+    found = [] if worlds is None or worlds.empty else _worlds(worlds)
+    found += [_world(outcomes), *_sides(outcomes), *_rates(outcomes)]
     if policies is not None and not policies.empty:
         found += _chosen(policies)
     carbon, welfare = read("carbon"), read("welfare")
     if carbon is not None and welfare is not None and not carbon.empty:
         found += _carbon(carbon, welfare)
-    intervals = read("intervals")
+    intervals, draws = read("intervals"), read("interval_draws")
     if intervals is not None and not intervals.empty:
-        found += interval_words.headlines(intervals)
+        found += interval_words.headlines(intervals, 0 if draws is None else draws["draw"].nunique())
     return found
+
+
+def _worlds(worlds: pd.DataFrame) -> list[str]:
+    """What one policy for several possible worlds brings in them."""
+    aims = {
+        "expected": "best on average",
+        "minimax": "best in the worst of them",
+        "regret": "least regretted whichever of them is true",
+    }
+    gain, aim = worlds["gain_pct"], aims[str(worlds["criterion"].iloc[0])]
+    mean = float((worlds["probability"] * gain).sum())
+    return [
+        f"One policy for {len(worlds)} possible worlds, {aim}: real income of who chose changes by {gain.min():+.3f} "
+        f"to {gain.max():+.3f} %, by {mean:+.3f} % on average. What follows is the world of the point estimate."
+    ]
 
 
 def planner(

@@ -59,7 +59,8 @@ def test_branches_of_a_run_are_traced_and_drawn(dlopt: Dlopt) -> None:
     words = ["policy=E1: +25% on all", "hydra.run.dir=given"]
     dlopt("solve", "equilibrium", f"calibration={dlopt.world}", *words)
     screen = dlopt("branches", "given", "--starts", "2", "--low", "0.8", "--high", "1.2")
-    assert "1 equilibrium found" in screen.stdout
+    assert "1 equilibrium was found under the run's policies" in " ".join(screen.stdout.split())
+    assert "goes from 0.8 to 1.2 times all psi" in screen.stdout
     folder = dlopt.folder / "given" / "branches"
     assert len(pd.read_parquet(folder / "equilibria.parquet")) == 1
     assert (folder / "branches.png").is_file()
@@ -72,7 +73,12 @@ def test_a_game_is_followed_from_the_shell(dlopt: Dlopt) -> None:
     words = ["scenario=trade_war", "player=E1", "instruments.tariff=uniform", "hydra.run.dir=alone"]
     dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
     screen = dlopt("branches", "alone", "--policies", "chosen", "--starts", "1", "--low", "0.9", "--high", "1.1")
-    assert "1 equilibrium found" in screen.stdout
+    assert "1 equilibrium was found of the run's game" in " ".join(screen.stdout.split())
+    moved = dlopt("sensitivity", "alone", "--to", "theta,tariff")
+    assert "largest effects on average rates" in moved.stdout
+    assert "baseline tariff of" in moved.stdout
+    assert len(pd.read_parquet(dlopt.folder / "alone" / "sensitivity" / "sensitivity_averages.parquet"))
+    assert "nothing moves with them" in dlopt("sensitivity", "alone", "--to", "bound", code=1).stderr
     assert bool(pd.read_parquet(dlopt.folder / "alone" / "branches" / "equilibria.parquet")["best"].all())
     wrong = dlopt("branches", "alone", "--policies", "some", code=1)
     assert "held, chosen" in wrong.stderr
@@ -82,6 +88,7 @@ def test_a_government_that_does_not_know_is_solved_and_certified_from_the_shell(
     words = ["player=E1", "scenario=trade_war", "hydra.run.dir=robust", "objective=expected", "prior.draws=2"]
     screen = dlopt("solve", "unilateral", f"calibration={dlopt.world}", *words)
     assert "knowing the world" in screen.stdout
+    assert "One policy for 3 possible worlds, best on average" in " ".join(screen.stdout.split())
     record = dlopt.record()
     assert record["status"] == "converged"
     assert record["certificate"]["best_response_gain_pct"] <= 1e-6

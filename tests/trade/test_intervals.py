@@ -10,7 +10,7 @@ import pytest
 import torch
 from economies import one_sector_two_countries, small_synthetic
 
-from dlopt import InstrumentChoice, SolveResult, solve_equilibrium, solve_nash, solve_unilateral
+from dlopt import InstrumentChoice, SolveResult, solve_cooperative, solve_equilibrium, solve_nash, solve_unilateral
 from dlopt.framework.tape import Tape
 from dlopt.trade.interval_words import headlines, in_words
 from dlopt.trade.intervals import intervals
@@ -108,6 +108,18 @@ def test_averages_of_rates_are_those_of_the_rates_drawn_and_draws_are_all_shown(
     assert first == pytest.approx(found.draws.outcomes[0, 0].numpy())
 
 
+def test_a_planners_rates_are_those_of_the_economies_that_set_them() -> None:
+    result = solve_cooperative(small_synthetic(2, 3), instruments=TARIFFS)
+    names = set(result.calibration.economies)
+    found = intervals(result, Prior.independent(parameters_of(result.model.given, ["theta"])))
+    assert set(found.averages()["player"]) == names
+    assert set(found.slopes.policies()["player"]) == names
+    policies, table = found.policies(), result.table("policies")
+    own = table.groupby("economy")["rate"].apply(lambda rates: sorted(rates.round(12)))
+    for name in names:
+        assert sorted(policies.loc[policies["player"] == name, "rate"].round(12)) == own[name]
+
+
 def test_draws_that_may_have_several_equilibria_are_counted() -> None:
     """Theta times psi above one in a sector, at the elasticities drawn."""
     result = war()
@@ -129,7 +141,7 @@ def test_sentences_say_whose_sign_is_sure() -> None:
         [(name, "draws", *figures) for name, *figures in rows],
         columns=["economy", "method", "real_income_change_pct", "low", "high"],
     )
-    assert headlines(table) == [
+    assert headlines(table, 200) == [
         "With uncertain parameters 1 of 3 intervals of real income hold gains only; 1 of 3 intervals of real income "
         "hold losses only; the sign is open for B. Widest: C, +0.50 to +2.50 %."
     ]

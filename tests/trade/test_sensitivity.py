@@ -30,11 +30,12 @@ from dlopt.framework.outcome import Outcome
 from dlopt.framework.response import responses
 from dlopt.framework.response_by_products import responses_by_products
 from dlopt.trade.api import build_model
+from dlopt.trade.average_rates import average_slopes
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.model import State
 from dlopt.trade.parameters import KINDS_OF_PARAMETERS, Parameter, moved, parameters_of, parameters_of_result, shaken
-from dlopt.trade.rates import INSTRUMENTS
+from dlopt.trade.rates import INSTRUMENTS, KINDS
 from dlopt.trade.sensitivity import OUTCOMES, Players, SensitivityError, sensitivities
 from dlopt.trade.shocks import Shock, shocked
 
@@ -274,3 +275,29 @@ def test_responses_by_products_equal_those_by_factors(verb: str) -> None:
     for move in (None, held):
         wanted = by_factors.to(slopes, move)
         assert by_products.to(slopes, move) == pytest.approx(wanted.numpy(), abs=1e-6 * float(wanted.abs().max()))
+
+
+def test_average_rates_move_as_their_rates_do() -> None:
+    found = solved("dual", "standard").sensitivity("theta")
+    averages = average_slopes(found)
+    result = found.result
+    assert result.instruments is not None
+    per_log = {"tariff": 1.0, "subsidy": -1.0}
+    rates = result.instruments.rates(result.instruments.average(result.wedges))
+    for row in averages.to_dict("records"):
+        player = list(result.calibration.economies).index(row["player"])
+        mine = (result.instruments.owner == player) & (result.instruments.kind == KINDS.index(row["instrument"]))
+        k = [p.label for p in found.parameters].index(row["parameter"])
+        slopes = found.instruments[mine, k] * (1 + per_log[row["instrument"]] * rates[mine])
+        assert row["derivative"] == pytest.approx(100 * float(slopes.mean()))
+        assert row["rate_pct"] == pytest.approx(100 * float(rates[mine].mean()))
+
+
+def test_parameters_have_names_in_words() -> None:
+    world = small_synthetic(2, 3)
+    kinds = ["theta", "cost", "input_share", "tariff", "subsidy", "trade", "final_share", "productivity"]
+    names = {p.label: p.named(world) for p in parameters_of(world, kinds)}
+    assert names["theta[2]"] == "theta of Sector 2"
+    assert names["cost[E1,E2,3]"] == "cost of Sector 3 from E1 to E2"
+    assert names["tariff[E1,E2,3]"] == "baseline tariff of E2 on Sector 3 from E1"
+    assert len(set(names.values())) == len(names)
