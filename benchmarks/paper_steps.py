@@ -14,6 +14,7 @@ import dataclasses
 import json
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,17 @@ CORRECTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 """What each row changes in the one before it."""
 LAST = "the default method: residual loss, smaller networks, Muon, refined weights"
-COLUMNS = (
-    ("analytic_loss", "{:.0e}"), ("probabilistic_loss", "{:.0e}"), ("hjb_residual_rel", "{:.2%}"),
-    ("error", "{:.2%}"), ("decisions", "{:.1%}"),
+
+
+def _percent(part: float) -> str:
+    """Two digits."""
+    return f"{100 * part:.0f}%" if part >= 0.1 else f"{100 * part:.2g}%"
+
+
+COLUMNS: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("analytic_loss", lambda loss: f"{loss:.0e}"), ("probabilistic_loss", lambda loss: f"{loss:.0e}"),
+    ("hjb_residual_rel", _percent), ("error", _percent),
+    ("decisions", lambda part: f"{100 * part:.1f}%"),
 )  # fmt: skip
 FEW = AnalysisOptions(
     certificate_paths=64, certificate_years=60, out_of_sample=2000, paths=16, years=1, validation=1024,
@@ -75,7 +84,8 @@ def measure(row: int, destinations: int, steps: int, seed: int) -> dict[str, Any
 def table(runs: list[dict[str, Any]]) -> str:
     """Markdown: medians over seeds, in parentheses the smallest and the largest."""
     lines = [
-        "| | | Loss_A / V^2 | Loss_P / V^2 | residual / rho V | error of V | right decisions |",
+        "| | corrected, beside all before | Loss_A / V^2 | Loss_P / V^2 | residual / rho V | error of V "
+        "| right decisions |",
         "|---|---|---|---|---|---|---|",
     ]
     for row, (label, _) in enumerate(methods()):
@@ -86,9 +96,9 @@ def table(runs: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _spread(runs: list[dict[str, Any]], key: str, form: str) -> str:
+def _spread(runs: list[dict[str, Any]], key: str, form: Callable[[float], str]) -> str:
     values = [run[key] for run in runs]
-    middle, least, most = (form.format(of(values)) for of in (statistics.median, min, max))
+    middle, least, most = (form(of(values)) for of in (statistics.median, min, max))
     return middle if least == most else f"{middle} ({least} to {most})"
 
 
