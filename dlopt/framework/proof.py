@@ -41,8 +41,8 @@ class Proof:
         untested: players for whom no deviation could be completed; a result with any is not certified.
         deviations: how many deviations were evaluated, by kind: corners of a player's box, one family of instruments
             at a bound, one instrument alone, low-discrepancy points of the whole box.
-        best_responses: how many best responses were completed from the most promising of these and from random
-            starts, by kind of start.
+        best_responses: how many best responses were completed from those of these that beat the point already or lie
+            farthest away, and from random starts, by kind of start.
         agree: how many of these ended at the objective that the player has already.
         improved: searches that found something better and sent the solver on, in words.
     """

@@ -1,8 +1,8 @@
 """Does anybody gain by deviating? Every player looks for better instruments of its own, far from the point too.
 
-Many deviations are screened by their objective alone; the most promising of each kind start a best response, those of
-many players side by side where the game allows it. What is found refutes a point; what is not found proves nothing
-beyond the deviations tried, which are counted.
+Many deviations are screened by their objective alone; what beats the point, and of each kind what is farthest from all
+that is known, starts a best response, those of many players side by side where the game allows it. What is found
+refutes a point; what is not found proves nothing beyond the deviations tried, which are counted.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _starts(
     game: Game, players: Sequence[int], point: Point, starts: Sequence[torch.Tensor], search: Search,
     monitor: Monitor, screened: collections.Counter[str],
 ) -> list[_Start]:  # fmt: skip
-    """Where the players' searches begin: the most promising deviations, which are counted, and the given starts."""
+    """Where the players' searches begin: screened deviations, which are counted, and the given starts."""
     players = [player for player in players if _chooses(game, player)]
     large = large_of(game)
     tried = [(player, one) for player in players for one in deviations(game, player, point, search)]
@@ -161,7 +161,7 @@ def _starts(
     begun = []
     for player in players:
         own = [(one, objective) for one, objective in candidates if one.player == player]
-        begun += _promising(float(point.objectives[player]), own, search.followed)
+        begun += _chosen(game, point, player, own, search.followed)
         begun += [_Start(player, one.kind, one.a, point, here) for one in starts_of(game, player, point, starts)]
     return begun
 
@@ -271,14 +271,26 @@ def _screen_together(
     return [found[k] for k in sorted(found)]
 
 
-def _promising(held: float, candidates: Sequence[tuple[_Start, float]], count: int) -> list[_Start]:
-    """`count` to follow: what beats `held` already, then the best of each kind in turn, kinds that go far first."""
-    ranked = [one for one, _ in sorted(candidates, key=lambda one: -one[1])]
-    better = sum(objective > held for _, objective in candidates)
-    chosen = ranked[: min(better, max(1, count // 2))]
-    kinds = [[one for one in ranked[len(chosen) :] if one.kind == kind] for kind in _FAR_FIRST]
-    while len(chosen) < count and any(kinds):
-        for left in kinds:
-            if left and len(chosen) < count:
-                chosen.append(left.pop(0))
+def _chosen(
+    game: Game, point: Point, player: int, candidates: Sequence[tuple[_Start, float]], count: int
+) -> list[_Start]:
+    """`count` to follow: what beats the point already, then of each kind in turn what is farthest from all known.
+
+    The best of a kind by its objective is most often the one nearest to the point, and leads back to it: two certified
+    results that an attacker had beaten (docs/reliability.md) had been verified from such starts alone.
+    """
+    own = game.owner == player
+    box = (game.upper - game.lower)[own].clamp(min=1e-300)
+    held = float(point.objectives[player])
+    better = sorted((one for one in candidates if one[1] > held), key=lambda one: -one[1])
+    chosen = [start for start, _ in better[: max(1, count // 2)]]
+    taken = {id(start) for start in chosen}
+    left = [[one for one, _ in candidates if one.kind == kind and id(one) not in taken] for kind in _FAR_FIRST]
+    known = [point.a, *(start.a for start in chosen)]
+    while len(chosen) < count and any(left):
+        for starts in left:
+            if starts and len(chosen) < count:
+                far = [min(float(((start.a - a)[own] / box).square().sum()) for a in known) for start in starts]
+                chosen.append(starts.pop(far.index(max(far))))
+                known.append(chosen[-1].a)
     return chosen

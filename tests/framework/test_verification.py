@@ -11,6 +11,7 @@ import torch
 from games import direct_game, vector
 from torch import Tensor
 
+from dlopt.framework.ascent import maximise
 from dlopt.framework.deviations import Search, deviations
 from dlopt.framework.game import Game, Monitor, Point
 from dlopt.framework.joint import JointNewton
@@ -114,3 +115,26 @@ def test_all_kinds_are_tried_and_stay_inside() -> None:
     for one in tried:
         assert float(one.a[2]) == pytest.approx(0.3)
         assert bool((one.a >= game.lower).all() & (one.a <= game.upper).all())
+
+
+def test_starts_that_lead_back_do_not_vouch() -> None:
+    """The best of each kind of deviation lies on the slope of the top that is known; far ones lead to a higher top."""
+
+    def tops(a: Tensor) -> Tensor:
+        near, far = torch.exp(-((a - 0.2) ** 2).sum() / 2), 1.2 * torch.exp(-3 * ((a + 1.6) ** 2).sum())
+        return (near + far)[None]
+
+    game = direct_game(tops, [0, 0], [-2.0, -2.0], [2.0, 2.0])
+    start = game.point(vector(0.2, 0.2))
+    assert start is not None
+    local = solve_nash(game, start, other_starts=[vector(0.1, -0.1)])
+    assert local.outcome is Outcome.CONVERGED
+    assert float(local.point.objectives) < 1.1
+    tried = deviations(game, 0, local.point, Search(16))
+    for kind in ("corner", "low-discrepancy"):
+        ends = [game.point(one.a) for one in tried if one.kind == kind]
+        best = max((point for point in ends if point is not None), key=lambda point: float(point.objectives))
+        assert float(maximise(game, 0, best).point.objectives) < 1.1
+    _, found = verify(game, local.point, JointNewton(), [], Monitor(), Search(16, 2))
+    assert found.gain is not None
+    assert found.gain > 0.15
