@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 
 import pandas as pd
 import pytest
-from commands import ENVIRONMENT, ONE, SMALL, dlopt, wait_until
+from commands import SMALL, begin, dlopt, wait_until
 
 import dlopt as front
 from dlopt.choice import EstimateResult
@@ -88,13 +87,10 @@ def test_trained_stopped_and_gone_on_with(place):
     words = ["estimate", "p", "value=value", *QUICK, "estimate.first=1", "estimate.tolerance=1e-4"]
     whole = dlopt(place, *words, "hydra.run.dir=whole")
     assert whole.returncode == 0, whole.stderr
-    with (place / "part.err").open("w") as errors:
-        part = subprocess.Popen(
-            [*ONE, *words, "hydra.run.dir=part"], cwd=place, stdout=subprocess.DEVNULL, stderr=errors, env=ENVIRONMENT
-        )
-        wait_until(lambda: (place / "part" / "search.pt").is_file(), part)
-        part.send_signal(signal.SIGINT)
-        assert part.wait(120) == 2
+    part = begin(place, *words, "hydra.run.dir=part", errors=place / "part.err")
+    wait_until(lambda: (place / "part" / "search.pt").is_file(), part)
+    part.send_signal(signal.SIGINT)
+    assert part.wait(120) == 2
     assert not (place / "part" / "estimates.parquet").exists()
     done = dlopt(place, "estimate", "p", "resume=part", "hydra.run.dir=rest")
     assert done.returncode == 0, done.stderr

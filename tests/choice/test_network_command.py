@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +12,6 @@ import pytest
 from dlopt.choice.production.folder import write_network
 from dlopt.choice.production.presets import synthetic
 from dlopt.choice.states import switch_columns
-
-MAIN = "import sys; from dlopt.cli.app import main; sys.argv[0] = 'dlopt'; main()"
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +28,7 @@ def place(tmp_path_factory):
 
 
 def dlopt(place, *words):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DLOPT_DATA": str(place / "data")}
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *words], cwd=place, capture_output=True, text=True, timeout=300, env=environment
-    )
+    return commands.dlopt(place, *words, DLOPT_DATA=str(place / "data"))
 
 
 def test_solved_and_exact_runs_agree_and_can_be_evaluated(place):

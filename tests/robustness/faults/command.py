@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "cli"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import forked
 
