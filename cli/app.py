@@ -30,9 +30,23 @@ from .main import main
 
 __all__ = ["app", "main"]
 
+SOLVE, LOOK, MORE, CHOICE = "Ask", "Look at answers", "How sure, how many", "Dynamic choice"
+_ORDER = ("solve", "scenarios", "suite", "data", "reproduce", "kinds", "runs")
+
+
+class InOrder(TyperGroup):
+    """Commands as somebody meets them: questions first, then answers; those not named come in their own order."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return sorted(self.commands, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+
+
 app = typer.Typer(
     name="dlopt",
+    cls=InOrder,
     help="Optimal policy in general equilibrium, and dynamic discrete choice in continuous time.",
+    epilog="To begin: dlopt solve equilibrium 'policy=USA: 25% on steel,motor vehicles from all'",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -60,17 +74,22 @@ def _later(module: str) -> type[TyperGroup]:
     return Later
 
 
-for _name, _module, _help in (
-    ("solve", "commands.solve", "Solve for equilibria, optimal policies and value functions."),
-    ("runs", "commands.runs", "List, show, compare, collect, retry and prune runs."),
-    ("data", "data", "List, show, validate, import, aggregate and generate calibrations."),
+for _name, _module, _help, _panel in (
+    ("solve", "commands.solve", "Solve for equilibria, optimal policies and value functions.", SOLVE),
+    ("runs", "commands.runs", "List, show, compare, collect, retry and prune runs.", LOOK),
+    ("data", "data", "The worlds that are asked about: list, show, import, aggregate, check, generate.", SOLVE),
 ):
-    app.add_typer(typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module))
-for _command in (
-    landscape, branches, reproduce, report, explore, figure, export, suite, sensitivity, evaluate, panel, kinds,
+    app.add_typer(
+        typer.Typer(no_args_is_help=True), name=_name, help=_help, cls=_later(_module), rich_help_panel=_panel
+    )
+for _command, _panel in (
+    (suite, SOLVE), (reproduce, SOLVE), (kinds, SOLVE),
+    (report, LOOK), (explore, LOOK), (figure, LOOK), (export, LOOK),
+    (sensitivity, MORE), (branches, MORE), (landscape, MORE),
+    (evaluate, CHOICE), (panel, CHOICE),
 ):  # fmt: skip
-    app.command()(_command)
-app.command(context_settings={"ignore_unknown_options": True})(estimate)
+    app.command(rich_help_panel=_panel)(_command)
+app.command(context_settings={"ignore_unknown_options": True}, rich_help_panel=CHOICE)(estimate)
 
 
 def _version(asked: bool) -> None:
@@ -95,10 +114,12 @@ def _root(
         processes.refuse_several(f"`dlopt {ctx.invoked_subcommand}`")
 
 
-@app.command()
+@app.command(rich_help_panel=SOLVE)
 def scenarios() -> None:
     """What can be solved: every scenario, and the verb that serves it."""
     from .terminal.help import scenario_table
     from .terminal.screen import output
 
     output.print(scenario_table())
+    output.print("\nNext:\n  dlopt solve nash scenario=trade_war\n    solve one of them with one of its verbs")
+    output.print("  dlopt solve nash --help\n    every key that the verb takes", highlight=False)

@@ -55,6 +55,10 @@ def compare(
         raise DloptError("`dlopt runs compare` needs two runs or more.")
     records = [read_run(folder) for folder in folders]
     kind, names = common_kind(folders, records), names_of(folders)
+    notes = {str(record.calibration["name"]): record.calibration.get("note") for record in records}
+    for world, note in notes.items():
+        if note:
+            output.print(f"The world {world} is {note}.\n", style="yellow", soft_wrap=True)
     for line in _listed(names, folders, records):
         output.print(line, soft_wrap=True)
     output.print()
@@ -100,12 +104,21 @@ def _listed(names: Sequence[str], folders: Sequence[Path], records: Sequence[Run
 
     for place, group in groupby(zip(names, folders, records, strict=True), key=lambda item: together(item[1])):
         runs = list(group)
+        words_of = {_condition(record) for _, _, record in runs}
         if place != runs[0][1]:
-            yield Text(shown(place.absolute()), style="dim")
+            alike = f"  {len(runs)} runs: {next(iter(words_of))}" if len(words_of) == 1 else ""
+            yield Text(f"{shown(place.absolute())}{alike}", style="dim")
+            if alike:
+                continue
         for name, folder, record in runs:
-            words = f"{record.scenario}, {record.calibration['name']}, {record.status.replace('_', ' ')}"
+            words = _condition(record)
             where = "" if place != folder else f"{shown(folder.absolute())}  "
             yield Text.assemble(f"{name}  {where}", (words, "dim"))
+
+
+def _condition(record: RunRecord) -> str:
+    """What a run solved, on which world, and how it ended."""
+    return f"{record.scenario}, {record.calibration['name']}, {record.status.replace('_', ' ')}"
 
 
 def _named(sheet: Sheet, names: Sequence[str]) -> Sheet:

@@ -16,17 +16,17 @@ def explore(
     runs: RunsOrSweeps = None,  # type: ignore[assignment]
     output: Annotated[Path, typer.Option(help="Where to.")] = Path("explore.html"),
 ) -> None:
-    """One HTML page to look at runs from all sides: choose runs, an economy, an instrument. A sweep or a
-    suite stands for all its runs.
+    """One HTML page to look at runs from all sides: choose runs, an economy, an instrument.
 
-    It shows welfare, rates by partner and sector, trade, the parts of real income and jobs. It opens from a file and
-    needs no network. Without a run it takes the latest runs on the same world as the last.
+    A sweep or a suite stands for all its runs. The page shows welfare, rates by partner and sector, trade, the parts
+    of real income and jobs. It opens from a file and needs no network. Without a run it takes the latest runs on the
+    same world as the last.
     """
     from dlopt.errors import DloptError
     from dlopt.runs.naming import latest_runs
     from dlopt.runs.sweep import members
     from dlopt.store.files import write_text
-    from dlopt.views.comparison import runs_of
+    from dlopt.views.comparison import LONGER, names_of, runs_of
     from dlopt.views.explore import explore_page
 
     from ..terminal.screen import output as screen
@@ -43,4 +43,5 @@ def explore(
             "There is no run of the trade model with a result here. `dlopt solve nash scenario=trade_war` makes one."
         )
     write_text(output, explore_page(folders, left_out=left_out))
+    screen.print(f"Runs on the page: {', '.join(names_of(folders, LONGER))}.", soft_wrap=True)
     screen.print(shown(output.absolute()), style="cyan", soft_wrap=True)

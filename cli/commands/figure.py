@@ -29,12 +29,16 @@ def figure(
 
     from ..terminal.screen import output as screen
     from ..terminal.screen import shown
+    from ..terminal.sheets import called
 
     if output is not None:
         check_suffix(output, SUFFIXES)
     found = of_run([path.stem for path in sorted(run.glob("*.parquet"))], lambda name: read_table(run, name))
     if not kind:
         screen.print(f"This run has: {', '.join(found)}.")
+        if found:
+            first = "welfare" if "welfare" in found else next(iter(found))
+            screen.print(f"\nNext:\n  dlopt figure {called(run)} {first}\n    one of them as a PDF", soft_wrap=True)
         return
     if kind not in found:
         raise UnknownNameError("picture of this run", kind, found)

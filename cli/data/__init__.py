@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,13 +30,15 @@ def list_() -> None:
     from dlopt.calibrations import DEFAULT, list_calibrations
     from dlopt.calibrations.meta import read_meta
     from dlopt.calibrations.schema import Faults
+    from dlopt.trade.words import STYLISED, stylised
 
-    table = table_of(None, ["name", "year", "unit", "found in", "folder"])
+    table = table_of(None, ["name", "year", "unit", "", "found in", "folder"])
     for entry in list_calibrations():
         meta = read_meta(entry.folder, Faults())
         year, unit = (meta.year, meta.unit) if meta else ("?", "damaged: see dlopt data validate")
         name = f"{entry.name} (default)" if entry.name == DEFAULT else entry.name
-        add_row(table, name, year, unit, entry.place, str(entry.folder))
+        note = STYLISED if meta and stylised(meta.source) else ""
+        add_row(table, name, year, unit, note, entry.place, str(entry.folder))
     print_table(table)
 
 
@@ -47,14 +50,19 @@ def show(name: Annotated[str, typer.Argument(help="A calibration's name, or its 
     from dlopt.calibrations.outlook import outlook
     from dlopt.calibrations.schema import Faults
     from dlopt.calibrations.summary import summarise
+    from dlopt.trade.words import STYLISED, UNSAID, stylised
 
     folder = find_calibration(name)
     calibration = read_bundle(folder)
     summary = summarise(calibration)
     size = f"{calibration.n_economies} economies, {calibration.n_sectors} sectors"
-    say(f"{calibration.name}, {calibration.year}: {size}\n")
+    if stylised(calibration.source):
+        say(f"The world {calibration.name} is {STYLISED}.\n")
+    year = "" if calibration.year in UNSAID else f", {calibration.year}"
+    say(f"{calibration.name}{year}: {size}\n")
     numbers = ["value added", "trade balance %", "home share %", "mean tariff %"]
-    table = table_of(f"Economies (value added: {calibration.unit})", ["economy", *numbers], right=numbers)
+    unit = "" if calibration.unit in UNSAID else f" (value added: {calibration.unit})"
+    table = table_of(f"Economies{unit}", ["economy", *numbers], right=numbers)
     for e in summary.economies:
         shares = (e.trade_balance_pct, e.home_share_pct, e.mean_tariff_pct)
         add_row(
@@ -86,6 +94,7 @@ def show(name: Annotated[str, typer.Argument(help="A calibration's name, or its 
     say(f"Source    {calibration.source}")
     say(f"Folder    {folder}")
     say(f"sha256    {calibration.sha256}")
+    say(f"\nNext: dlopt solve nash scenario=trade_war calibration={shlex.quote(name)}")
 
 
 @app.command()

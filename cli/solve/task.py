@@ -233,7 +233,8 @@ def _finish(job: Job, run: RunFolder, result: Result, tables: Mapping[str, Any],
             _log.info(str(error))
     certificate = {} if result.certificate is None else dataclasses.asdict(result.certificate)
     run.finish(status, message=message, certificate=certificate or None)
-    _log.info(f"{status}: {message} {certificate}", extra={"file_only": True})
+    told = ", ".join(f"{name} {value}" for name, value in certificate.items() if value not in (None, (), {}))
+    _log.info(f"{status}: {message} {told}".rstrip(), extra={"file_only": True})
 
 
 @contextlib.contextmanager

@@ -280,14 +280,22 @@ def load_with(name: str | Path, trade: str | None = None, scale: str | None = No
     Raises:
         UnknownNameError, BundleError, ElasticityError: no such calibration or set, or they do not fit together.
     """
+    return load_and_say(name, trade, scale)[0]
+
+
+def load_and_say(
+    name: str | Path, trade: str | None = None, scale: str | None = None
+) -> tuple[Calibration, tuple[str, ...]]:
+    """As `load_with`, and a sentence for each set with the sectors that it does not cover."""
     from dlopt.calibrations.bundle import load_calibration
     from dlopt.calibrations.catalog import find_calibration
     from dlopt.calibrations.isic import read_isic
 
     world = load_calibration(name)
     if trade is None and scale is None:
-        return world
-    return with_elasticities(world, read_isic(find_calibration(name), world.sectors), trade, scale)[0]
+        return world, ()
+    world, notes = with_elasticities(world, read_isic(find_calibration(name), world.sectors), trade, scale)
+    return world, tuple(notes)
 
 
 def _files() -> dict[str, tuple[Path, str]]:

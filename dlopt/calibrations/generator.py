@@ -95,7 +95,7 @@ def synthetic(
         theta=theta,
         psi=psi if scale_economies else np.zeros(j),
         unit="model units",
-        source=f"dlopt.calibrations.synthetic, seed {seed}",
+        source=f"Made up by dlopt.calibrations.synthetic, seed {seed}; not data.",
         year="none",
     )
 

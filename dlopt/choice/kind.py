@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlopt.choice.answers import headlines
 from dlopt.choice.estimation import kind as estimation
 from dlopt.choice.worded import Worded
 from dlopt.errors import DloptError
@@ -201,6 +202,10 @@ class ChoiceKind(Kind):
         states = None if config["evaluate"] is None else read_states(Path(config["evaluate"]), model)
         analysis = AnalysisOptions(**config["analysis"])
         return ChoiceProblem(self, model, method, budget, analysis, states, config["seed"], config["device"])
+
+    def headlines(self, ended: Ended) -> list[str]:
+        """The answer in sentences; an estimation has its tables."""
+        return [] if estimation.is_one(ended) else headlines(ended)
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """What the kind adds, the certificate, errors against an exact solution where there is one; or estimates."""

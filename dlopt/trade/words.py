@@ -18,6 +18,8 @@ _NAMED = 3
 _STEPS = ("thousand", "million", "billion", "trillion")
 STYLISED = "stylised, not data"
 """Said of worlds that are made up."""
+UNSAID = ("", "none", "not stated", "as in the source")
+"""Years and units of a calibration that say nothing."""
 
 
 def stylised(source: str) -> bool:
@@ -26,7 +28,9 @@ def stylised(source: str) -> bool:
 
 
 def money(value: float, unit: str) -> str:
-    """An amount in words: 1234 of `million USD` is `1.2 billion USD`."""
+    """An amount in words: 1234 of `million USD` is `1.23 billion USD`; empty where the unit says nothing."""
+    if unit in UNSAID:
+        return ""
     word, _, rest = unit.partition(" ")
     if word not in _STEPS or not rest:
         return f"{value:,.4g} {unit}".strip()
@@ -43,7 +47,8 @@ def headlines(read: Read) -> list[str]:
         return []
     worlds = read("worlds")
     found = [] if worlds is None or worlds.empty else _worlds(worlds)
-    found += [_world(outcomes), *_sides(outcomes), *_rates(outcomes)]
+    found += [_world(outcomes), *_sides(outcomes), *_moves(read("moves")), *_drawn(read("draws_summary"))]
+    found += _rates(outcomes)
     if policies is not None and not policies.empty:
         found += _chosen(policies)
     carbon, welfare = read("carbon"), read("welfare")
@@ -129,8 +134,9 @@ def _world(outcomes: pd.DataFrame) -> str:
     if abs(pct) < 5e-4:
         return "Real income of the world as a whole does not change."
     verb = "rises" if pct > 0 else "falls"
-    worth = money(abs(amount), str(row["unit"]))
-    return f"Real income of the world (weighted by income) {verb} by {_pct(abs(pct))}, which is worth {worth}."
+    amount_in_words = money(abs(amount), str(row["unit"]))
+    worth = f", which is worth {amount_in_words}" if amount_in_words else ""
+    return f"Real income of the world (weighted by income) {verb} by {_pct(abs(pct))}{worth}."
 
 
 def _sides(outcomes: pd.DataFrame) -> list[str]:
@@ -142,13 +148,42 @@ def _sides(outcomes: pd.DataFrame) -> list[str]:
         if len(part) == 0:
             continue
         top = ", ".join(
-            f"{row['economy']} {row['real_income_change_pct']:+.2f} % ({money(row['real_income_change'], row['unit'])})"
+            f"{row['economy']} {row['real_income_change_pct']:+.2f} %"
+            + (f" ({worth})" if (worth := money(row["real_income_change"], row["unit"])) else "")
             for row in part.head(_NAMED).to_dict("records")
         )
         verb = f"{verb}s" if len(part) == 1 else verb
         rest = f"; {most}: {top}" if len(part) > _NAMED else f": {top}"
-        found.append(f"{len(part)} of {len(own)} economies {verb}{rest}.")
+        who = f"All {len(own)}" if len(part) == len(own) > 1 else f"{len(part)} of {len(own)}"
+        found.append(f"{who} economies {verb}{rest}.")
     return found
+
+
+def _moves(moves: pd.DataFrame | None) -> list[str]:
+    """Who moved in turn, and where the last mover stood after each move."""
+    if moves is None or moves.empty:
+        return []
+    last = moves.loc[moves["move"].idxmax(), "player"]
+    own = moves[moves["economy"] == last].sort_values("move")
+    if own.empty:  # a union
+        return []
+    steps = ", ".join(
+        f"{gain:+.2f} % after the move of {player}"
+        for player, gain in zip(own["player"], own["real_income_change_pct"], strict=True)
+    )
+    return [f"Move by move, {last} stands at {steps}."]
+
+
+def _drawn(summary: pd.DataFrame | None) -> list[str]:
+    """How far errors in what was chosen move whom they move most."""
+    if summary is None or summary.empty:
+        return []
+    row = summary.loc[summary["std"].idxmax()]
+    lost = f"{100 * row['share_of_losses']:.0f}"
+    return [
+        f"With errors in what is chosen, {row['economy']} stands between {row['p5']:+.2f} and {row['p95']:+.2f} % "
+        f"in 9 of 10 draws (without errors: {row['at_optimum']:+.2f} %) and loses in {lost} of 100."
+    ]
 
 
 def _rates(outcomes: pd.DataFrame) -> list[str]:
@@ -203,10 +238,9 @@ def _carbon(carbon: pd.DataFrame, welfare: pd.DataFrame) -> list[str]:
     if float(world["marginal_damage"]) > 0:
         up = int((welfare["welfare_change_pct"] > 5e-4).sum())
         way, worth = ("fall" if world["damage_change"] < 0 else "rise"), abs(float(world["damage_change"]))
-        found.append(
-            f"Damages {way} by {money(worth, str(world['unit']))}; with them counted, welfare rises in {up} of "
-            f"{len(own)} economies."
-        )
+        worth_in_words = money(worth, str(world["unit"]))
+        by = f" by {worth_in_words}" if worth_in_words else ""
+        found.append(f"Damages {way}{by}; with them counted, welfare rises in {up} of {len(own)} economies.")
     return found
 
 

@@ -27,3 +27,11 @@ def test_theta_scale_multiplies_every_trade_elasticity(checked: Callable[..., An
 def test_theta_scale_must_be_above_zero(checked: Callable[..., Any], value: str) -> None:
     with pytest.raises(DloptError, match="theta_scale"):
         checked("equilibrium", *GIVEN, f"theta_scale={value}", world=False)
+
+
+def test_sectors_that_a_set_does_not_cover_are_named(checked: Callable[..., Any]) -> None:
+    problem = checked("equilibrium", *GIVEN, "elasticities=fontagne2022", world=False).job.problem
+    (note,) = [note for note in problem.notes if note.startswith("Trade elasticities: fontagne2022")]
+    assert "no source for" in note
+    assert "44" in note
+    assert not checked("equilibrium", *GIVEN, world=False).job.problem.notes

@@ -28,9 +28,10 @@ from dlopt.trade.kind import TRADE
 from dlopt.trade.kind.sheets import welfare_sheet
 from dlopt.trade.results import Move
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
-from dlopt.trade.words import equilibria, planner
+from dlopt.trade.words import equilibria, headlines, money, planner
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import other, report_page
+from dlopt.views.report.asked import question
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +185,38 @@ def test_the_screen_marks_a_world_that_is_made_up(tmp_path: Path) -> None:
     assert "stylized2017 is stylised, not data" in screen_of(tmp_path / "run")
     assert "No real income changes" in screen_of(tmp_path / "run")
     assert "is stylised, not data" in report_page(tmp_path / "run")
+
+
+def test_the_sentences_tell_of_moves_and_draws(moved: dlopt.SolveResult) -> None:
+    said = " ".join(headlines(moved.tables().get))
+    assert "Move by move, E2 stands at +1.50 % after the move of E2." in said
+    summary = moved.table("draws_summary").set_index("economy")
+    widest = summary["std"].idxmax()
+    assert f"{widest} stands between {summary.loc[widest, 'p5']:+.2f} and {summary.loc[widest, 'p95']:+.2f} %" in said
+
+
+def test_an_amount_without_a_unit_is_left_out(moved: dlopt.SolveResult) -> None:
+    assert money(1234.0, "million USD") == "1.23 billion USD"
+    assert money(1234.0, "not stated") == ""
+    said = " ".join(headlines(moved.tables().get))
+    assert "units" not in said
+    assert "worth" not in said
+    assert "()" not in said
+
+
+@pytest.mark.parametrize(
+    ("retaliators", "words"),
+    [
+        ("all", "Each of those whose goods are charged more answers as is best for itself."),
+        (["EU"], "EU answers as is best for itself."),
+        (["EU", "CHN"], "EU and CHN each answer as is best for themselves."),
+    ],
+)
+def test_the_page_says_what_was_asked(folder: Path, retaliators: object, words: str) -> None:
+    settings = {"policy": "USA: 10% on all", "retaliation": "optimal", "retaliators": retaliators}
+    record = dataclasses.replace(read_run(folder), verb="equilibrium", scenario="given_policy", settings=settings)
+    assert question(record) == words
+    assert question(dataclasses.replace(record, settings={})) == ""
 
 
 def test_what_a_planner_reached_is_said(moved: dlopt.SolveResult) -> None:

@@ -192,13 +192,13 @@ def build(verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> T
     Raises:
         DloptError: the first value that cannot be.
     """
-    calibration = calibration_named(
+    calibration, said = calibration_named(
         config["calibration"], config["elasticities"], config["scale_elasticities"], config["theta_scale"]
     )
     common = {key: config[key] for key in ("accounting", "deficits", "psi_scale", "labour_supply", "revenue")}
     if config["tolerance"] is not None:
         common["tolerance"] = config["tolerance"]
-    notes: list[str] = []
+    notes = list(said)
     if config["shocks"] is not None:
         common["shocks"] = shock_of(config["shocks"], calibration, notes)
     if config["political_weights"] is not None:

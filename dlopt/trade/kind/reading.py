@@ -25,12 +25,13 @@ from dlopt.trade.shocks import Shock
 @functools.lru_cache(maxsize=8)
 def calibration_named(
     name: str, elasticities: str | None = None, scale: str | None = None, theta_scale: float = 1.0
-) -> Calibration:
-    """A calibration, with other sets of elasticities where they are named; read once per process."""
-    from dlopt.calibrations.elasticities import load_with
+) -> tuple[Calibration, tuple[str, ...]]:
+    """A calibration, with other sets of elasticities where they are named, and what those sets do not cover; read once
+    per process."""
+    from dlopt.calibrations.elasticities import load_and_say
 
-    world = load_with(name, elasticities, scale)
-    return world if theta_scale == 1 else world.with_elasticities(theta=theta_scale * world.theta)
+    world, notes = load_and_say(name, elasticities, scale)
+    return (world if theta_scale == 1 else world.with_elasticities(theta=theta_scale * world.theta)), notes
 
 
 def solver_of(name: str, options: Mapping[str, Any]) -> Any:

@@ -61,8 +61,8 @@ nav ul { columns: 2; padding-left: 1.2rem; }
   body { margin: 1rem auto; } th, td { padding: .15rem .4rem; } nav ul { columns: 1; }
   table.bars th { width: 4rem; } table.bars td.num { width: 7.5rem; font-size: .85rem; }
   figure { overflow-x: auto; } figure img { min-width: 42rem; }
-  figure:has(img)::before { content: "Wider than this screen: move it sideways."; position: sticky; left: 0;
-    color: var(--soft); font-size: .85rem; }
+  figure:has(img)::before, .scroll:has(thead th:nth-child(5))::before { position: sticky; left: 0; color: var(--soft);
+    content: "Wider than this screen: move it sideways."; font-size: .85rem; }
 }
 @media print {
   section { break-inside: avoid; } nav { display: none; } .scroll { overflow: visible; } body { font-size: 11pt; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -89,9 +90,12 @@ def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
     parts = []
     try:
         kind = load_kind(record.kind)
+        lines = kind.headlines(ended)
         shown = [sheet for sheet in kind.sheets(ended) if sheet.title != "Certificate" and not sheet.proof]
     except DloptError:  # of a package that is not installed here
-        shown = []
+        lines, shown = [], []
+    if lines:
+        parts.append(f'<ul class="heads">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>')
     if shown:
         parts.append(section("The answer", scrolling(as_html(shown))))
     frames = {path.stem: read_table(folder, path.stem) for path in sorted(folder.glob("*.parquet"))}

@@ -15,6 +15,7 @@ from dlopt.registry import load_kind
 from dlopt.runs.labels import label_of, labels_of
 from dlopt.runs.record import RunRecord, read_run
 from dlopt.views.report import other, sure, trade
+from dlopt.views.report.asked import question
 from dlopt.views.report.charts import dots
 from dlopt.views.report.html import SCRIPT, document, picture, scrolling, section, table
 from dlopt.views.sheets import html as as_html
@@ -79,7 +80,9 @@ def _head(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
         flag = f'<p class="flag">The world {world} is {escape(str(record.calibration["note"]))}: {_STYLISED}</p>'
     status = words.get(record.status, record.status.replace("_", " ").capitalize() + ".")
     what = "World" if (folder / "welfare.parquet").is_file() else "Model"
-    return f'{head}<p>{what}: {world}. <span class="{kind}">{escape(status)}</span></p>{flag}'
+    asked = question(record)
+    told = f"<p>{escape(asked)}</p>" if asked else ""
+    return f'{head}{told}<p>{what}: {world}. <span class="{kind}">{escape(status)}</span></p>{flag}'
 
 
 def _title(folder: Path, record: RunRecord) -> str:

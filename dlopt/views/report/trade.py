@@ -12,6 +12,7 @@ import pandas as pd
 
 from dlopt.runs.tables import average_policies, read_table
 from dlopt.trade.outcomes import WORLD
+from dlopt.trade.words import UNSAID
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import pictures
 from dlopt.views.report.charts import BEFORE_AFTER, bars, dots, sortable
@@ -216,7 +217,8 @@ def _carbon(folder: Path) -> list[str]:
     chart = dots(pairs, BEFORE_AFTER, ",.4g", "", "Emissions by economy, before and after.")
     rows = _rows(carbon, CARBON, carbon["economy"])
     unit = str(carbon["unit"].iloc[0])
-    note = f"Prices and damages per tonne, and revenue, in {unit}; damages at baseline prices. {_NUMERAIRE}"
+    said = "the unit of the data" if unit in UNSAID else unit
+    note = f"Prices and damages per tonne, and revenue, in {said}; damages at baseline prices. {_NUMERAIRE}"
     parts = [section("Carbon", chart + _table(CARBON, rows, "carbon", (WORLD,)), note)]
     emitted = table_of(folder, "emissions")
     if emitted is not None and len(emitted) <= _MOST_SECTORS:
@@ -257,7 +259,14 @@ def _table(columns: Any, rows: Any, source: str, totals: tuple[str, ...] = (), f
 
 def _in_unit(columns: Any, unit: str) -> Any:
     """The columns, the unit said in the heads of those that are money."""
-    return [(name, f"{words}, {unit}" if unit and name in _MONEY else words, form) for name, words, form in columns]
+    said = unit not in UNSAID
+    return [(name, f"{words}, {unit}" if said and name in _MONEY else words, form) for name, words, form in columns]
+
+
+def _figure(value: float, form: str) -> str:
+    """A number; without a sign where nothing but zeros is left of it."""
+    text = f"{value:{form}}"
+    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
 def _rows(frame: pd.DataFrame, columns: Any, labels: pd.Series) -> list[tuple[str, list[tuple[str, object]]]]:
@@ -266,7 +275,7 @@ def _rows(frame: pd.DataFrame, columns: Any, labels: pd.Series) -> list[tuple[st
         values: list[tuple[str, object]] = []
         for name, _, form in columns:
             value = float(row[name])
-            values.append(("", "") if pd.isna(value) else (f"{value:{form}}", value))
+            values.append(("", "") if pd.isna(value) else (_figure(value, form), value))
         rows.append((str(label), values))
     return rows
 
