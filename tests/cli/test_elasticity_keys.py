@@ -33,5 +33,5 @@ def test_sectors_that_a_set_does_not_cover_are_named(checked: Callable[..., Any]
     problem = checked("equilibrium", *GIVEN, "elasticities=fontagne2022", world=False).job.problem
     (note,) = [note for note in problem.notes if note.startswith("Trade elasticities: fontagne2022")]
     assert "no source for" in note
-    assert "44" in note
+    assert "42: theta 5." in note
     assert not checked("equilibrium", *GIVEN, world=False).job.problem.notes
