@@ -30,7 +30,7 @@ from dlopt.registry import kind_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-STAND_IN = re.compile(r"calibration=(icio2017|world2019|small|mine|cp2015|my_world)\b")
+STAND_IN = re.compile(r"calibration=(icio2017|world2019|small|mine|cp2015|my_world|baci194)\b")
 NEEDS = {"hydra/launcher=slurm": "submitit", "hydra/launcher=joblib": "joblib"}
 
 

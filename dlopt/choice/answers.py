@@ -24,19 +24,18 @@ def headlines(ended: Ended) -> list[str]:
 
 
 def _long_run(simulation: pd.DataFrame, count: int | None) -> list[str]:
-    row = simulation.set_index("statistic")
-    on = next((name for name in ("markets", "on") if name in row), None)
+    rows = simulation.set_index("statistic").to_dict()
+    on = next((name for name in ("markets", "on") if name in rows), None)
     if on is None:
         return []
-    what = "markets are served" if on == "markets" else "switches are on"
     of = "" if count is None else f" of {count}"
-    flow = next(name for name in ("profit", "flow") if name in row)
-    said = f"In the long run {row.loc['mean', on]:.3g}{of} {what} on average; 9 times in 10 it is "
-    said += f"{row.loc['p5', on]:.3g} to {row.loc['p95', on]:.3g}."
+    what, flow = ("markets are served", "profit") if on == "markets" else ("switches are on", "flow")
     money = "Profit" if flow == "profit" else "Flow utility"
+    much = rows[on]
     return [
-        said,
-        f"{money} is {row.loc['mean', flow]:.3g} a year on average, and the value V {row.loc['mean', 'value']:.4g}.",
+        f"In the long run {much['mean']:.3g}{of} {what} on average; 9 times in 10 it is {much['p5']:.3g} to "
+        f"{much['p95']:.3g}.",
+        f"{money} is {rows[flow]['mean']:.3g} a year on average, and the value V {rows['value']['mean']:.4g}.",
     ]
 
 

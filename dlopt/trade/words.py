@@ -163,7 +163,7 @@ def _moves(moves: pd.DataFrame | None) -> list[str]:
     """Who moved in turn, and where the last mover stood after each move."""
     if moves is None or moves.empty:
         return []
-    last = moves.loc[moves["move"].idxmax(), "player"]
+    last = moves.sort_values("move")["player"].iloc[-1]
     own = moves[moves["economy"] == last].sort_values("move")
     if own.empty:  # a union
         return []
@@ -178,7 +178,7 @@ def _drawn(summary: pd.DataFrame | None) -> list[str]:
     """How far errors in what was chosen move whom they move most."""
     if summary is None or summary.empty:
         return []
-    row = summary.loc[summary["std"].idxmax()]
+    row = summary.sort_values("std").iloc[-1]
     lost = f"{100 * row['share_of_losses']:.0f}"
     return [
         f"With errors in what is chosen, {row['economy']} stands between {row['p5']:+.2f} and {row['p95']:+.2f} % "
