@@ -102,5 +102,6 @@ def _largest(table: pd.DataFrame, who: str, what: str, rows: int) -> None:
     count = "largest effect" if len(largest) == 1 else f"{len(largest)} largest effects"
     output.print(f"The {count} on {what}, in percentage points, of one per cent more:\n")
     width = max([28, *(len(name) for name in largest["name"])])
+    names = max([8, *(len(name) for name in largest[who])])
     for row in largest.to_dict("records"):
-        output.print(f"  {row['name']:<{width}} {row[who]:<8} {row['per_one_percent']:+.5f}", highlight=False)
+        output.print(f"  {row['name']:<{width}} {row[who]:<{names}} {row['per_one_percent']:+.5f}", highlight=False)

@@ -110,3 +110,16 @@ def test_objectives_that_cannot_be_are_refused(dlopt: Dlopt, verb: str, words: t
     scenario = "trade_war" if verb == "unilateral" else "cooperation"
     screen = dlopt("solve", verb, f"calibration={dlopt.world}", f"scenario={scenario}", *words, code=1)
     assert said in screen.stderr
+
+
+def test_what_was_assumed_of_the_rest_is_said_where_a_source_tells_of_theta_alone(dlopt: Dlopt) -> None:
+    for name, error in (("bare", ""), ("printed", "0.5")):
+        rows = f"A,1,4.0,{error},,a test\nB,2,5.0,{error},,a test\n"
+        file = dlopt.folder / f"{name}.csv"
+        file.write_text(f"sector,isic,theta,standard_error,psi,source\n{rows}", encoding="utf-8")
+        dlopt("data", "elasticities", "--add", str(file))
+    words = ["solve", "equilibrium", f"calibration={dlopt.world}", "policy=E1: +25% on all", "intervals=true"]
+    none = dlopt(*words, "prior.errors=bare", code=1)
+    assert "prints no standard errors; sets that do: printed." in " ".join(none.stderr.split())
+    said = " ".join(dlopt(*words, "prior.errors=printed").stdout.split())
+    assert "theta by the standard errors printed in printed, all else by 10 % each, an assumption" in said

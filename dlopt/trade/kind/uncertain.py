@@ -103,7 +103,10 @@ def _prior(node: Mapping[str, Any], parameters: list[Parameter], calibration: Ca
             _printed(node["errors"], p, calibration, name) if p.kind == "theta" else share
             for p, share in zip(parameters, shares, strict=True)
         ]
-        return Prior.with_errors(parameters, shares, law, f"by the standard errors printed in {node['errors']}")
+        words = f"independently, theta by the standard errors printed in {node['errors']}"
+        if any(p.kind != "theta" for p in parameters):
+            words += f", all else {_assumed(node['error'])}"
+        return Prior.with_errors(parameters, shares, law, words)
     if not sets:
         return Prior.independent(parameters, float(node["error"]), law)
     if law != "lognormal":
@@ -133,19 +136,28 @@ def _disagreeing(
     block = Prior.of_alternatives(chosen, torch.tensor(values, dtype=torch.float64)).covariance
     at = torch.tensor(own)
     covariance[at[:, None], at] = block
-    return Prior(tuple(parameters), covariance, "lognormal", f"as {', '.join(sets)} disagree")
+    words = f"as {', '.join(sets)} disagree"
+    if len(own) < len(parameters):
+        words += f", where these sets say nothing independently {_assumed(shares[0])}"
+    return Prior(tuple(parameters), covariance, "lognormal", words)
+
+
+def _assumed(share: float) -> str:
+    return f"by {100 * share:g} % each, an assumption"
 
 
 def _printed(chosen: str, parameter: Parameter, calibration: Calibration, name: str) -> float:
     """The standard error that a set prints for a sector, as a share; that of the whole set where it prints none."""
     from dlopt.calibrations import find_calibration
-    from dlopt.calibrations.elasticities import elasticity_set
+    from dlopt.calibrations.elasticities import elasticity_set, elasticity_sets
     from dlopt.calibrations.isic import read_isic
 
     rows = [row for row in elasticity_set(chosen).rows if row.standard_error is not None]
     if not rows:
+        printing = [one.name for one in elasticity_sets() if any(row.standard_error for row in one.rows)]
         raise DloptError(
-            f"prior.errors={chosen}: this set prints no standard errors (`dlopt data elasticities {chosen}`)."
+            f"prior.errors={chosen}: this set prints no standard errors; sets that do: "
+            f"{', '.join(printing) or 'none yet'}. Add one with `dlopt data elasticities --add FILE.csv`."
         )
     divisions = set(
         read_isic(find_calibration(name), calibration.sectors).get(calibration.sectors[parameter.where[0]], ())

@@ -51,6 +51,7 @@ OUTCOMES = (
     ("effective_tariff_pct", "tariff, %", ".2f"),
 )
 """Column, its head, the form of its numbers."""
+_WHOLE = 1000  # amounts of money from here on are shown without decimals
 PARTNERS = (
     ("exports_initial", "exports before", ",.0f"),
     ("exports", "exports", ",.0f"),
@@ -271,9 +272,13 @@ def _figure(value: float, form: str) -> str:
 
 def _rows(frame: pd.DataFrame, columns: Any, labels: pd.Series) -> list[tuple[str, list[tuple[str, object]]]]:
     rows = []
+    forms = {name: form for name, _, form in columns}
+    for name, form in forms.items():
+        if form.endswith(",.0f") and frame[name].abs().max() < _WHOLE:
+            forms[name] = form.replace(",.0f", ",.4g")
     for label, row in zip(labels, frame.to_dict("records"), strict=True):
         values: list[tuple[str, object]] = []
-        for name, _, form in columns:
+        for name, form in forms.items():
             value = float(row[name])
             values.append(("", "") if pd.isna(value) else (_figure(value, form), value))
         rows.append((str(label), values))
