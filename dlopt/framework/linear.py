@@ -46,11 +46,25 @@ class LinearSolver(Protocol):
         """`matrix'^{-1} rhs`."""
 
 
+def lu_factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """LU factors and pivots of square matrices `[..., size, size]`.
+
+    An equilibrium at a fold has an exactly singular Jacobian. A pivot of zero is replaced by rounding of the largest
+    entry: derivatives are then as huge as they are everywhere near the fold, and nothing there is taken for a solution.
+    """
+    lu, pivots, faults = torch.linalg.lu_factor_ex(matrix)
+    if bool(faults.any()):
+        diagonal = lu.diagonal(dim1=-2, dim2=-1)
+        least = torch.finfo(matrix.dtype).eps * matrix.abs().amax((-2, -1))[..., None]
+        diagonal.copy_(torch.where(diagonal == 0, least, diagonal))
+    return lu, pivots
+
+
 class Factorisation:
     """LU factors of a square matrix, for solves with it and with its transpose."""
 
     def __init__(self, matrix: Tensor) -> None:
-        self._lu, self._pivots = torch.linalg.lu_factor(matrix)
+        self._lu, self._pivots = lu_factors(matrix)
 
     def solve(self, rhs: Tensor) -> Tensor:
         """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""

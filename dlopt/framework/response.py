@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.game import Game, Point, free_instruments, own_gradient
+from dlopt.framework.linear import lu_factors
 
 _FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral, as to the solver
 STRICT = 1e-9  # an instrument at a bound with a smaller push than this may leave it when data move
@@ -78,6 +79,6 @@ def responses(game: Game, point: Point) -> Responses:
         if flat.shape[1]:
             matrix[mine[:, None], mine] -= flat @ flat.T
             neutral.append((mine, flat))
-    lu, pivots = torch.linalg.lu_factor(matrix)
+    lu, pivots = lu_factors(matrix)
     count = sum(flat.shape[1] for _, flat in neutral)
     return Responses(free, count, loose, rows, (lu, pivots), scale, tuple(neutral))

@@ -16,6 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from dlopt.framework.linear import lu_factors
 from dlopt.trade.first_order import Columns
 from dlopt.trade.model import TradeModel
 from dlopt.trade.sectors import SectorModel
@@ -155,7 +156,7 @@ def settle(world: SectorModel, near: WagePoint | Tensor, tau: Tensor, tolerance:
     """
     known, wage = (near, near.wage) if isinstance(near, WagePoint) else (None, near)
     at = WagePoint(world, wage, tau)
-    factors = torch.linalg.lu_factor((known or at).jacobian)
+    factors = lu_factors((known or at).jacobian)
     size, fresh = float(at.residual.abs().max()), known is None
     for _ in range(_STEPS):
         if size <= tolerance or not math.isfinite(size):
@@ -165,7 +166,7 @@ def settle(world: SectorModel, near: WagePoint | Tensor, tau: Tensor, tolerance:
         left = float(trial.residual.abs().max())
         enough = left <= _ENOUGH * size  # false where it is not a number
         if not (enough or fresh):
-            factors, fresh = torch.linalg.lu_factor(at.jacobian), True
+            factors, fresh = lu_factors(at.jacobian), True
             continue
         if fresh and size <= _ROUNDED and not left < size / 2:
             break

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlopt.framework.linear import gmres, gmres_apart, gmres_together, times
+from dlopt.framework.linear import Factorisation, gmres, gmres_apart, gmres_together, times
 
 SIZE = 60
 
@@ -58,3 +58,15 @@ def test_columns_of_zeros_cost_the_others_nothing() -> None:
     left = (torch.einsum("kab,bk->ak", matrices, x) - rhs).norm(dim=0)
     assert float(left.max()) <= 2e-8 * float(rhs.norm(dim=0).max())
     assert products <= 15
+
+
+@pytest.mark.parametrize("rank", [4, 1])
+def test_an_exactly_singular_system_has_a_huge_answer_and_no_error(rank: int) -> None:
+    """Zero pivots are rounded up: what is within reach of the matrix is solved, and the rest shows."""
+    matrix = torch.zeros(5, 5, dtype=torch.float64)
+    matrix[:rank, :rank] = torch.eye(rank, dtype=torch.float64) + 1
+    factors = Factorisation(matrix)
+    within = matrix @ torch.arange(5, dtype=torch.float64)
+    for solve, used in ((factors.solve, matrix), (factors.solve_transposed, matrix.T)):
+        assert torch.allclose(used @ solve(within), within, rtol=1e-12)
+        assert float(solve(torch.ones(5, dtype=torch.float64)).abs().max()) > 1e14
