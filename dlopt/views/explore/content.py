@@ -16,6 +16,7 @@ from dlopt.runs.record import RunRecord, read_run
 from dlopt.runs.tables import read_table
 from dlopt.trade.outcomes import WORLD
 from dlopt.trade.rates import INSTRUMENTS
+from dlopt.trade.words import UNSAID
 
 MOST = 8_000_000
 """Letters of numbers on one page: more makes a browser slow and a file that is hard to send."""
@@ -95,6 +96,7 @@ def _run(folder: Path, record: RunRecord, name: str, level: int) -> dict[str, An
     outcomes = _outcomes(folder)
     economies = [label for label in outcomes.index if label != WORLD]
     unit = str(outcomes["unit"].iloc[0]) if "unit" in outcomes else ""
+    unit = "" if unit in UNSAID else unit
     numbers = outcomes.drop(columns="unit", errors="ignore")
     found: dict[str, Any] = {
         "name": name,
