@@ -46,25 +46,30 @@ class LinearSolver(Protocol):
         """`matrix'^{-1} rhs`."""
 
 
-def lu_factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """LU factors and pivots of square matrices `[..., size, size]`.
+def lu_factors(matrix: Tensor) -> tuple[Tensor, Tensor, bool]:
+    """LU factors and pivots of square matrices `[..., size, size]`, and whether one is exactly singular.
 
     An equilibrium at a fold has an exactly singular Jacobian. A pivot of zero is replaced by rounding of the largest
     entry: derivatives are then as huge as they are everywhere near the fold, and nothing there is taken for a solution.
     """
     lu, pivots, faults = torch.linalg.lu_factor_ex(matrix)
-    if bool(faults.any()):
+    singular = bool(faults.any())
+    if singular:
         diagonal = lu.diagonal(dim1=-2, dim2=-1)
         least = torch.finfo(matrix.dtype).eps * matrix.abs().amax((-2, -1))[..., None]
         diagonal.copy_(torch.where(diagonal == 0, least, diagonal))
-    return lu, pivots
+    return lu, pivots, singular
 
 
 class Factorisation:
-    """LU factors of a square matrix, for solves with it and with its transpose."""
+    """LU factors of a square matrix, for solves with it and with its transpose (see `lu_factors`).
+
+    Attributes:
+        singular: whether a pivot was zero.
+    """
 
     def __init__(self, matrix: Tensor) -> None:
-        self._lu, self._pivots = lu_factors(matrix)
+        self._lu, self._pivots, self.singular = lu_factors(matrix)
 
     def solve(self, rhs: Tensor) -> Tensor:
         """`matrix^{-1} rhs`, rhs `[size]` or `[size, column]`."""

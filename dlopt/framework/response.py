@@ -79,6 +79,6 @@ def responses(game: Game, point: Point) -> Responses:
         if flat.shape[1]:
             matrix[mine[:, None], mine] -= flat @ flat.T
             neutral.append((mine, flat))
-    lu, pivots = lu_factors(matrix)
+    lu, pivots, _ = lu_factors(matrix)
     count = sum(flat.shape[1] for _, flat in neutral)
     return Responses(free, count, loose, rows, (lu, pivots), scale, tuple(neutral))

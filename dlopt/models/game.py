@@ -176,13 +176,13 @@ def factorise(model: EquilibriumModel, matrix: Tensor) -> Factorisation:
     Raises:
         SingularJacobianError: it has no inverse.
     """
-    try:
-        return Factorisation(matrix)
-    except RuntimeError as error:
+    factors = Factorisation(matrix)
+    if factors.singular:
         raise SingularJacobianError(
             f"Model {model.name!r}: the equations do not determine the unknowns where the search has led (their "
             "Jacobian is singular). Check for an equation that repeats others, or tighten the bounds."
-        ) from error
+        )
+    return factors
 
 
 def _newton(

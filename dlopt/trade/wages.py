@@ -156,7 +156,7 @@ def settle(world: SectorModel, near: WagePoint | Tensor, tau: Tensor, tolerance:
     """
     known, wage = (near, near.wage) if isinstance(near, WagePoint) else (None, near)
     at = WagePoint(world, wage, tau)
-    factors = lu_factors((known or at).jacobian)
+    *factors, _ = lu_factors((known or at).jacobian)
     size, fresh = float(at.residual.abs().max()), known is None
     for _ in range(_STEPS):
         if size <= tolerance or not math.isfinite(size):
@@ -166,7 +166,8 @@ def settle(world: SectorModel, near: WagePoint | Tensor, tau: Tensor, tolerance:
         left = float(trial.residual.abs().max())
         enough = left <= _ENOUGH * size  # false where it is not a number
         if not (enough or fresh):
-            factors, fresh = lu_factors(at.jacobian), True
+            *factors, _ = lu_factors(at.jacobian)
+            fresh = True
             continue
         if fresh and size <= _ROUNDED and not left < size / 2:
             break
