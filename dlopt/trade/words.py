@@ -178,7 +178,7 @@ def _drawn(summary: pd.DataFrame | None) -> list[str]:
     """How far errors in what was chosen move whom they move most."""
     if summary is None or summary.empty:
         return []
-    row = summary.sort_values("std").iloc[-1]
+    row = summary.loc[summary["std"].idxmax()]
     lost = f"{100 * row['share_of_losses']:.0f}"
     return [
         f"With errors in what is chosen, {row['economy']} stands between {row['p5']:+.2f} and {row['p95']:+.2f} % "
