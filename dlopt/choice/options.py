@@ -25,8 +25,9 @@ class MethodOptions:
         pool_years: years a pool state moves each time it is used.
         width: spread of the random states, in long-run standard deviations.
         off_manifold: share of these with continuous states drawn one by one rather than from the common shocks.
-        learning_rate: of Adam.
-        muon_rate: of Muon, on the matrices between hidden layers; 0: Adam for these, too.
+        learning_rate: of Adam, at its highest; with loss=hjb and more than 100 switches that can move at once, divided
+            by the root of how many hundreds there are.
+        muon_rate: of Muon, likewise, on the matrices between hidden layers; 0: Adam for these, too.
         refine: what is chosen after training, from simulated paths: `weights` (the network's output weights and the
             constant in V), `constant`, or `none`: V as trained.
         target: the run counts as converged when the mean absolute residual over rho V is at most this.

@@ -30,6 +30,7 @@ from dlopt.kind import Watch
 STEPS = ((1e-3, 500), (3e-2, 2500), (math.inf, 6000))
 """Where no budget is given: mean |R| over rho V that the control variate leaves, up to which so many steps are made."""
 PAPER_STEPS = 1000  # of the paper's losses: each costs thirty of the others
+MANY = 100  # switches above which step sizes fall
 WARM_UP = 100  # steps over which rates grow to their full size
 AFAR = 10.0  # how much larger than on-policy the residual may be at states from all over the state space
 WIDE = 256  # of these are looked at
@@ -97,6 +98,7 @@ class Trainer:
         self.adam = torch.optim.Adam(rest, lr=options.learning_rate, betas=(0.9, 0.99), fused=True)
         self.muon = Muon(matrices, lr=options.muon_rate) if matrices else None
         self.pool = self._first_pool()
+        self.pace = self._pace()
         left = self._set_scale()
         if budget.steps is None and budget.seconds is None:
             many = next(steps for size, steps in STEPS if left <= size)
@@ -104,6 +106,15 @@ class Trainer:
         self._loss = math.nan
 
     # -- set-up -------------------------------------------------------------------------------------------------
+
+    def _pace(self) -> float:
+        """Factor on both step sizes: falls with the root of the number of switches that can move, where they are many.
+
+        The residual is a sum over switches, and its gradient the noisier the more there are.
+        """
+        movable = self.model.movable(self.pool.rows(slice(0, 1)))
+        count = self.model.switches if movable is None else movable.shape[1]
+        return 1.0 if self.options.loss == "paper" else min(1.0, math.sqrt(MANY / count))
 
     def _first_pool(self) -> State:
         """States after 25 years under the policy of the control variate: the networks are still zero."""
@@ -197,7 +208,7 @@ class Trainer:
         for optimizer, base in ((self.adam, self.options.learning_rate), (self.muon, self.options.muon_rate)):
             if optimizer is not None:
                 for group in optimizer.param_groups:
-                    group["lr"] = base * rate
+                    group["lr"] = base * self.pace * rate
         n = self.options.pooled
         index = (torch.arange(n, device=self.pool.x.device) + self.step * n) % self.options.pool
         mine = self.pool.rows(index)
@@ -260,7 +271,7 @@ class Trainer:
             loss=self._loss if self.step else 0.0,
             analytic_loss=float(analytic),
             probabilistic_loss=float(probabilistic),
-            learning_rate=self.options.learning_rate * self._rate(),
+            learning_rate=self.options.learning_rate * self.pace * self._rate(),
             decision_accuracy=decisions() if decisions is not None else math.nan,
         )
         self.history.append(progress)
