@@ -30,7 +30,7 @@ def list_() -> None:
     from dlopt.calibrations import DEFAULT, list_calibrations
     from dlopt.calibrations.meta import read_meta
     from dlopt.calibrations.schema import Faults
-    from dlopt.trade.words import STYLISED, stylised
+    from dlopt.trade.provenance import STYLISED, stylised
 
     table = table_of(None, ["name", "year", "unit", "", "found in", "folder"])
     for entry in list_calibrations():
@@ -50,7 +50,7 @@ def show(name: Annotated[str, typer.Argument(help="A calibration's name, or its 
     from dlopt.calibrations.outlook import outlook
     from dlopt.calibrations.schema import Faults
     from dlopt.calibrations.summary import summarise
-    from dlopt.trade.words import STYLISED, UNSAID, stylised
+    from dlopt.trade.provenance import STYLISED, UNSAID, stylised
 
     folder = find_calibration(name)
     calibration = read_bundle(folder)

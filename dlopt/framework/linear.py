@@ -56,7 +56,8 @@ def lu_factors(matrix: Tensor) -> tuple[Tensor, Tensor, bool]:
     singular = bool(faults.any())
     if singular:
         diagonal = lu.diagonal(dim1=-2, dim2=-1)
-        least = torch.finfo(matrix.dtype).eps * matrix.abs().amax((-2, -1))[..., None]
+        limits = torch.finfo(matrix.dtype)
+        least = limits.eps * matrix.abs().amax((-2, -1))[..., None].clamp(min=limits.tiny)
         diagonal.copy_(torch.where(diagonal == 0, least, diagonal))
     return lu, pivots, singular
 

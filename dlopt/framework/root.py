@@ -97,7 +97,9 @@ def solve_root(
         if factorisation is None:
             try:
                 factorisation, fresh = factorise(jacobian(u)), True
-            except RuntimeError:  # exactly singular: torch raises this, or LinAlgError, a kind of it
+            except RuntimeError:  # torch's own, where a caller factors by itself
+                return result(Outcome.STALLED)
+            if getattr(factorisation, "singular", False):
                 return result(Outcome.STALLED)
         if step is None:
             try:

@@ -45,6 +45,7 @@ class EquilibriumFactors:
         _diagonal(effect[n:].view(n, m.j, n, m.j)).copy_(lin.sales)
         self._effect = effect.view(n + nj, nj)
         self._reduced = Factorisation(self._matrix(lin, use, buys))
+        self.singular = self._reduced.singular
 
     def _matrix(self, lin: Linearisation, use: Tensor, buys: Tensor) -> Tensor:
         """What expenditures leave of the Jacobian, in wage, income, labour, price: `[2N + 2NJ, 2N + 2NJ]`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlopt.trade import interval_words
 from dlopt.trade.outcomes import WORLD
+from dlopt.trade.provenance import UNSAID
 from dlopt.trade.rates import INSTRUMENTS
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ Read = Callable[[str], "pd.DataFrame | None"]
 """A table by name; None where there is none."""
 _NAMED = 3
 _STEPS = ("thousand", "million", "billion", "trillion")
-STYLISED = "stylised, not data"
-"""Said of worlds that are made up."""
-UNSAID = ("", "none", "not stated", "as in the source")
-"""Years and units of a calibration that say nothing."""
-
-
-def stylised(source: str) -> bool:
-    """Whether the source of a calibration says that it is no data."""
-    return "not data" in source
 
 
 def money(value: float, unit: str) -> str:
@@ -178,7 +170,7 @@ def _drawn(summary: pd.DataFrame | None) -> list[str]:
     """How far errors in what was chosen move whom they move most."""
     if summary is None or summary.empty:
         return []
-    row = summary.loc[summary["std"].idxmax()]
+    row = summary.sort_values("std", ascending=False, kind="stable").iloc[0]
     lost = f"{100 * row['share_of_losses']:.0f}"
     return [
         f"With errors in what is chosen, {row['economy']} stands between {row['p5']:+.2f} and {row['p95']:+.2f} % "

@@ -13,7 +13,7 @@ from dlopt.errors import DloptError, UnknownNameError
 from dlopt.kind import Ended, Sheet, Status
 from dlopt.runs import RunFolder, read_run
 from dlopt.runs.record import FILE, WRITTEN
-from dlopt.trade.words import STYLISED, stylised
+from dlopt.trade.provenance import STYLISED, stylised
 from dlopt.views.figures import results as pictures
 from dlopt.views.sheets import WIDTH
 from dlopt.views.sheets import html as as_html

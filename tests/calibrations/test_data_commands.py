@@ -52,8 +52,9 @@ def test_show_in_a_pipe_is_plain_and_unbroken(own: Path) -> None:
     assert ["19", "Machinery", "7.750", "0.120", "0.930", "2.3", "22.1", "yes"] in rows
     assert "theta*psi is at most 0.930 (sector 19, Machinery)" in text
     assert "us_china_2018, us_tariffs_2018" in text
-    digest = text.split("sha256")[1].strip()
+    digest, *following = text.split("sha256")[1].split()
     assert len(digest) == 64
+    assert " ".join(following) == "Next: dlopt solve nash scenario=trade_war calibration=stylized2017"
 
 
 def test_labels_are_not_taken_for_markup(own: Path, tmp_path: Path) -> None:

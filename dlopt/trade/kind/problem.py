@@ -42,13 +42,13 @@ from dlopt.trade.kind.reading import (
 from dlopt.trade.kind.sheets import describe
 from dlopt.trade.kind.uncertain import Uncertain, uncertain
 from dlopt.trade.policy import Policy
+from dlopt.trade.provenance import STYLISED, stylised
 from dlopt.trade.rates import CHOICE_NAMES, KINDS
 from dlopt.trade.redraw import RedrawInterrupted
 from dlopt.trade.results import SolveResult
 from dlopt.trade.sobol import sobol
 from dlopt.trade.statistics import by_formulas
 from dlopt.trade.unusual import unusual_bounds, unusual_rates
-from dlopt.trade.words import STYLISED, stylised
 
 
 @dataclasses.dataclass(frozen=True)

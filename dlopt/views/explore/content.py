@@ -15,8 +15,8 @@ from dlopt.errors import DloptError
 from dlopt.runs.record import RunRecord, read_run
 from dlopt.runs.tables import read_table
 from dlopt.trade.outcomes import WORLD
+from dlopt.trade.provenance import UNSAID
 from dlopt.trade.rates import INSTRUMENTS
-from dlopt.trade.words import UNSAID
 
 MOST = 8_000_000
 """Letters of numbers on one page: more makes a browser slow and a file that is hard to send."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dlopt.runs.tables import average_policies, read_table
 from dlopt.trade.outcomes import WORLD
-from dlopt.trade.words import UNSAID
+from dlopt.trade.provenance import UNSAID
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import pictures
 from dlopt.views.report.charts import BEFORE_AFTER, bars, dots, sortable
