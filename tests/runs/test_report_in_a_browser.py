@@ -13,7 +13,8 @@ from economies import small_synthetic
 
 import dlopt
 from dlopt.trade.outcomes import WORLD
-from dlopt.trade.words import headlines, money, stylised
+from dlopt.trade.provenance import stylised
+from dlopt.trade.words import headlines, money
 from dlopt.views.figures.results import of_run
 from dlopt.views.figures.sizes import SIZES, write_figure
 from dlopt.views.report import report_page, trade
