@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.game import Game, Point, free_instruments, own_gradient
-from dlopt.framework.linear import lu_factors
+from dlopt.framework.linear import LinearSolveError, lu_factors
 
 _FLAT = 1e-10  # of the largest scaled eigenvalue: below, a direction counts as neutral, as to the solver
 STRICT = 1e-9  # an instrument at a bound with a smaller push than this may leave it when data move
@@ -54,7 +54,11 @@ class Responses:
 
 
 def responses(game: Game, point: Point) -> Responses:
-    """Differentiate all players' first-order conditions at a solved point."""
+    """Differentiate all players' first-order conditions at a solved point.
+
+    Raises:
+        LinearSolveError: together they do not determine how instruments move, as where two branches of equilibria meet.
+    """
     gradient = own_gradient(game, point)
     free = free_instruments(point.a, gradient, game.lower, game.upper)
     loose = int((~free & (gradient.abs() <= STRICT)).sum())
@@ -79,6 +83,12 @@ def responses(game: Game, point: Point) -> Responses:
         if flat.shape[1]:
             matrix[mine[:, None], mine] -= flat @ flat.T
             neutral.append((mine, flat))
-    lu, pivots, _ = lu_factors(matrix)
+    lu, pivots, singular = lu_factors(matrix)
+    if singular:
+        raise LinearSolveError(
+            "The first-order conditions of all players together do not determine how their instruments move: the "
+            "answer lies where branches of equilibria meet, and has no derivatives there. Change a parameter a little, "
+            "and solve again."
+        )
     count = sum(flat.shape[1] for _, flat in neutral)
     return Responses(free, count, loose, rows, (lu, pivots), scale, tuple(neutral))

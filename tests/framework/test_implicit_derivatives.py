@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from games import SMOOTH, SMOOTH_AT, SMOOTH_START, contraction, smooth_game, two_objectives
+from games import SMOOTH, SMOOTH_AT, SMOOTH_START, contraction, direct_game, smooth_game, two_objectives, vector
 from torch import Tensor
 
 from dlopt.framework import FixedPointOptions, FixedPointProblem
+from dlopt.framework.linear import LinearSolveError
+from dlopt.framework.response import responses
 
 EXACT = FixedPointOptions(tolerance=1e-15, max_iterations=60)
 STEP = 1e-4
@@ -87,3 +89,17 @@ def test_hessians(player: int) -> None:
     assert torch.equal(point.hessian(player), joint[:, own])
     # Second derivatives commute.
     assert torch.allclose(joint[:, own], joint[:, own].T, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(("pull", "determined"), [(0.5, True), (1.0, False)])
+def test_answers_to_data_are_refused_where_the_game_does_not_determine_them(pull: float, determined: bool) -> None:
+    """Everybody wants to be at `pull` times where the other is: with one, every point on a line is an equilibrium."""
+    game = direct_game(lambda a: -((a - pull * a.flip(0)) ** 2) / 2, [0, 1], [-9.0, -9.0], [9.0, 9.0])
+    point = game.point(vector(0.0, 0.0))
+    assert point is not None
+    if not determined:
+        with pytest.raises(LinearSolveError, match="where branches of equilibria meet"):
+            responses(game, point)
+        return
+    moved = responses(game, point).to(torch.eye(2, dtype=torch.float64))
+    assert moved == pytest.approx(torch.linalg.inv(torch.eye(2) - pull * torch.eye(2).flip(0)).numpy(), abs=1e-7)
