@@ -210,8 +210,11 @@ def test_mean_reversion_is_estimated_from_costs_too(firms):
     assert not alone.standard_errors["theta"] < 2 * result.standard_errors["theta"]
 
 
-def test_likelihood_of_the_path_of_the_costs():
+@pytest.mark.parametrize("own", [(), (0.15, 0.25)], ids=["common shocks", "more shocks than costs"])
+def test_likelihood_of_the_path_of_the_costs(own):
     model = lucky(switches=2)
+    if own:
+        model = dataclasses.replace(model, sigma=np.concatenate([model.sigma, np.diag(own)], axis=1))
     panel = simulate_panel(exactly(model), firms=3, years=2, every=0.5, seed=1)
     keep = math.exp(-0.5 * model.theta)
     cov = (1 - keep**2) * model.loading @ model.loading.T

@@ -10,7 +10,6 @@ import pytest
 import torch
 from monte_carlo import simulated_value
 from own_models import OwnExporter
-from scipy.stats import multivariate_normal
 
 from dlopt.choice import (
     AnalysisOptions,
@@ -23,14 +22,11 @@ from dlopt.choice import (
     load_model,
     preset,
     read_folder,
-    simulate_panel,
     solve_bsde,
     write_folder,
 )  # fmt: skip
 from dlopt.choice.enumeration import EnumeratedSolution
-from dlopt.choice.estimation.process import Process
 from dlopt.choice.exporter.exact import BlocksSolution, SeparableSolution
-from dlopt.choice.value import ExactValue
 
 SMALL = AnalysisOptions(
     certificate_paths=32, certificate_years=10, out_of_sample=100, paths=32, years=10, validation=256,
@@ -107,20 +103,6 @@ def test_costs_have_the_law_that_loadings_say():
     assert np.cov(later.numpy().T) == pytest.approx(cov, abs=0.01 * cov.max())
     between = (drawn - drawn.mean(0)).T @ (later - later.mean(0)) / len(drawn)
     assert between.numpy() == pytest.approx(math.exp(-0.7 * model.theta) * cov, abs=0.01 * cov.max())
-
-
-def test_likelihood_of_the_path_of_costs_with_more_shocks_than_costs():
-    model = dataclasses.replace(with_own(preset("separable", 2)), s_noise=0.3)
-    panel = simulate_panel(
-        ExactValue(model.on(dtype=torch.float64), exact_solution(model)), firms=3, years=2, every=0.5, seed=1
-    )
-    keep = math.exp(-0.5 * model.theta)
-    cov = (1 - keep**2) * model.loading @ model.loading.T
-    pair = np.flatnonzero(panel.firm[1:] == panel.firm[:-1])
-    gap = panel.x[pair + 1] - model.nubar - keep * (panel.x[pair] - model.nubar)
-    truth = np.bincount(panel.firm[pair], multivariate_normal(np.zeros(2), cov).logpdf(gap))
-    found = Process(panel, model.on(dtype=torch.float64)).values(model.on(dtype=torch.float64)).numpy()
-    assert found - found[0] == pytest.approx(truth - truth[0], abs=1e-8)
 
 
 @pytest.mark.parametrize("common", [0, 2])
