@@ -5,17 +5,20 @@ from __future__ import annotations
 from dlopt.runs.record import RunRecord
 
 _ANSWERS = {
-    "none": ("Nobody answers.", "Nobody answers."),
-    "reciprocal": ("Those whose goods are charged more answer in kind.", "{who} answers in kind."),
+    "none": ("Nobody answers.",) * 3,
+    "reciprocal": (
+        "Those whose goods are charged more answer in kind.", "{who} answers in kind.", "{who} each answer in kind.",
+    ),
     "optimal": (
         "Each of those whose goods are charged more answers as is best for itself.",
-        "{who} answers as is best for itself.",
+        "{who} answers as is best for itself.", "{who} each answer as is best for themselves.",
     ),
     "nash": (
         "Everybody concerned chooses again until nobody gains by changing alone.",
-        "The imposers and {who} choose again until nobody gains by changing alone.",
+        *("The imposers and {who} choose again until nobody gains by changing alone.",) * 2,
     ),
-}
+}  # fmt: skip
+"""How others answer: all of them, one that is named, several."""
 _GIVEN = "given_policy"
 
 
@@ -35,13 +38,10 @@ def question(record: RunRecord) -> str:
         parts.append(f"Shocks: {settings['shocks']}.")
     how = settings.get("retaliation")
     if record.verb == "equilibrium" and settings.get("policy") and how in _ANSWERS:
-        everybody, named = _ANSWERS[how]
+        everybody, one, several = _ANSWERS[how]
         who = settings.get("retaliators")
         names = [str(name) for name in who] if isinstance(who, list) else [str(who)]
-        several = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-        said = named.format(who=several) if names != ["all"] else everybody
-        if len(names) > 1:
-            said = said.replace("answers as is best for itself", "each answer as is best for themselves")
-            said = said.replace("answers in kind", "answer in kind")
-        parts.append(said)
+        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        words = everybody if names == ["all"] else one if len(names) == 1 else several
+        parts.append(words.format(who=listed))
     return " ".join(parts)
