@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,10 @@ from dlopt.choice import (
     solve_bsde,
     solve_exact,
 )
+from dlopt.choice.production.presets import synthetic
+from dlopt.choice.production.value import NETWORK_METHOD
+from dlopt.choice.training import Trainer
+from dlopt.choice.traits import traits_of
 
 SMALL = AnalysisOptions(
     certificate_years=40.0, out_of_sample=300, paths=64, years=10.0, validation=500, response_years=4.0
@@ -109,6 +114,29 @@ def test_independent_destinations_need_no_training():
     validation = result.tables()["validation"].set_index("states")
     assert validation.loc["off_manifold", "max_relative_error"] < 1e-5
     assert (validation["decision_accuracy"] > 0.999).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "divided"),
+    [
+        (preset("blocks", 100), MethodOptions(), 1.0),
+        (preset("blocks", 400), MethodOptions(), 2.0),
+        (preset("blocks", 400), PAPER, 1.0),
+        (synthetic(12), NETWORK_METHOD, 1.0),  # of its 132 links eleven can move at once
+    ],
+    ids=["a hundred", "four hundred", "the paper's losses", "a network"],
+)
+def test_steps_fall_with_the_number_of_switches_that_can_move(model, method, divided):
+    dynamics, generator = model.on(), torch.Generator().manual_seed(0)
+    method = dataclasses.replace(method, pool=16, batch=8, baseline="none")
+    trainer = Trainer(traits_of(model).build(dynamics, method, generator), method, Budget(steps=2000), generator)
+    trainer.step = 200
+    trainer._one_step()
+    done = 200 / 2000
+    full = 0.5 * (1 + math.cos(math.pi * done)) + 1e-3
+    assert trainer.adam.param_groups[0]["lr"] == pytest.approx(method.learning_rate * full / divided)
+    if trainer.muon is not None:
+        assert trainer.muon.param_groups[0]["lr"] == pytest.approx(method.muon_rate * full / divided)
 
 
 def test_same_seed_same_numbers():
