@@ -52,9 +52,9 @@ def reproduce(
     """Tables and figures of Wang, Xu, Yang and Zhu (2024) and of Huang and Yu (2024), published beside computed.
 
     Targets: table1 to table5, tableA1, tableB1, tableB2, text (numbers in the text), figure3 to figure9, figureB1 to
-    figureB3, claims (findings in words); of the second paper bsde-table1, bsde-table2, bsde-figure1, bsde-figure2
-    (these take no keys); or all. On the data of other papers: ossa2014, ll2023 (economies=USA,CHN for some of
-    them), caliendo_parro; their calibrations are imported first.
+    figureB3, claims (findings in words); of the second paper bsde-table1, bsde-table2, bsde-claims, bsde-figure1,
+    bsde-figure2 (these take no keys); or all. On the data of other papers: ossa2014, ll2023 (economies=USA,CHN for
+    some of them), caliendo_parro; their calibrations are imported first.
     Keys: calibration= (icio2017 if imported, else the embedded one), accounting= (paper, standard),
     instruments.sectors= (all, tradable).
 

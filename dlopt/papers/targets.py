@@ -12,6 +12,7 @@ from dlopt.papers.engine.problem import Problem, Variant
 from dlopt.papers.engine.published import SECOND_SOURCE
 from dlopt.papers.engine.study import Study, Task
 from dlopt.papers.engine.targets import Picture, Table
+from dlopt.papers.huang2024 import claims as second_claims
 from dlopt.papers.huang2024 import drawings as second_drawings
 from dlopt.papers.huang2024 import tables as second_paper
 from dlopt.papers.huang2024.trainings import TRAININGS, simulated
@@ -143,6 +144,11 @@ TARGETS: dict[str, Table | Picture] = {
         ("network", "network_paper", "network3", "network3_paper"),
         _methods("network_paper", 220_000), build=second_paper.network_losses, form=".3g",
         source=SECOND_SOURCE, about=_model("network"),
+    ),
+    "bsde-claims": Table(
+        "Huang and Yu, findings in words, tested", tuple(dict.fromkeys(name for _, name, _, _ in second_claims.CLAIMS)),
+        "1: holds, 0: fails. The models are ours, since the authors' parameters are not published.",
+        build=second_claims.claims, form=".0f", source=SECOND_SOURCE, about=_model("gravity"),
     ),
     "bsde-figure1": Picture(
         "Huang and Yu, Figure 1. Exporter: what a destination adds, and why", ("gravity",),
