@@ -324,11 +324,12 @@ class Kind(abc.ABC):
         verbs: what it answers to: names among `equilibrium`, `unilateral`, `nash`, `cooperative` and those of choice.
         solves: one sentence.
         keys: every key of its configs, `COMMON` included.
-        headline: by verb, the figure of the certificate that lists show.
+        briefly: what `brief` says, in words; lists of runs explain it so.
         table: the table that `dlopt runs collect` takes unless told otherwise.
         checkpoint: the file a run that ended early is gone on from. `checkpoint.pt` is the tape's; a kind that writes
             one of its own names it.
         keeps: phases of the watch in which a stop keeps what there is; in others it ends the run at once. None: all.
+        phases: what phases of the watch are called on screen; others by their own name.
         again: whether a finished run can be gone on with, to compute more from it.
         shared: whether several processes can share the work (`torchrun`).
         configs: a folder with `scenario/NAME.yaml` of its own, None for none.
@@ -337,10 +338,11 @@ class Kind(abc.ABC):
     name: str
     solves: str
     verbs: Sequence[str | Verb]
-    headline: Mapping[str, str] = {}
+    briefly: str = ""
     table: str = "welfare"
     checkpoint: str = "checkpoint.pt"
     keeps: tuple[str, ...] | None = None
+    phases: Mapping[str, str] = {}
     again: bool = False
     shared: bool = False
     configs: Path | None = None
@@ -366,6 +368,10 @@ class Kind(abc.ABC):
     def headlines(self, ended: Ended) -> list[str]:
         """The answer in plain sentences."""
         return []
+
+    def brief(self, ended: Ended) -> str:
+        """The answer in a word or a number, 14 letters at most, for lists of runs; asked of runs that converged."""
+        return ""
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """What a screen shows of a run."""

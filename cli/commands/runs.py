@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from .compare import compare
 from .named import Run, Sweep
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from dlopt.runs import RunReadError, RunRecord
@@ -181,51 +183,74 @@ def _jobs_table(jobs: Sequence[SweepJob]) -> Table:
     return table
 
 
-def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path) -> Table:
-    """One row for each run, for 80 columns: the name every command takes, what was solved, when, how it ended."""
-    from collections import Counter
-
+def runs_table(runs: Sequence[tuple[Path, RunRecord | RunReadError]], root: Path) -> RenderableType:
+    """One row for each run, for 80 columns: the name every command takes, what was solved, when, how it ended, with
+    what answer; below, what the answers are."""
+    from rich.console import Group
     from rich.text import Text
 
     from dlopt.runs import RunRecord, is_killed
 
     from ..terminal.screen import STATUS_STYLE
 
-    count = Counter(folder.name for folder, _ in runs)
-    worlds = {record.calibration.get("name", "") for _, record in runs if isinstance(record, RunRecord)}
+    names = _names([folder for folder, _ in runs], root)
+    read = [record for _, record in runs if isinstance(record, RunRecord)]
+    worlds = {record.calibration.get("name", "") for record in read}
     title = f"Runs on {next(iter(worlds))}" if len(worlds) == 1 else None
-    columns = ["run", "verb", "day", "status", "residual", "s"]
-    table = table_of(title, columns + ([] if len(worlds) < 2 else ["calibration"]), right=("residual", "s"))
+    columns = ["run", "verb", "started", "status", "answer", *([] if len(worlds) < 2 else ["calibration"])]
+    table = table_of(title, columns)
     table.columns[0].no_wrap = True
-    for folder, record in runs:
-        below = folder.relative_to(root).as_posix() if folder != root else "."
-        name = folder.name if count[folder.name] == 1 and folder != root else below
+    for name, (folder, record) in zip(names, runs, strict=True):
         if not isinstance(record, RunRecord):
-            table.add_row(name, "", "", Text("damaged", style="bold red"), "", "", *([] if len(worlds) < 2 else [""]))
-            continue
-        residual = (record.certificate or {}).get(_headline(record))
-        status = "killed" if is_killed(folder, record) else record.status
-        cells: list[str | Text] = [
-            name,
-            record.verb,
-            record.started[2:10],
-            Text(status.replace("_", " "), style=STATUS_STYLE[status]),
-            f"{residual:.0e}" if isinstance(residual, int | float) else "",
-            "" if record.wall_seconds is None else f"{record.wall_seconds:.1f}",
-        ]
-        table.add_row(*cells, *([] if len(worlds) < 2 else [record.calibration.get("name", "")]))
-    return table
+            cells: list[str | Text] = [name, "", "", Text("damaged", style="bold red"), ""]
+        else:
+            status = "killed" if is_killed(folder, record) else record.status
+            ended = Text(status.replace("_", " "), style=STATUS_STYLE[status])
+            cells = [name, record.verb, record.started[2:16].replace("T", " "), ended, record.answer]
+        world = record.calibration.get("name", "") if isinstance(record, RunRecord) else ""
+        table.add_row(*cells, *([] if len(worlds) < 2 else [world]))
+    said = [Text(f"answer: {words}", style="dim") for words in _explained(read)]
+    return Group(table, *said)
 
 
-def _headline(record: RunRecord) -> str:
-    """The figure of a certificate that lists show; none for kinds that are not here any more."""
+def _names(folders: Sequence[Path], root: Path) -> list[str]:
+    """What each run is called by: the latest of a name by that name alone, one of a sweep as SWEEP/JOB; others by their
+    folder's name or path."""
+    from collections import Counter
+
+    from dlopt.runs.naming import MANY, name_of
+
+    def short(folder: Path) -> str:
+        place = folder.parent
+        swept = place != root and any((place / mark).is_file() for mark in MANY)
+        return f"{name_of(place)}/{folder.name}" if swept else name_of(folder)
+
+    latest = {short(folder): folder for folder in folders}
+    count = Counter(folder.name for folder in folders)
+    names = []
+    for folder in folders:
+        name = short(folder)
+        if folder == root:
+            names.append(".")
+        elif name and latest[name] == folder:
+            names.append(name)
+        else:
+            names.append(folder.name if count[folder.name] == 1 else folder.relative_to(root).as_posix())
+    return names
+
+
+def _explained(records: Sequence[RunRecord]) -> list[str]:
+    """What the answers of these runs are, kind by kind; nothing for kinds that are not here any more."""
     from dlopt.errors import DloptError
     from dlopt.registry import load_kind
 
-    try:
-        return load_kind(record.kind).headline.get(record.verb, "")
-    except DloptError:
-        return ""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(record.kind for record in records if record.answer):
+        with contextlib.suppress(DloptError):
+            words = load_kind(name).briefly
+            if words:
+                found.setdefault(words, name)
+    return list(found)
 
 
 def _main_table(jobs: Sequence[SweepJob]) -> str:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 
 from dlopt.errors import DloptError
 from dlopt.framework.tape import Tape, TapeMismatchError
-from dlopt.kind import Result, Session, Status, Step, Watch
+from dlopt.kind import Kind, Result, Session, Status, Step, Watch
 from dlopt.runs import RunFolder
 from dlopt.runs.checkpoint import Checkpoints
 from dlopt.runs.folder import CHECKPOINT
@@ -32,7 +32,7 @@ from .. import DEBUG, processes
 from ..terminal.interrupt import Aborted, StopRequest, stopping
 from ..terminal.progress import progress
 from ..terminal.screen import console, output, shown
-from ..terminal.sheets import ending, screen
+from ..terminal.sheets import ended, ending, screen
 from .job import Job, job_of
 from .resume import finished, steps_of
 
@@ -47,14 +47,15 @@ class Screen(Watch):
     done again from the checkpoint, so there a signal ends the run at once.
     """
 
-    def __init__(self, show: Any, stop: StopRequest, keeps: Sequence[str] | None, save: Any = lambda: None) -> None:
-        self.show, self.request, self.keeps, self.save = show, stop, keeps, save
+    def __init__(self, show: Any, stop: StopRequest, kind: Kind, save: Any = lambda: None) -> None:
+        self.show, self.request, self.save = show, stop, save
+        self.keeps, self.phases = kind.keeps, kind.phases
 
     def phase(self, name: str) -> None:
         self.request.at_once = self.keeps is not None and name not in self.keeps
         if self.request and self.request.at_once:
             raise Aborted
-        self.show(Step(name, name))
+        self.show(Step(name, self.phases.get(name, name)))
 
     def progress(self, progress: Any) -> None:
         self.show(progress)
@@ -165,7 +166,7 @@ def follow(job: Job, ranks: Any) -> int:
     resume = None if job.resume is None else job.resume / job.kind.checkpoint
     try:
         with stopping() as stop:
-            job.problem.follow(ranks, Screen(lambda _: None, stop, job.kind.keeps), resume)
+            job.problem.follow(ranks, Screen(lambda _: None, stop, job.kind), resume)
     except (DloptError, Aborted):
         return 1
     return 0
@@ -197,7 +198,7 @@ def _run(
             run.finish("interrupted", message="Stopped before it began: run it again.")
             return None, {}
         with progress(live=live) as show:
-            watch = Screen(show, stop, job.kind.keeps, lambda: checkpoints.due(tape.entries))
+            watch = Screen(show, stop, job.kind, lambda: checkpoints.due(tape.entries))
             result = job.problem.solve(Session(run.path, watch, tape, resume, ranks))
         message = result.message
         if Status(str(result.status)) is Status.INTERRUPTED and job.problem.recorded and not own:
@@ -232,7 +233,10 @@ def _finish(job: Job, run: RunFolder, result: Result, tables: Mapping[str, Any],
         except MissingPlotError as error:
             _log.info(str(error))
     certificate = {} if result.certificate is None else dataclasses.asdict(result.certificate)
-    run.finish(status, message=message, certificate=certificate or None)
+    answer = ""
+    if status is Status.CONVERGED:
+        answer = job.kind.brief(ended(run.record, run.path, tables))
+    run.finish(status, message=message, certificate=certificate or None, answer=answer)
     told = ", ".join(f"{name} {value}" for name, value in certificate.items() if value not in (None, (), {}))
     _log.info(f"{status}: {message} {told}".rstrip(), extra={"file_only": True})
 

@@ -23,6 +23,19 @@ def headlines(ended: Ended) -> list[str]:
     return found
 
 
+def brief(ended: Ended) -> str:
+    """How much is on in the long run, how many links a planner wants, or the value; empty where no table says any."""
+    simulation, worth = ended.table("simulation"), ended.table("marginal_values")
+    if worth is not None and "planner_accepts" in worth:
+        return f"{int((worth['planner_accepts'] > 0.5).sum())} of {len(worth)} links"
+    if simulation is None or "statistic" not in simulation:
+        return ""
+    rows = simulation.set_index("statistic").to_dict()
+    on = next((name for name in ("markets", "on") if name in rows), None)
+    of = "" if worth is None else f" of {len(worth)}"
+    return "" if on is None else f"{rows[on]['mean']:.3g}{of} on"
+
+
 def _long_run(simulation: pd.DataFrame, count: int | None) -> list[str]:
     rows = simulation.set_index("statistic").to_dict()
     on = next((name for name in ("markets", "on") if name in rows), None)

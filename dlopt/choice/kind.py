@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlopt.choice.answers import headlines
+from dlopt.choice.answers import brief, headlines
 from dlopt.choice.estimation import kind as estimation
-from dlopt.choice.worded import Worded
+from dlopt.choice.worded import PHASES, Worded
 from dlopt.errors import DloptError
 from dlopt.kind import (
     RESUME,
@@ -108,10 +108,13 @@ class ChoiceKind(Kind):
     """
 
     verbs: Sequence[Verb]
-    headline = {"bsde": "hjb_residual_rel", "estimate": "step_left"}  # noqa: RUF012
+    briefly = (
+        "how much is on in the long run, how many links a planner wants, or the first parameter that was estimated"
+    )
     table = "marginal_values"
     checkpoint = CHECKPOINT
     keeps = ("training", "search")
+    phases = PHASES
     again = True
     shared = True
 
@@ -206,6 +209,10 @@ class ChoiceKind(Kind):
     def headlines(self, ended: Ended) -> list[str]:
         """The answer in sentences; an estimation has its tables."""
         return [] if estimation.is_one(ended) else headlines(ended)
+
+    def brief(self, ended: Ended) -> str:
+        """How much is on, how many links are wanted, or the first parameter estimated."""
+        return estimation.brief(ended) if estimation.is_one(ended) else brief(ended)
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """What the kind adds, the certificate, errors against an exact solution where there is one; or estimates."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dlopt.framework.proof import Proof
+from dlopt.framework.steps import step_in_words
 from dlopt.models.model import EquilibriumModel
 from dlopt.shown import Shown
 
@@ -44,12 +45,7 @@ class Iteration:
     instruments: Tensor
 
     def __str__(self) -> str:
-        parts = [f"{self.phase} {self.iteration}"]
-        if self.player is not None:
-            parts.append(self.player)
-        if self.first_order_residual is not None:
-            parts.append(f"residual {self.first_order_residual:.1e}")
-        return " · ".join(parts)
+        return step_in_words(self.iteration, self.phase, self.player, self.first_order_residual)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,6 +53,15 @@ def compare(runs: Sequence[Ended]) -> list[Sheet]:
     return found
 
 
+def brief(ended: Ended) -> str:
+    """The objective of the first player."""
+    objectives = ended.table("objectives")
+    if objectives is None or objectives.empty:
+        return ""
+    first = objectives.iloc[0]
+    return f"{str(first['player'])[:6]} {first['value']:.4g}"
+
+
 def _before_and_after(title: str, what: str, names: pd.Series, table: pd.DataFrame, tone: bool = False) -> Sheet:
     rows: list[list[str | Cell]] = []
     for name, before, after in zip(names, table["initial"], table["value"], strict=True):

@@ -125,7 +125,9 @@ class RunFolder:
             self._tables.append(path)
             write_table(frame, path, {**metadata, **provenance})
 
-    def finish(self, status: str, *, message: str, certificate: Mapping[str, Any] | None = None) -> None:
+    def finish(
+        self, status: str, *, message: str, certificate: Mapping[str, Any] | None = None, answer: str = ""
+    ) -> None:
         """Say how it ended. A failed run keeps none of its tables, so that nothing looks finished."""
         status = Status(status)
         if status is Status.FAILED:
@@ -136,6 +138,7 @@ class RunFolder:
             status=status,
             message=message,
             certificate=certificate,
+            answer=answer,
             wall_seconds=round(time.perf_counter() - self._clock, 3),
         )
         if status.finished:

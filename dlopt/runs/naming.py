@@ -128,7 +128,10 @@ def _find(text: str, file: str, what: str) -> Path:
             if found:
                 return found[-1].folder
             continue
-        exact = [one for one in found if text in (one.name, one.folder.name)]
+        ends = (f"/{text}", f"-{text}")  # `SWEEP/JOB`, with or without the time in front of the sweep's name
+        exact = [
+            one for one in found if text in (one.name, one.folder.name) or ("/" in text and one.path.endswith(ends))
+        ]
         if exact:
             return exact[-1].folder  # the latest of that name
         part = [one for one in found if text in one.path]

@@ -23,7 +23,7 @@ WRITTEN = "result.to_parquet(...)"
 """The command of a run that was written from Python: there is none to type."""
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("status", "kind", "verb", "command", "scenario"), (str,)),
-    **dict.fromkeys(("accounting", "dtype", "started", "message"), (str,)),
+    **dict.fromkeys(("accounting", "dtype", "started", "message", "answer"), (str,)),
     **dict.fromkeys(("seed", "threads"), (int,)),
     **dict.fromkeys(("calibration", "versions", "settings", "choices"), (dict,)),
     "overrides": (list,),
@@ -54,6 +54,7 @@ class RunRecord:
         started: ISO date and time with zone.
         certificate: residuals, curvature and gains, as the solver reports them.
         message: how it ended, and what to try where it did not converge.
+        answer: what came of it in a word or a number, for lists of runs; empty where it has not converged.
         settings: the composed config, as `section.key: value`; what a run that goes on with this one must share.
         resumed: the run this one went on with; its own folder where it was taken up again in place.
     """
@@ -74,6 +75,7 @@ class RunRecord:
     wall_seconds: float | None = None
     certificate: Mapping[str, Any] | None = None
     message: str = ""
+    answer: str = ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resumed: str | None = None
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Read = Callable[[str], "pd.DataFrame | None"]
 """A table by name; None where there is none."""
 _NAMED = 3
+_SAME_RATE = 1e-12
 _STEPS = ("thousand", "million", "billion", "trillion")
 
 
@@ -50,6 +51,23 @@ def headlines(read: Read) -> list[str]:
     if intervals is not None and not intervals.empty:
         found += interval_words.headlines(intervals, 0 if draws is None else draws["draw"].nunique())
     return found
+
+
+def brief(read: Read) -> str:
+    """Real income of who chose alone, else of who changed its policies alone, else of the world."""
+    outcomes, policies = read("outcomes"), read("policies")
+    if outcomes is None or outcomes.empty:
+        return ""
+    gains = outcomes.set_index("economy")["real_income_change_pct"]
+    who = WORLD
+    if policies is not None and not policies.empty:
+        chosen = set(policies.loc[policies["lower_bound"].notna(), "economy"])
+        moved = set(policies.loc[(policies["rate"] - policies["initial_rate"]).abs() > _SAME_RATE, "economy"])
+        alone = chosen or moved
+        who = next(iter(alone)) if len(alone) == 1 else WORLD
+    if who not in gains:  # a union
+        who = WORLD
+    return f"{who} {_signed(gains[who])}"
 
 
 def _worlds(worlds: pd.DataFrame) -> list[str]:
@@ -140,7 +158,7 @@ def _sides(outcomes: pd.DataFrame) -> list[str]:
         if len(part) == 0:
             continue
         top = ", ".join(
-            f"{row['economy']} {row['real_income_change_pct']:+.2f} %"
+            f"{row['economy']} {_signed(row['real_income_change_pct'])}"
             + (f" ({worth})" if (worth := money(row["real_income_change"], row["unit"])) else "")
             for row in part.head(_NAMED).to_dict("records")
         )
@@ -234,6 +252,11 @@ def _carbon(carbon: pd.DataFrame, welfare: pd.DataFrame) -> list[str]:
         by = f" by {worth_in_words}" if worth_in_words else ""
         found.append(f"Damages {way}{by}; with them counted, welfare rises in {up} of {len(own)} economies.")
     return found
+
+
+def _signed(value: float) -> str:
+    """With a third decimal where two would show a change as none."""
+    return f"{value:+.2f} %" if abs(value) >= 5e-3 else f"{value:+.3f} %"
 
 
 def _pct(value: float) -> str:

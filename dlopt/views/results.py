@@ -80,7 +80,9 @@ def save(result: Any, folder: Path) -> None:
         resumed=again,
     )
     run.write_tables(result.tables(), metadata)
-    run.finish(str(result.status), message=result.message, certificate=_certificate(result) or None)
+    converged = Status(result.status) is Status.CONVERGED
+    answer = result.shown_by.brief(_ended(result)) if converged else ""
+    run.finish(str(result.status), message=result.message, certificate=_certificate(result) or None, answer=answer)
 
 
 def plot(result: Any, what: str = "") -> Figure:

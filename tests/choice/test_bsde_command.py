@@ -112,7 +112,7 @@ def test_a_sweep_runs_every_combination(place):
     assert [record["seed"] for record in records] == [0, 1]
     assert all(record["status"] == "not_converged" for record in records)
     listed = dlopt(place, "runs", "list", "sweep")
-    assert f"{records[0]['certificate']['hjb_residual_rel']:.0e}" in listed.stdout
+    assert {"0-export", "1-export"} <= set(listed.stdout.split())
     compared = dlopt(place, "runs", "compare", "sweep/0-export", "sweep/1-export")
     assert f"{records[1]['certificate']['value_gap_pct']:+.4f}" in compared.stdout
     assert "seed" in compared.stdout

@@ -17,7 +17,7 @@ from dlopt.store.files import table_metadata
 KEYS = [
     "schema_version", "status", "command", "scenario", "calibration", "accounting", "seed", "threads", "dtype",
     "versions", "git", "started", "wall_seconds", "certificate", "message", "settings", "resumed", "kind", "verb",
-    "choices", "overrides",
+    "choices", "overrides", "answer",
 ]  # fmt: skip
 TABLES = [
     "decomposition",
@@ -45,6 +45,8 @@ def test_nash_from_the_shell(dlopt: Any) -> None:
     assert record["command"] == " ".join(["dlopt", *words])
     assert record["threads"] == 1
     assert record["dtype"] == "float64"
+    outcomes = pd.read_parquet(folder / "outcomes.parquet").set_index("economy")
+    assert record["answer"] == f"World {outcomes.loc['World', 'real_income_change_pct']:+.2f} %"
     assert record["certificate"]["first_order_residual"] <= 1e-8
     assert pd.Timestamp(record["started"]).tzinfo is not None
     assert sorted(path.stem for path in folder.glob("*.parquet")) == TABLES

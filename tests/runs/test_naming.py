@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             accounting="standard", seed=0, threads=1,
         )  # fmt: skip
         run.update(started=started)
-        run.finish("converged", message="", certificate={"first_order_residual": 1e-12})
+        run.finish("converged", message="", certificate={"first_order_residual": 1e-12}, answer="USA +0.07 %")
     sweep = tmp_path / "project" / "outputs" / "nash" / "2026-01-04" / "08-00-00-000004-grid"
     sweep.mkdir(parents=True)
     (sweep / "sweep.json").write_text(json.dumps({}))
@@ -143,8 +144,26 @@ def test_the_list_is_readable_at_80_columns(project: Path) -> None:
     with console.capture() as shown:
         console.print(runs_table(find_runs(project / "outputs"), project / "outputs"))
     lines = shown.get().splitlines()
-    assert len([line for line in lines if line.strip()]) == 5  # title, head, one line for each run
-    for name in NAMES:
-        (line,) = [line for line in lines if line.startswith(name.split("/")[-1])]
+    shown_lines = [line for line in lines if line.strip()]
+    assert len(shown_lines) == 7  # title, head, one line for each run, two lines on what answers are
+    assert "answer: change of real income" in shown_lines[5]
+    for name, line in zip(NAMES, shown_lines[2:5], strict=True):
         assert "converged" in line
+        assert line.rstrip().endswith("USA +0.07 %")
+        assert name_of(Path(name)) == line.split()[0]
         assert find_run(line.split()[0]).name == name.split("/")[-1]
+
+
+def test_the_list_calls_earlier_runs_of_a_name_and_jobs_of_sweeps_so_that_they_are_found(project: Path) -> None:
+    root = project / "outputs"
+    first = root / "nash/2026-01-02/10-00-00-000001-dual"
+    again = root / "nash/2026-01-05/10-00-00-000009-dual"
+    jobs = [root / "nash/2026-01-04/08-00-00-000004-grid" / name for name in ("1-dual", "11-dual")]
+    for folder in (again, *jobs):
+        shutil.copytree(first, folder)
+    console = Console(width=80, record=True, color_system=None)
+    with console.capture() as shown:
+        console.print(runs_table(find_runs(root), root))
+    names = [line.split()[0] for line in shown.get().splitlines() if "converged" in line]
+    assert {find_run(name) for name in names} == {folder for folder, _ in find_runs(root)}
+    assert {"dual", "grid/1-dual", "grid/11-dual"} <= set(names)

@@ -207,6 +207,15 @@ def is_one(ended: Ended) -> bool:
     return ended.verb == ESTIMATE or ended.table("estimates") is not None
 
 
+def brief(ended: Ended) -> str:
+    """The first parameter that was estimated."""
+    table = ended.table("estimates")
+    if table is None or table.empty:
+        return ""
+    first = table.iloc[0]
+    return f"{str(first['parameter'])[:7]} {first['estimate']:.3g}"
+
+
 OUTCOME = {
     "value": "value",
     "on": "switches on",

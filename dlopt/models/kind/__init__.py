@@ -59,7 +59,7 @@ class EquilibriumKind(Kind):
     """
 
     table = "objectives"
-    headline = {"equilibrium": "equilibrium_residual", **dict.fromkeys(_OPTIMISE, "first_order_residual")}  # noqa: RUF012
+    briefly = "objective of the first player"
 
     def __init__(
         self, name: str, solves: str, model: Callable[..., EquilibriumModel] | str, parameters: Any = None,
@@ -85,6 +85,12 @@ class EquilibriumKind(Kind):
         from dlopt.models.kind.problem import build
 
         return build(self, self.verb(verb).name, config, choices)
+
+    def brief(self, ended: Ended) -> str:
+        """The objective of the first player."""
+        from dlopt.models.sheets import brief
+
+        return brief(ended)
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """Objectives, what was chosen, further quantities, the certificate."""

@@ -139,7 +139,7 @@ class TradeKind(Kind):
         Verb("cooperative", "The policies a world planner would choose."),
     )
     keys = KEYS
-    headline = {"equilibrium": "equilibrium_residual", **dict.fromkeys(_OPTIMISE, "first_order_residual")}  # noqa: RUF012
+    briefly = "change of real income of who chose alone, else of who changed its policies alone, else of the world"
 
     def problem(self, verb: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> Problem:
         """One call of `dlopt.solve_<verb>`, every value checked against the calibration."""
@@ -157,6 +157,12 @@ class TradeKind(Kind):
         if ended.verb == "nash" and found:
             return [*found, *equilibria(ended.settings.get("starts"), ended.table("equilibria"))]
         return found
+
+    def brief(self, ended: Ended) -> str:
+        """Real income of who chose or changed policies alone, else of the world."""
+        from dlopt.trade.words import brief
+
+        return brief(ended.table)
 
     def sheets(self, ended: Ended) -> list[Sheet]:
         """Welfare and average rates by economy, draws, the certificate."""

@@ -140,7 +140,7 @@ class TradeProblem(Problem):
         tape = session.tape if self.recorded else Tape(stop=session.tape.stop)
 
         def on_batch(done: int) -> None:
-            session.watch.progress(Step("draws", f"draws {done} of {asked.draws}"))
+            session.watch.progress(Step("draws", f"solved for {done} of {asked.draws} draws of the parameters"))
 
         try:
             found = compute(result, asked.prior, asked.draws, seed, asked.level, asked.processes, tape, on_batch)

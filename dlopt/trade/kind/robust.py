@@ -10,6 +10,7 @@ import torch
 
 from dlopt.errors import DloptError
 from dlopt.framework.game import Progress
+from dlopt.framework.steps import step_in_words
 from dlopt.kind import Session, Step
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.kind.problem import TradeProblem
@@ -34,7 +35,7 @@ class RobustProblem(TradeProblem):
         torch.set_default_dtype(torch.float64)
 
         def on_progress(info: Progress) -> bool:
-            words = f"{info.phase} {info.iteration} · residual {info.first_order_residual:.1e}"
+            words = step_in_words(info.iteration, info.phase, None, info.first_order_residual)
             session.watch.progress(Step(info.phase, words))
             return session.watch.stop()
 

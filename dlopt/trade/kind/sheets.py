@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlopt.errors import DloptError
+from dlopt.framework.steps import step_in_words
 from dlopt.kind import Cell, Ended, Sheet
 from dlopt.runs.tables import average_policies
 from dlopt.trade.certificate import EQUILIBRIUM_TOLERANCE, FIRST_ORDER_TOLERANCE, GAIN_TOLERANCE_PCT
@@ -19,12 +20,9 @@ _INSTRUMENT = {kind.name: kind.label for kind in INSTRUMENTS}
 
 
 def describe(info: Any) -> str:
-    """An iteration in words: `best response 12 · CHN · residual 3.1e-07 · IND -0.52 %, CHN +1.80 %` (welfare)."""
-    parts = [f"{info.phase} {info.iteration}"]
-    if info.player is not None:
-        parts.append(str(info.player))
-    if info.first_order_residual is not None:
-        parts.append(f"residual {info.first_order_residual:.1e}")
+    """An iteration in words: `step 12, best answer of CHN: off by 3.1e-07, done at 1e-08 · IND -0.52 %, CHN +1.80 %`;
+    real incomes of who loses and gains most come last."""
+    parts = [step_in_words(info.iteration, info.phase, info.player, info.first_order_residual)]
     if info.welfare and len(set(info.welfare.values())) > 1:
         low, high = min(info.welfare, key=info.welfare.get), max(info.welfare, key=info.welfare.get)
         parts.append(f"{low} {info.welfare[low]:+.2f} %, {high} {info.welfare[high]:+.2f} %")
