@@ -17,6 +17,13 @@ _TEST = "verification"
 _EQUILIBRIUM = "solving the equilibrium"
 
 
+def phase_in_words(phase: str) -> str:
+    """`all players at once`, `tests from other points`: what a part of the solver does."""
+    if phase == _TEST:
+        return "tests from other points"
+    return _WORDS.get(phase, phase).format(who="all players" if "{who} at" in _WORDS.get(phase, "") else "each player")
+
+
 def step_in_words(iteration: int, phase: str, player: str | None, residual: float | None) -> str:
     """`step 4, all players at once: off by 1.8e-03, done at 1e-08`.
 

@@ -256,7 +256,7 @@ def _carbon(carbon: pd.DataFrame, welfare: pd.DataFrame) -> list[str]:
 
 def _signed(value: float) -> str:
     """With a third decimal where two would show a change as none."""
-    return f"{value:+.2f} %" if abs(value) >= 5e-3 else f"{value:+.3f} %"
+    return f"{value:+.2f} %" if abs(value) >= 0.02 else f"{value:+.3f} %"
 
 
 def _pct(value: float) -> str:

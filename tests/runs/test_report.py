@@ -14,7 +14,7 @@ from economies import small_synthetic
 import dlopt
 from dlopt.runs import RunFolder, RunReadError
 from dlopt.views.figures import results
-from dlopt.views.report import charts, pictures, report_page
+from dlopt.views.report import charts, other, pictures, report_page
 
 
 class _Page(HTMLParser):
@@ -103,3 +103,45 @@ def test_pictures_of_very_many_economies_show_those_that_move_most() -> None:
     (axes,) = pictures.policies_by_sector(policies, "tariff").axes
     assert [label.get_text() for label in axes.get_yticklabels()] == names[:-31:-1]
     assert "30 of 100" in axes.get_xlabel()
+
+
+@pytest.mark.parametrize(
+    ("largest", "decimals", "shown"),
+    [(3.314, 2, "+3.31"), (0.13, 2, "+0.130"), (0.0102, 3, "+0.0102"), (0.0, 3, "+0.000"), (3e-12, 3, "+0.0000000")],
+)
+def test_small_changes_have_the_decimals_that_tell_them_apart(largest: float, decimals: int, shown: str) -> None:
+    assert format(largest, charts.signed(largest, decimals)) == shown
+
+
+def test_pages_of_shocks_and_schedules_say_what_was_asked(tmp_path: Path) -> None:
+    world = small_synthetic()
+    result = dlopt.solve_equilibrium(world)
+    pages = {}
+    for name, settings in (
+        ("shock", {"shocks": "E1: +5% productivity"}),
+        ("april", {"policy": "us_2025_04_02", "retaliation": "reciprocal", "retaliators": "all"}),
+    ):
+        run = RunFolder.start(
+            tmp_path / name, kind="trade", verb="equilibrium", command="dlopt solve equilibrium",
+            scenario="given_policy", calibration={"name": world.name, "sha256": world.sha256},
+            accounting="standard", seed=0, threads=1, settings=settings,
+        )  # fmt: skip
+        run.write_tables(result.tables(), result.metadata)
+        run.finish("converged", message=result.message)
+        pages[name] = " ".join(_Page(report_page(run.path)).words)
+    assert "shock: E1: +5% productivity" in pages["shock"]
+    assert "The schedule announced on 2 April 2025" in pages["april"]
+    assert "answer in kind" in pages["april"]
+
+
+def test_what_options_are_worth_is_drawn_as_bars() -> None:
+    links = pd.DataFrame({
+        "buyer": ["a", "b"], "buyer_name": ["Food", "Cars"], "supplier_name": ["Cars", "Food"],
+        "delta_v_pct": [0.5, -0.25],
+    })  # fmt: skip
+    (drawn,) = other._worth(links)
+    assert "Food from Cars" in drawn
+    assert "+0.50 %" in drawn
+    assert "-0.25 %" in drawn
+    assert other._worth(pd.DataFrame({"switch": ["x"], "delta_v": [2.0]}))
+    assert other._worth(pd.DataFrame({"something": ["x"]})) == []

@@ -16,7 +16,7 @@ from dlopt.runs.tables import read_table
 from dlopt.trade.outcomes import WORLD
 from dlopt.trade.rates import INSTRUMENTS
 from dlopt.views.explore.content import MOST, collect
-from dlopt.views.report.charts import sortable
+from dlopt.views.report.charts import signed, sortable
 from dlopt.views.report.html import document, section
 from dlopt.views.report.trade import GAIN, gains
 from dlopt.views.report.worldmap import REST, world_map
@@ -140,7 +140,9 @@ def _plain(folders: Sequence[Path], names: Sequence[str]) -> str:
 
 def _map(folder: Path) -> str:
     own = read_table(folder, "welfare").set_index("economy")[GAIN].to_dict()
-    return world_map({str(k): float(v) for k, v in own.items()}, "+.2f", "%", "World map of the first run shown")
+    values = {str(k): float(v) for k, v in own.items()}
+    form = signed(max(map(abs, values.values()), default=0.0), 2)
+    return world_map(values, form, "%", "World map of the first run shown")
 
 
 def _skeleton(drawn: str) -> str:

@@ -37,7 +37,7 @@ def panels(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]
     figure = Figure(figsize=(WIDTH, rows * height), layout="constrained")
     axes = [figure.add_subplot(rows, columns, k + 1) for k in range(count)]
     for each in axes:
-        each.tick_params(labelsize=7)
+        each.tick_params(which="both", labelsize=7)
         each.spines[["top", "right"]].set_visible(False)
     return figure, axes
 

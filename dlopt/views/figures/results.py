@@ -13,7 +13,7 @@ from dlopt.views.figures.canvas import panels
 from dlopt.views.figures.network import link_map
 from dlopt.views.figures.sensitivity import intervals
 from dlopt.views.figures.worldmap import world
-from dlopt.views.report.charts import ENDS, LONGEST
+from dlopt.views.report.charts import ENDS, LONGEST, signed
 from dlopt.views.report.pictures import policies_by_sector, way_of_the_solver
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def changes(welfare: pd.DataFrame) -> Figure:
     figure, (axes,) = panels(1, 1, 1.0 + 0.25 * len(welfare))
     values = welfare["real_income_change_pct"]
     bars = axes.barh(welfare["economy"], values, color=[GOOD if value >= 0 else BAD for value in values])
-    axes.bar_label(bars, fmt="%+.2f", padding=3, fontsize=8)
+    axes.bar_label(bars, fmt=f"%{signed(float(values.abs().max()), 2)}", padding=3, fontsize=8)
     axes.margins(x=0.12)
     axes.invert_yaxis()
     axes.axvline(0, color="#222", linewidth=0.8)

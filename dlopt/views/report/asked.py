@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dlopt.policies import schedules
 from dlopt.runs.record import RunRecord
 
 _ANSWERS = {
@@ -34,8 +35,9 @@ def question(record: RunRecord) -> str:
         parts.append(description)
     if record.verb == "unilateral" and settings.get("player"):
         parts.append(f"{settings['player']} chooses, all others keep their policies.")
-    if settings.get("shocks"):
-        parts.append(f"Shocks: {settings['shocks']}.")
+    announced = {schedule.name: schedule for schedule in schedules()}.get(str(settings.get("policy")))
+    if announced is not None:
+        parts.append(f"{announced.title}.")
     how = settings.get("retaliation")
     if record.verb == "equilibrium" and settings.get("policy") and how in _ANSWERS:
         everybody, one, several = _ANSWERS[how]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -13,6 +14,16 @@ LONGEST = 40
 """Labels; of more than these a chart shows the ends, and says how many it leaves to the table."""
 ENDS = 15
 """How many labels a chart shows at each end, where it cannot show all."""
+_LONG = 12
+"""Letters; longer labels have more room."""
+_FINEST = 7
+"""Decimals; smaller changes are rounding."""
+
+
+def signed(largest: float, decimals: int) -> str:
+    """The form of signed numbers: with more decimals than usual where the largest of them is small."""
+    more = 1 + math.ceil(-math.log10(largest / 2)) if largest > 0 else 0
+    return f"+.{max(decimals, min(more, _FINEST))}f"
 
 
 def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column: str) -> str:
@@ -39,7 +50,7 @@ def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column
             continue
         left, width = 100 * (min(value, 0) - low) / span, 100 * abs(value) / span
         side = "pos" if value >= 0 else "neg"
-        number = f"{value:{form}} {unit}"
+        number = f"{value:{form}} {unit}".strip()
         rows.append(
             f'<tr title="{escape(label)}: {escape(number)}"><th scope="row">{escape(label)}</th>'
             f'<td class="track"><span class="zero" style="left:{100 * -low / span:.2f}%"></span>'
@@ -47,7 +58,8 @@ def bars(values: Mapping[str, float], form: str, unit: str, caption: str, column
             f'<td class="num" data-row="{escape(label)}" data-column="{column}" data-value="{value!r}">'
             f"{escape(number)}</td></tr>"
         )
-    return f'<table class="bars"><caption>{escape(caption)}</caption><tbody>{"".join(rows)}</tbody></table>'
+    long = " long" if max(map(len, values)) > _LONG else ""
+    return f'<table class="bars{long}"><caption>{escape(caption)}</caption><tbody>{"".join(rows)}</tbody></table>'
 
 
 def dots(rows: Mapping[str, Sequence[float | None]], series: Sequence[str], form: str, unit: str, caption: str) -> str:

@@ -43,8 +43,9 @@ p.caption { font-weight: 600; margin: 1rem 0 0; }
 .track { position: relative; height: 1.3rem; }
 .track::before { content: ""; position: absolute; inset: 50% 0 auto 0; border-top: 1px solid var(--line); }
 .zero { position: absolute; top: 0; bottom: 0; border-left: 1px solid var(--soft); }
-.bar { position: absolute; top: .2rem; bottom: .2rem; min-width: 1px; } .bar.pos { background: var(--good); }
-.bar.neg { background: var(--bad); }
+table.bars.long th { width: 40%; } table.bars.long td.num { width: 5.5rem; }
+.bar { position: absolute; top: calc(50% - .45rem); height: .9rem; min-width: 1px; }
+.bar.pos { background: var(--good); } .bar.neg { background: var(--bad); }
 .dot { position: absolute; top: 50%; width: .75rem; height: .75rem; margin: -.375rem; border-radius: 50%; }
 .d0 { background: #fff; border: 2px solid var(--soft); } .d1 { background: var(--good); }
 .d2 { background: var(--bad); }
@@ -59,7 +60,8 @@ th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=desce
 nav ul { columns: 2; padding-left: 1.2rem; }
 @media (max-width: 600px) {
   body { margin: 1rem auto; } th, td { padding: .15rem .4rem; } nav ul { columns: 1; }
-  table.bars th { width: 4rem; } table.bars td.num { width: 7.5rem; font-size: .85rem; }
+  table.bars:not(.long) th { width: 4rem; } table.bars:not(.long) td.num { width: 7.5rem; }
+  table.bars td.num { font-size: .85rem; }
   figure { overflow-x: auto; } figure img { min-width: 42rem; }
   figure:has(img)::before, .scroll:has(thead th:nth-child(5))::before { position: sticky; left: 0; color: var(--soft);
     content: "Wider than this screen: move it sideways."; font-size: .85rem; }

@@ -15,6 +15,7 @@ from dlopt.registry import load_kind
 from dlopt.runs.record import RunRecord
 from dlopt.runs.tables import read_table
 from dlopt.views.figures.canvas import MissingPlotError
+from dlopt.views.report.charts import bars, signed
 from dlopt.views.report.html import folded, picture, scrolling, section, table
 from dlopt.views.report.pictures import png
 from dlopt.views.sheets import html as as_html
@@ -22,7 +23,7 @@ from dlopt.views.sheets import html as as_html
 TITLES: Mapping[str, str] = {
     "impulse_response": "After a shock",
     "losses": "Training, step by step",
-    "marginal_values": "What each option adds to the value",
+    "marginal_values": "What each option adds to the value, in numbers",
     "out_of_sample": "Errors at states that were not trained on",
     "simulation": "In the long run",
     "transition": "The way to the long run",
@@ -97,10 +98,12 @@ def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
     if lines:
         parts.append(f'<ul class="heads">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>')
     if shown:
-        parts.append(section("The answer", scrolling(as_html(shown))))
+        parts.append(section("At a glance", scrolling(as_html(shown))))
     frames = {path.stem: read_table(folder, path.stem) for path in sorted(folder.glob("*.parquet"))}
     frames = {name: frame for name, frame in frames.items() if 0 < len(frame) <= _LONGEST}
     parts += [section(TITLES[name], _frame(frames[name])) for name in FIRST if name in frames]
+    if "marginal_values" in frames:
+        parts += _worth(frames["marginal_values"])
     for name, draw in of_run(list(frames), frames.__getitem__).items():
         if name == "links" and list(folder.rglob("link_map.png")):
             continue  # the run drew it itself
@@ -118,6 +121,21 @@ def chapters(folder: Path, record: RunRecord, ended: Ended) -> list[str]:
             section(TITLES.get(name, _words(name)), inside if len(frame) <= _SHORT else folded(inside, len(frame)))
         )
     return parts
+
+
+def _worth(frame: pd.DataFrame) -> list[str]:
+    """Bars of what each option adds to the value; none where the table says it otherwise."""
+    column, unit = ("delta_v_pct", "%") if "delta_v_pct" in frame else ("delta_v", "")
+    name = next((name for name in ("destination", "switch") if name in frame), None)
+    if column not in frame or (name is None and "buyer" not in frame):
+        return []
+    labels = frame[name] if name else frame["buyer_name"] + " from " + frame["supplier_name"]
+    values = {str(label): float(value) for label, value in zip(labels, frame[column], strict=True)}
+    if len(values) < len(frame):
+        return []
+    caption = "The value with the option less the value without it, on average" + (", per cent." if unit else ".")
+    largest = max(map(abs, values.values()))
+    return [section("What each option is worth", bars(values, signed(largest, 2), unit, caption, column))]
 
 
 def _words(name: str) -> str:

@@ -87,8 +87,8 @@ def _head(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
 
 def _title(folder: Path, record: RunRecord) -> str:
     name = label_of(folder)
-    policy = record.settings.get("policy")
-    what = str(policy) if policy else record.scenario.replace("_", " ")
+    given = [str(record.settings[key]) for key in ("policy", "shocks") if record.settings.get(key)]
+    what = "; ".join(given) or record.scenario.replace("_", " ")
     return what if name in (record.scenario, "") or record.scenario in name else f"{name}: {what}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from dlopt.framework.steps import phase_in_words
 from dlopt.trade.rates import INSTRUMENTS
 from dlopt.views.figures.canvas import panels
 from dlopt.views.report.charts import ENDS, LONGEST
@@ -82,8 +83,8 @@ def way_of_the_solver(iterations: pd.DataFrame) -> Figure:
     figure, (axes,) = panels(1, 1, 2.4)
     for phase, part in iterations.groupby("phase", sort=False):
         residual = part["first_order_residual"].clip(lower=1e-16)
-        axes.semilogy(part["iteration"], residual, ".", markersize=4, label=phase)
-    axes.set_xlabel("iteration", fontsize=8)
-    axes.set_ylabel("first-order residual", fontsize=8)
+        axes.semilogy(part["iteration"], residual, ".", markersize=4, label=phase_in_words(str(phase)))
+    axes.set_xlabel("step", fontsize=8)
+    axes.set_ylabel("first-order residual: distance\nfrom the optimum", fontsize=8)
     axes.legend(fontsize=7, frameon=False)
     return figure

@@ -15,7 +15,7 @@ from dlopt.trade.outcomes import WORLD
 from dlopt.trade.provenance import UNSAID
 from dlopt.views.figures.canvas import MissingPlotError
 from dlopt.views.report import pictures
-from dlopt.views.report.charts import BEFORE_AFTER, bars, dots, sortable
+from dlopt.views.report.charts import BEFORE_AFTER, bars, dots, signed, sortable
 from dlopt.views.report.html import folded, picture, section
 from dlopt.views.report.worldmap import world_map
 
@@ -35,6 +35,7 @@ _OPEN = 60
 _MONEY = ("real_income_change", "tariff_revenue", "exports_initial", "exports")
 """Columns in the unit of the world, which their heads name."""
 _NUMERAIRE = (
+    "Tariff: tariff revenue over the value of imports. "
     "Money after the policies is measured so that the value added of the whole world stays what it was. Changes of "
     "real income in money are at baseline prices."
 )
@@ -122,13 +123,14 @@ def answer(folder: Path, lines: Sequence[str]) -> str:
     told = f'<ul class="heads">{sentences}</ul>' if sentences else ""
     if all(abs(value) < _NOTHING for value in named.values()):
         return told or "<p>No real income changes.</p>"
-    drawn = world_map(named, "+.2f", "%", "World map: change of real income by economy, per cent.")
+    largest = max(map(abs, named.values()))
+    drawn = world_map(named, signed(largest, 2), "%", "World map: change of real income by economy, per cent.")
     return (
         told
         + (section("Who gains, who loses", drawn) if drawn else "")
         + section(
             "Change of real income",
-            bars(named, "+.3f", "%", "Change of real income against the baseline, per cent.", GAIN),
+            bars(named, signed(largest, 3), "%", "Change of real income against the baseline, per cent.", GAIN),
         )
     )
 

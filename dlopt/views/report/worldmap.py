@@ -63,7 +63,8 @@ def world_map(values: Mapping[str, float], form: str, unit: str, title: str) -> 
         mark = f'data-economy="{escape(label)}" fill="{colour(values[label] / limit)}"'
         shapes.append(f'<path d="{path}" {mark}><title>{words}</title></path>')
     small = sorted(label for label in values if label not in set(owner.values()))
-    note = f" Too small for the map: {', '.join(small)}." if small else ""
+    rest = f" {REST}: the rest of the world." if REST in values else ""
+    note = f"{rest} Too small for the map: {', '.join(small)}." if small else rest
     steps = (-1, -0.5, 0, 0.5, 1)
     scale = "".join(
         f'<span style="background:{colour(step)};color:{"#fff" if abs(step) > 0.6 else "#222"};padding:.1rem .6rem">'
