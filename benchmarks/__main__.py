@@ -25,12 +25,12 @@ from benchmarks.table import draw, page
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
     "given_tariffs": ("anderson", "contraction"),
-    "china_subsidies": ("lbfgsb", "slsqp", "lbfgsb_differences", "ipopt", "adam", "published"),
-    "china_both": ("lbfgsb", "slsqp", "adam", "published"),
+    "china_subsidies": ("lbfgsb", "slsqp", "lbfgsb_differences", "ipopt", "adam", "published", "published_newton"),
+    "china_both": ("lbfgsb", "slsqp", "adam", "published", "published_newton"),
     "us_china_dual": ("lbfgsb", "adam"),
-    "trade_war": ("lbfgsb", "adam", "published"),
-    "dual": ("lbfgsb", "adam", "published"),
-    "cooperation": ("lbfgsb", "adam", "published"),
+    "trade_war": ("lbfgsb", "adam", "published", "published_newton"),
+    "dual": ("lbfgsb", "adam", "published", "published_newton"),
+    "cooperation": ("lbfgsb", "adam", "published", "published_newton"),
     "exporter": ("training",),
 }
 """Who is asked to do what: one program cannot hold several optimisers and takes minutes to build; SLSQP is cubic in the
@@ -74,6 +74,9 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", choices=CASES, metavar="CASE", help="these again; the rest as measured before"
     )
+    parser.add_argument(
+        "--methods", nargs="*", metavar="METHOD", help="of these cases, these methods again; the rest as before"
+    )
     parser.add_argument("--repeat", type=int, default=3, help="times each is run; those over a minute, once")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--limit", type=float, default=300.0, help="seconds for one run; some peers have twice as many")
@@ -86,7 +89,7 @@ def main() -> None:
         return
     given = (arguments.calibration, arguments.threads)
     kept: dict[str, Any] = {}
-    if arguments.only is not None and arguments.results.is_file():
+    if (arguments.only is not None or arguments.methods is not None) and arguments.results.is_file():
         kept = json.loads(arguments.results.read_text())
         if kept["calibration"] != arguments.calibration:
             parser.error(f"{arguments.results} is of {kept['calibration']}: leave out --only")
@@ -94,13 +97,16 @@ def main() -> None:
     pieces = kept.get("pieces") or run("benchmarks.pieces", [], *given, 2 * arguments.limit)
     results: dict[str, dict[str, Any]] = kept.get("cases", {})
     for case in CASES if arguments.only is None else arguments.only:
-        results[case] = {}
-        for method in ("ours", *PEERS[case]):
+        methods = [m for m in ("ours", *PEERS[case]) if arguments.methods is None or m in arguments.methods]
+        before = results.get(case, {}) if arguments.methods is not None else {}
+        results[case] = {m: before[m] for m in ("ours", *PEERS[case]) if m in before}
+        for method in methods:
             limit = arguments.limit * (2 if method in SLOW else 1)
             runs = [run("benchmarks.solve", [case, method], *given, limit)]
             while len(runs) < arguments.repeat and float(runs[0]["wall_seconds"]) < 60:
                 runs.append(run("benchmarks.solve", [case, method], *given, limit))
             results[case][method] = medians(runs)
+            results[case] = {m: results[case][m] for m in ("ours", *PEERS[case]) if m in results[case]}
             print(case, method, json.dumps(results[case][method]), flush=True)
         content = {
             "calibration": arguments.calibration, "threads": arguments.threads, "limit": arguments.limit,

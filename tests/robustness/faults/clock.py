@@ -60,7 +60,7 @@ def _resumed(tally: Tally, folder: Path, words: list[str]) -> None:
                 "" if status(folder / target) == status(folder / "whole") else f"{target}: {done.stderr[-300:]}",
                 difference(folder / "whole", folder / target),
                 listed.complaint,
-                "" if status(folder / target) in listed.stdout else "not listed",
+                "" if status(folder / target).replace("_", " ") in listed.stdout else "not listed",
             )
             shutil.rmtree(folder / name, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,7 @@ def of_solve(
 def of_import(folder: Path, source: Path, moments: int, seed: int) -> Tally:
     """Kill an import: the calibration is there and valid, or not there."""
     tally = Tally("kill -9 during `dlopt data import bundle`")
+    os.environ.pop("DLOPT_DATA", None)  # worlds are imported into the section's own folder
     words = ["data", "import", "bundle", str(source), "--name"]
     whole = dlopt([*words, "whole"], folder)
     if whole.code:
