@@ -103,7 +103,7 @@ def check_balance(accounts: Accounts, tolerance: float) -> list[str]:
         where = f"{accounts.economies[n]} {accounts.sectors[s]}: {total[n, s]:,.6g} against {stated[n, s]:,.6g}"
         if not share <= tolerance:
             raise AccountsError(
-                f"{what} of the table do not add up to the output it states: the differences are "
+                f"{what.lower()} of the table do not add up to the output it states: the differences are "
                 f"{100 * share:.3g} % of world output, more than the {100 * tolerance:.3g} % allowed (largest: "
                 f"{where}). Check that the file is whole, or allow more with --tolerance."
             )

@@ -241,6 +241,9 @@ def from_file(path: Path, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
             raise AggregationError(f"{path.name} line {line}: there is no {old!r}. There are {', '.join(labels)}.")
         seen[old] = line
         groups.setdefault(new, []).append(old)
+    lost = [label for label in labels if label not in seen]
+    if lost:
+        raise AggregationError(f"{path.name}: {', '.join(lost)} would be lost. Give each a row.")
     return {new: tuple(old) for new, old in groups.items()}
 
 

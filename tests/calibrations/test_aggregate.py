@@ -129,7 +129,7 @@ def test_what_is_merged_is_short_to_call_and_listed_in_the_bundle(world: Calibra
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("from,to\n1,a\n2,a\n", r"sector 3, 4, 5, 6 would be lost"),
+        ("from,to\n1,a\n2,a\n", r"\.csv: 3, 4, 5, 6 would be lost\. Give each a row"),
         ("from,to\n1,a\n1,b\n", r"line 3: 1 is there twice \(first in line 2\)"),
         ("from,to\n9,a\n", r"line 2: there is no '9'"),
         ("from,to\n1,\n", r"line 2: a row gives an old and a new label"),

@@ -197,7 +197,7 @@ Change = Callable[[list[list[str]]], object]
         (lambda rows: rows.pop(), r"the row of output is missing"),
         (lambda rows: [row.__delitem__(slice(97, 169)) for row in rows], r"final demand is missing"),
         (lambda rows: [row.__delitem__(98) for row in rows], r"final demand of USA lacks NPISH, which others have"),
-        (lambda rows: rows[3].__setitem__(7, "9e9"), r"Rows of the table do not add up"),
+        (lambda rows: rows[3].__setitem__(7, "9e9"), r"2019_SML\.csv: rows of the table do not add up"),
         (lambda rows: rows.insert(0, ["hello"]), r"the header has 0 labels"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlopt.calibrations.accounts import Accounts, Array, adjusted, check_balance, shares, totals
+from dlopt.calibrations.accounts import Accounts, AccountsError, Array, adjusted, check_balance, shares, totals
 from dlopt.calibrations.bundle import calibration_of
 from dlopt.calibrations.elasticities import DEFAULT_THETA, with_elasticities
 from dlopt.calibrations.importing import Imported
@@ -88,7 +88,10 @@ def build(
         "value added": float(accounts.value_added.sum()),
     }
     lines = [*notes, f"Totals in the source, {meta.unit}: {totals(before)}."]
-    lines += check_balance(accounts, choices.tolerance)
+    try:
+        lines += check_balance(accounts, choices.tolerance)
+    except AccountsError as error:
+        raise AccountsError(f"{meta.source}: {error}") from None
     flows, done = adjusted(accounts, choices.inventories, choices.own_trade)
     lines += done
     isic = {sector: isic.get(sector, ()) for sector in flows.sectors}
