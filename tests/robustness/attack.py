@@ -5,8 +5,9 @@ corners and random points of its box and climbs from the best and the worst of t
 the second implementation alone (tests/second.py: numpy, levels, nothing shared). Whatever gains is put to the second
 implementation, and only its word counts as a refutation.
 
-World k is of family k mod 7 with seed k div 7. Results are lines of FILE, one a world; those that it holds already are
-not solved again, so that a thousand worlds can be attacked in pieces. The table for docs/reliability.md is printed.
+World k is of family k mod 7 with seed k div 7, counted from `--first-seed`. Results are lines of FILE, one a world;
+those that it holds already are not solved again, so that a thousand worlds can be attacked in pieces. The table for
+docs/reliability.md is printed.
 """
 
 from __future__ import annotations
@@ -282,6 +283,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--worlds", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--first-seed", type=int, default=0, help="of every family")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
@@ -289,7 +291,7 @@ def main(arguments: list[str]) -> int:
     done = {(one.family, one.seed): one for one in (Attack(**json.loads(line)) for line in lines)}
     began, names = time.monotonic(), list(FAMILIES)
     for k in range(asked.worlds):
-        family, seed = names[k % len(names)], k // len(names)
+        family, seed = names[k % len(names)], asked.first_seed + k // len(names)
         if (family, seed) in done:
             continue
         if time.monotonic() - began > asked.seconds:
