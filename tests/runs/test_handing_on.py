@@ -139,6 +139,18 @@ def test_latex_escapes_and_other_formats_are_refused(folders: list[Path], tmp_pa
     assert describe("gdp_initial") == ("income from labour and taxes, in the baseline", "unit")
 
 
+def test_marks_of_a_slide_are_as_large_in_its_legend(results: dict[str, SolveResult], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    drawn = results["war"].plot("iterations")
+    write_figure(drawn, tmp_path / "slide.png", "slide")
+    (axes,) = drawn.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    sizes = [line.get_markersize() for line in axes.lines]
+    assert len(sizes) >= 2
+    assert [handle.get_markersize() for handle in legend.legend_handles] == sizes
+
+
 def test_pictures_for_paper_and_slide(results: dict[str, SolveResult], tmp_path: Path) -> None:
     from matplotlib.image import imread
 

@@ -205,5 +205,5 @@ def test_one_rate_for_all_sectors_is_said_and_not_drawn(tmp_path: Path) -> None:
     world = dataclasses.replace(small_synthetic(), economies=NAMES)
     dlopt.solve_unilateral(world, "USA", instruments={"tariff": "uniform"}).to_parquet(tmp_path / "uniform")
     page = report_page(tmp_path / "uniform")
-    assert "Every economy has one rate for all of them." in page
+    assert "Each economy has one rate for all sectors and partners shown here." in page
     assert "Tariffs by sector" not in page

@@ -13,6 +13,7 @@ from second import Rates, world_of
 from torch import Tensor
 
 from dlopt import Calibration, InstrumentChoice, Policy, solve_cooperative, solve_equilibrium, solve_nash
+from dlopt.trade import carbon_game
 from dlopt.trade.api import build_model
 from dlopt.trade.carbon import Carbon, CarbonError, emissions
 from dlopt.trade.carbon_game import PricedGame
@@ -279,3 +280,19 @@ def test_what_cannot_be_is_refused() -> None:
     result = solve_equilibrium(c, carbon=dataclasses.replace(good, tax=torch.ones(3, 3)))
     with pytest.raises(CarbonError, match="price"):
         result.sensitivity("theta")
+
+
+def test_worlds_too_large_for_a_price_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """12,000 unknowns; here the limit is set just below a small world, then at it."""
+    assert carbon_game.LARGEST == 12_000
+    c = world()
+    priced, size = carbon(c, tax=torch.ones(3, 3)), build_model(c).size
+    monkeypatch.setattr(carbon_game, "LARGEST", size - 1)
+    said = f"up to {size - 1:,} unknowns, and this one has {size:,}: put economies or sectors together"
+    with pytest.raises(CarbonError, match=said):
+        solve_equilibrium(c, carbon=priced)
+    with pytest.raises(CarbonError, match=said):
+        solve_nash(c, instruments={"carbon_tax": "uniform"}, carbon=carbon(c))
+    assert solve_equilibrium(c, carbon=carbon(c)).status == "converged"  # damages alone have no limit
+    monkeypatch.setattr(carbon_game, "LARGEST", size)
+    assert solve_equilibrium(c, carbon=priced).status == "converged"

@@ -49,6 +49,21 @@ def test_productivity_everywhere_is_worth_more_with_inputs() -> None:
     assert after.real_income_change_pct == pytest.approx([100 * (1.1**2 - 1)] * 3, abs=1e-9)
 
 
+@pytest.mark.parametrize("beta", [1.0, 0.4])
+def test_dearer_trade_between_equal_countries_with_inputs(beta: float) -> None:
+    """Wages stay equal, so the home share is known beforehand, and real income is its power -1/(theta beta)."""
+    theta, imports, dearer = 4.0, 0.3, 1.2
+    world = one_sector_two_countries(theta=theta, sizes=(1.0, 1.0), imports=imports)
+    share = torch.full_like(world.value_added_share, beta)
+    world = dataclasses.replace(world, value_added_share=share, input_share=torch.ones_like(world.input_share))
+    after = shocked(world, Shock.of_costs(world, dearer))
+    home = (1 - imports) / (1 - imports + imports * dearer**-theta)
+    gain = 100 * (((1 - imports) / home) ** (1 / (theta * beta)) - 1)
+    assert after.real_income_change_pct == pytest.approx([gain] * 2, abs=1e-9)
+    shares = after.world.trade[:, :, 0] / after.world.trade[:, :, 0].sum(0)
+    assert shares.diagonal() == pytest.approx([home] * 2, abs=1e-9)
+
+
 def test_a_shock_and_its_reverse_lead_back() -> None:
     world = small_synthetic(3, 4)
     generator = torch.Generator().manual_seed(3)

@@ -82,7 +82,7 @@ def dots(rows: Mapping[str, Sequence[float | None]], series: Sequence[str], form
     colours = [k % 6 if arrow else first + k % 5 for k in range(len(series))]
     body = []
     for label, values in rows.items():
-        marks = []
+        marks = [f'<span class="zero" style="left:{2 + 96 * -low / span:.2f}%"></span>'] if low < 0 else []
         for colour, name, value in zip(colours, series, values, strict=True):
             if value is None:
                 continue

@@ -97,7 +97,7 @@ def _side_by_side(folders: Sequence[Path], records: Sequence[RunRecord], names: 
     if all((folder / "welfare.parquet").is_file() for folder in folders):
         wide = trade.gains(folders)
         rows = {str(label): [None if pd.isna(v) else float(v) for v in values] for label, *values in wide.itertuples()}
-        chart = dots(rows, names, "+.2f", "%", "Change of real income against the baseline, per cent.")
+        chart = dots(rows, names, "+.3f", "%", "Change of real income against the baseline, per cent.")
         return section("Real income in all runs", chart, "Every run against the baseline of its own world.")
     kinds = {record.kind for record in records}
     if len(kinds) > 1:

@@ -58,7 +58,7 @@ def policies_by_sector(policies: pd.DataFrame, kind: str) -> Figure:
     axes.tick_params(length=0)
     bar = figure.colorbar(image, ax=axes, pad=0.01)
     bar.ax.tick_params(labelsize=7)
-    bar.set_label("per cent", fontsize=8)
+    bar.set_label(f"{KINDS[kind].lower()}, per cent", fontsize=8)
     return figure
 
 

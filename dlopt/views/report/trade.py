@@ -202,7 +202,7 @@ def _policies(policies: pd.DataFrame, economies: Sequence[str]) -> list[str]:
         }
         chart = dots(pairs, BEFORE_AFTER, ".1f", "%", f"{title}: simple averages of the rates chosen or changed.")
         varies = policies[policies["instrument"] == kind].groupby("economy")["rate"].agg(lambda r: r.max() - r.min())
-        drawn = "<p>Every economy has one rate for all of them.</p>"
+        drawn = "<p>Each economy has one rate for all sectors and partners shown here.</p>"
         if policies["sector"].nunique() == 1 and varies.max() > _SAME:
             drawn = ""  # a map of one column would be one block of colour
         elif varies.max() > _SAME:
