@@ -7,6 +7,7 @@ the game finds those of all searches together where that is cheaper.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -15,21 +16,22 @@ from torch import Tensor
 from dlopt.framework.anderson import mixed
 from dlopt.framework.ascent import AscentOptions, AscentResult, maximise
 from dlopt.framework.ascent_by_products import alone_by_products, maximise_by_products
-from dlopt.framework.conditions import Asked, Conditions, LargeGame, large_of
+from dlopt.framework.conditions import Asked, Beginning, Conditions, LargeGame, large_of
 from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.own_blocks import LARGEST, blocks_at
 from dlopt.framework.simultaneous import bounded_move
 
 _MEMORY = 8
-_LONGEST = 0.5  # change of one instrument in one step
+_LONGEST = 2.0  # change of one instrument in one step
 _CAREFUL = 0.1  # the same far from the best where there is no formula for all
 _CLOSE = 0.05  # steps longer than this are not combined there
-_ACCURACY = 1e-5  # of multipliers, as a fraction of the last step
-_LAST = 1e-11  # of what is known where a search ends; its equilibrium is ten times as rough
+_ACCURACY = 1e-4  # of multipliers, as a fraction of the last step
+_LAST = 1e-7  # of what is known where a search ends: objectives are second order in it
 DENSE_SEARCH = 300
 """Instruments of a game up to which Newton ascent searches where some have no formula: it costs little there."""
 _PART = 0.1  # of what is promised in all that a last step may promise: along slow directions it is a small part
+_RETURNED = 1e-3  # log-units from the point at which a search that goes back to it may end
 _HALVINGS = 8  # ways back in a row from where the objective is lower
 
 
@@ -75,13 +77,19 @@ def best_responses(
         options: of each search.
         monitor: may interrupt it.
     """
-    searches = [_Search(large, point, start, option) for start, option in zip(starts, options, strict=True)]
-    ended: list[Step | None] = [None] * len(searches)
-    while open_ := [k for k, step in enumerate(ended) if step is None]:
+    searches = (_Search(large, point, start, option) for start, option in zip(starts, options, strict=True))
+    waiting = enumerate(searches)
+    ended: dict[int, Step] = {}
+    begun: dict[int, _Search] = {}
+    while len(ended) < len(starts):
+        begun.update(itertools.islice(waiting, large.together - len(begun)))  # who ends makes room for the next
         monitor.breathe(point)
-        for k, found in zip(open_, large.several([searches[k].asks for k in open_]), strict=True):
-            ended[k] = searches[k].take(found)
-    return [step for step in ended if step is not None]
+        for k, found in zip(list(begun), large.several([search.asks for search in begun.values()]), strict=True):
+            step = begun[k].take(found)
+            if step is not None:
+                ended[k] = step
+                del begun[k]
+    return [ended[k] for k in range(len(starts))]
 
 
 class _Search:
@@ -102,7 +110,8 @@ class _Search:
         self._blocks = None if bool(large.has_formula[self._mine].all()) else blocks_at(large, point)
         self._longest = _LONGEST if self._blocks is None else _CAREFUL
         self._objective: float | None = None  # the best so far, and where
-        self._best, self._residual = start.near, float("inf")
+        self._best: Beginning = start.near
+        self._residual = float("inf")
         self._back = point.a
         self._points: list[Tensor] = []
         self._moves: list[Tensor] = []
@@ -112,8 +121,7 @@ class _Search:
         """Go on from the conditions asked for, None if there are none; the last step if the search is over."""
         failed = Step(float("inf"), self._point, Outcome.STALLED)
         if self._last:
-            at = self._large.point(found or self._best)
-            return Step(self._residual, at, Outcome.CONVERGED, correction=self._error)
+            return failed if found is None else self._end(found)
         self._steps += 1
         if self._steps > self._options.max_iterations:
             return failed
@@ -139,7 +147,10 @@ class _Search:
             return failed
         self._longest = _LONGEST if self._blocks is None or self._error < 0.02 else _CAREFUL
         promised = float((gradient * move).abs().sum())
-        if self._residual <= self._options.tolerance or promised <= _PART * self._options.promise:
+        settled = self._residual <= self._options.tolerance or promised <= _PART * self._options.promise
+        if settled or self._back_at_the_point(objective, a, move):
+            if self.asks.accuracy <= _LAST:
+                return self._end(found)
             self._last = True
             self._ask(a)
             return None
@@ -152,6 +163,19 @@ class _Search:
         a[mine] = a[mine] + together.clamp(-_LONGEST, _LONGEST)
         self._ask(self._bounded(a))
         return None
+
+    def _back_at_the_point(self, objective: float, a: Tensor, move: Tensor) -> bool:
+        """Whether the search is on its last steps back to the point, whose objective is no longer told from here."""
+        held, home = float(self._point.objectives[self._player]), self._point.a
+        away = float((a - home).abs().max())
+        near = abs(objective - held) <= 10 * self._options.promise and away <= _RETURNED
+        return near and float((a + move - home).abs().max()) <= 0.9 * away
+
+    def _end(self, at: Conditions) -> Step:
+        objective = float(at.objectives[self._player])  # the point's own is first order in what is rough there
+        gained = objective - float(self._point.objectives[self._player]) > 10 * self._options.promise
+        point = self._large.point(at) if gained else self._point  # else many instruments would fill the record
+        return Step(self._residual, point, Outcome.CONVERGED, correction=self._error, objective=objective)
 
     def _bounded(self, a: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(a, self._large.lower), self._large.upper)

@@ -16,12 +16,17 @@ from torch import Tensor
 from dlopt.framework.game import Game, Point
 
 
-class Conditions(Protocol):
-    """First-order conditions at instruments `a`, `[instrument]`, to some accuracy."""
+class Beginning(Protocol):
+    """What is known at instruments `a`, `[instrument]`, and enough to go on from there."""
 
     a: Tensor
     objectives: Tensor
     """W, `[player]`."""
+
+
+class Conditions(Beginning, Protocol):
+    """First-order conditions at instruments `a`, `[instrument]`, to some accuracy."""
+
     residual: float
     """Largest absolute residual of the equilibrium."""
 
@@ -40,6 +45,9 @@ class Conditions(Protocol):
     def joint_times(self, v: Tensor, accuracy: float) -> Tensor:
         """Derivative of `own_gradient` along v, `[instrument]` both."""
 
+    def beginning(self) -> Beginning:
+        """The same without large tables: for those who go on from here later."""
+
     def state(self) -> dict[str, Any]:
         """Tensors and numbers from which `LargeGame.restore` makes the same conditions, to the last bit."""
 
@@ -49,7 +57,7 @@ class Asked:
     """One player's conditions that somebody asks for, near some that are known (see `LargeGame.conditions`)."""
 
     a: Tensor
-    near: Conditions
+    near: Beginning
     accuracy: float
     player: int
 
@@ -72,7 +80,7 @@ class LargeGame(Protocol):
     """Kept by `dlopt.framework.own_blocks.blocks_at`; None to begin with."""
 
     def conditions(
-        self, a: Tensor, near: Conditions | Point | None = None, accuracy: float = 0.0, player: int | None = None
+        self, a: Tensor, near: Beginning | Point | None = None, accuracy: float = 0.0, player: int | None = None
     ) -> Conditions | None:
         """Conditions at `a`, of all players or of one; None where no equilibrium was found.
 

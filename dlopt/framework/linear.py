@@ -236,13 +236,13 @@ def _cycle(
     for k in range(steps):
         kept.append(precondition(space[:, k].T))
         # A good preconditioner leaves little beside the identity, which needs no Gram-Schmidt.
-        image = product(kept[-1].to(rhs.dtype)).T - space[:, k]
+        image = product(kept[-1].to(rhs.dtype)).T.contiguous() - space[:, k]
         hessenberg[:, k, k] = here
         held, length = space[:, : k + 1], image.norm(dim=1)
         for _ in range(2):  # Gram-Schmidt, twice is enough, and once where little was taken away
-            before, along = length, held @ image[:, :, None]
-            image = image - (along.mT @ held)[:, 0]
-            hessenberg[:, : k + 1, k] += along[:, :, 0]
+            before, along = length, image[:, None] @ held.mT
+            image = torch.baddbmm(image[:, None], along, held, alpha=-1)[:, 0]
+            hessenberg[:, : k + 1, k] += along[:, 0]
             length = image.norm(dim=1)
             if bool((length >= 0.5 * before).all()):
                 break

@@ -16,8 +16,8 @@ import torch
 
 from dlopt.framework.answer import best_response, best_responses, structured
 from dlopt.framework.ascent import AscentOptions, AscentResult
-from dlopt.framework.conditions import Asked, Conditions, LargeGame, large_of
-from dlopt.framework.deviations import Deviation, Search, deviations, starts_of
+from dlopt.framework.conditions import Asked, Beginning, LargeGame, large_of
+from dlopt.framework.deviations import KINDS, Deviation, Search, deviations, starts_of
 from dlopt.framework.game import Game, Monitor, Point, Step
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.outcome import Outcome
@@ -25,8 +25,11 @@ from dlopt.framework.outcome import Outcome
 _NEARER = 12
 """How often a deviation without an equilibrium is drawn half the way back before it is given up."""
 
+_ROUNDS = 8
+"""As many searches as go on side by side, times this, belong to one group: who ends makes room for the next of it."""
+
 _SHARES = (1.0, 0.5, 0.25)  # of the way to a deviation that is screened
-_SCREENING = 1e-6  # accuracy of what is known there
+_SCREENING = 1e-5  # accuracy of what is known there: objectives are second order in it
 
 _FAR_FIRST = ("low-discrepancy", "corner", "family at a bound", "one instrument")
 
@@ -129,7 +132,7 @@ class _Start:
     kind: str
     a: torch.Tensor
     near: Point
-    conditions: Conditions | None
+    conditions: Beginning | None
 
 
 def _chooses(game: Game, player: int) -> bool:
@@ -137,9 +140,10 @@ def _chooses(game: Game, player: int) -> bool:
 
 
 def _groups(game: Game, options: JointNewton, each: int) -> list[list[int]]:
-    """The players who re-optimise: as many at a time as can be looked at together, `each` with so many searches."""
+    """The players who re-optimise, in groups; `each` has so many searches, of which some go on side by side."""
     players, large = verified_players(game, options), large_of(game)
-    size = 1 if large is None else max(1, large.together // max(each, 1))
+    together = 1 if large is None else large.together
+    size = 1 if together == 1 else max(1, _ROUNDS * together // max(each, 1))
     return [players[first : first + size] for first in range(0, len(players), size)]
 
 
@@ -176,7 +180,6 @@ class _Answers:
         self, game: Game, point: Point, starts: Sequence[_Start], options: JointNewton, monitor: Monitor
     ) -> None:
         self._game, self._point, self._starts, self._monitor = game, point, starts, monitor
-        self._gain = options.gain_tolerance
         tolerance, gain = options.tolerance / 10, options.gain_tolerance / 10
         self._options = [
             AscentOptions(tolerance=tolerance, max_iterations=60, promise=gain * abs(float(point.objectives[s.player])))
@@ -192,13 +195,7 @@ class _Answers:
             return {}
         asked = [Asked(s.a, s.conditions, 0.0, s.player) for s in chosen.values() if s.conditions is not None]
         found = best_responses(large, self._point, asked, [self._options[k] for k in chosen], self._monitor)
-        return {k: self._brief(chosen[k].player, step) for k, step in zip(chosen, found, strict=True)}
-
-    def _brief(self, player: int, step: Step) -> Step:
-        """Without the instruments of a search that gained nothing: with many players they would fill the record."""
-        held, objective = (float(point.objectives[player]) for point in (self._point, step.point))
-        gained = objective - held > self._gain * abs(held)
-        return step if gained else dataclasses.replace(step, point=self._point, objective=objective)
+        return dict(zip(chosen, found, strict=True))
 
     def __iter__(self) -> Iterator[AscentResult | None]:
         monitor = self._monitor
@@ -257,17 +254,20 @@ def _screen_together(
 ) -> list[tuple[_Start, float]]:
     """The same, all deviations side by side."""
     found: dict[int, tuple[_Start, float]] = {}
+    here = large.of(point)
     for share in _SHARES:
-        monitor.breathe(point)
         left = [k for k in range(len(tried)) if k not in found]
-        asked = [
-            Asked(point.a + share * (tried[k][1].a - point.a), large.of(point), _SCREENING, tried[k][0]) for k in left
-        ]
-        for k, there in zip(left, large.several(asked), strict=True):
-            if there is not None:
-                player, deviation = tried[k]
-                objective = float(there.objectives[player])
-                found[k] = _Start(player, deviation.kind, there.a, point, there), objective
+        left.sort(key=lambda k: KINDS.index(tried[k][1].kind))  # those alike take as long
+        for first in range(0, len(left), large.together):
+            monitor.breathe(point)
+            some = left[first : first + large.together]
+            to = (point.a + share * (tried[k][1].a - point.a) for k in some)
+            asked = [Asked(a, here, _SCREENING, tried[k][0]) for a, k in zip(to, some, strict=True)]
+            for k, there in zip(some, large.several(asked), strict=True):
+                if there is not None:
+                    player, deviation = tried[k]
+                    objective = float(there.objectives[player])
+                    found[k] = _Start(player, deviation.kind, there.a, point, there.beginning()), objective
     return [found[k] for k in sorted(found)]
 
 

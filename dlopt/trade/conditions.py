@@ -27,7 +27,7 @@ from dlopt.trade.side_by_side import ACCEPTED, multipliers_side_by_side, settle_
 from dlopt.trade.wages import WagePoint, collapses, settle
 
 if TYPE_CHECKING:
-    from dlopt.framework.conditions import Asked, Conditions
+    from dlopt.framework.conditions import Asked, Beginning, Conditions
     from dlopt.framework.game import Point
     from dlopt.trade.forms import Values
     from dlopt.trade.game import TradeGame, TradePoint
@@ -38,6 +38,7 @@ EXACT_MULTIPLIERS = 1e-14
 """Relative residual of multipliers, likewise."""
 _TOO_MANY = 25  # products in one solve after which the preconditioner is made anew
 _NEWTON = 40  # steps to an equilibrium
+_COLUMNS_KEPT = 64  # players whose columns are kept: each is a table of all its cells
 _FLOWS_TOGETHER = 250_000  # of worlds side by side: some 100 MB of weights
 
 
@@ -75,6 +76,22 @@ class Anchor:
     a: Tensor
     z: Tensor
     preconditioner: Preconditioner
+
+
+@dataclasses.dataclass
+class TradeBeginning:
+    """`dlopt.framework.conditions.Beginning` of a trade game, the multipliers `[unknown, column]`."""
+
+    a: Tensor
+    objectives: Tensor
+    z: Tensor
+    multipliers: Tensor
+    players: list[int]
+    anchor: Anchor
+
+    def multipliers_of(self, player: int) -> Tensor:
+        """One player's, `[unknown]`."""
+        return self.multipliers[:, self.players.index(player)]
 
 
 class TradeConditions:
@@ -141,9 +158,9 @@ class TradeConditions:
 
         return SecondOrder(self._first, forward, adjoint, objective)
 
-    def multipliers_of(self, player: int) -> Tensor:
-        """One player's, `[unknown]`."""
-        return self.multipliers[:, self.columns.players.index(player)]
+    def beginning(self) -> TradeBeginning:
+        """Without the weights."""
+        return TradeBeginning(self.a, self.objectives, self.at.z, self.multipliers, self.columns.players, self.anchor)
 
     def state(self) -> dict[str, Any]:
         """What `LargeTradeGame.restore` needs."""
@@ -196,14 +213,20 @@ class WageConditions:
         """Derivative of `own_gradient` along v, `[instrument]` both."""
         return self._general.joint_times(v, accuracy)
 
+    def beginning(self) -> WageConditions:
+        """These, which are small."""
+        return self
+
     def state(self) -> dict[str, Any]:
         """What `LargeTradeGame.restore` needs."""
         return {"a": self.a, "wage": self.at.wage, "players": list(self.columns.players)}
 
 
-def _general(conditions: Conditions) -> TradeConditions:
-    assert isinstance(conditions, TradeConditions)
-    return conditions
+def _general(near: Beginning) -> TradeBeginning:
+    if isinstance(near, TradeConditions):
+        return near.beginning()
+    assert isinstance(near, TradeBeginning)
+    return near
 
 
 def formula_steps(gradient: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
@@ -258,13 +281,13 @@ class LargeTradeGame:
         """Of one player, or of all."""
         if player not in self._columns:
             chosen = list(range(self.players)) if player is None else [player]
-            if player is not None:  # one at a time: each is a table of all its cells
-                self._columns = {None: self._columns[None]} if None in self._columns else {}
+            if len(self._columns) > _COLUMNS_KEPT:
+                self._columns = {None: self._columns[None]}
             self._columns[player] = Columns(self.game.instruments, chosen)
         return self._columns[player]
 
     def conditions(
-        self, a: Tensor, near: Conditions | Point | None = None, accuracy: float = 0.0, player: int | None = None
+        self, a: Tensor, near: Beginning | Point | None = None, accuracy: float = 0.0, player: int | None = None
     ) -> TradeConditions | WageConditions | None:
         """See `LargeGame.conditions`."""
         from dlopt.trade.game import TradePoint  # the point's own module makes use of this one
@@ -275,20 +298,19 @@ class LargeTradeGame:
         if self.collapsed:
             assert near is None or isinstance(near, TradeConditions | WageConditions)
             return self._at_wages(a, z if near is None else near, accuracy, player)
-        if near is not None:
-            assert isinstance(near, TradeConditions)
-            z = near.at.z
+        begin = None if near is None else _general(near)
         tolerance = max(EXACT, min(1e-3, 10 * accuracy))
-        found = self._settle(a, z, None if near is None else near.anchor, tolerance)
+        start_z, kept = (z, None) if begin is None else (begin.z, begin.anchor)
+        found = self._settle(a, start_z, kept, tolerance)
         if found is None:
             return None
         at, anchor = found
         columns = self.columns(player)
         start = None
-        if near is not None and columns.players == near.columns.players:
-            start = near.multipliers
-        elif near is not None and player in near.columns.players:
-            start = near.multipliers_of(player)[:, None]
+        if begin is not None and columns.players == begin.players:
+            start = begin.multipliers
+        elif begin is not None and player in begin.players:
+            start = begin.multipliers_of(player)[:, None]
         return self._conditions(a, at, anchor, columns, start, max(EXACT_MULTIPLIERS, min(1e-4, accuracy)))
 
     def several(self, asked: Sequence[Asked]) -> list[Conditions | None]:
@@ -305,12 +327,12 @@ class LargeTradeGame:
         near = [_general(ask.near) for ask in asked]
         accuracy = torch.tensor([one.accuracy for one in asked], dtype=torch.float64)
         a, preconditioner = torch.stack([one.a for one in asked]), near[0].anchor.preconditioner
-        z = torch.stack([one.at.z for one in near])
+        z = torch.stack([one.z for one in near])
         at, there = settle_side_by_side(
             self.world, z, self.wedges(a), preconditioner, (10 * accuracy).clamp(EXACT, 1e-3)
         )
         worlds = [at.one(k) for k in range(len(asked))]
-        columns = [Columns(self.game.instruments, [one.player]) for one in asked]
+        columns = [self.columns(one.player) for one in asked]
         objectives = [self._objectives(*of) for of in zip(worlds, columns, strict=True)]
         rhs = there * torch.cat([self._slopes(one) for one in objectives], dim=1)
         known = [one.multipliers_of(ask.player) for one, ask in zip(near, asked, strict=True)]

@@ -78,7 +78,7 @@ class SectorModel:
             worlds = table.movedim(0, -1)
             found = self._by_materials(matrices, worlds.flatten(-2))
             return found.unflatten(-1, worlds.shape[-2:]).movedim(-1, 0)
-        return (matrices @ table.transpose(-3, -2)).transpose(-3, -2)
+        return times(matrices, table.transpose(-3, -2)).transpose(-3, -2)
 
     def unit_cost(self, wage: Tensor, labour: Tensor, price: Tensor) -> Tensor:
         """Change of log unit costs (A.2), `[..., sector, country, column]`."""
@@ -89,7 +89,7 @@ class SectorModel:
         """Transpose of `unit_cost`: rows in unit costs, `[sector, country, column]`, in wages, labour and prices."""
         price = torch.zeros_like(cost)
         if self.inputs:
-            price = (self.model.materials @ cost.transpose(-3, -2)).transpose(-3, -2)
+            price = times(self.model.materials, cost.transpose(-3, -2)).transpose(-3, -2)
         return (self.beta[:, :, None] * cost).sum(-3), -self.psi * cost, price
 
     def reduced(self, u: Tensor) -> Tensor:
@@ -150,13 +150,13 @@ class SectorWeights:
         """What wage bills do to log expenditures through inputs, `[sector, country, column]` both."""
         if not self.world.inputs:
             return torch.zeros_like(pay)
-        return (self.use @ pay.transpose(-3, -2)).transpose(-3, -2)
+        return times(self.use, pay.transpose(-3, -2)).transpose(-3, -2)
 
     def wage_bills(self, demand: Tensor) -> Tensor:
         """Transpose of `intermediate`."""
         if not self.world.inputs:
             return torch.zeros_like(demand)
-        return (self.use.mT @ demand.transpose(-3, -2)).transpose(-3, -2)
+        return times(self.use.mT, demand.transpose(-3, -2)).transpose(-3, -2)
 
     def product(self, z: Tensor) -> Tensor:
         """The Jacobian times `[unknown, column]`."""

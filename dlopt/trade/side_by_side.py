@@ -19,6 +19,7 @@ ACCEPTED = 1e-11
 """Residual of an equilibrium where rounding ends the search."""
 _NEWTON = 25  # steps
 _HALVINGS = 6
+_FORCING = 0.1  # relative residual of a Newton step far from the equilibrium, which is no nearer after a better one
 
 
 def settle_side_by_side(
@@ -41,7 +42,7 @@ def settle_side_by_side(
         moving = ~(lost | settled)
         if not bool(moving.any()):
             break
-        exact = torch.maximum(residual.clamp(max=1e-2), 0.3 * tolerance / residual).clamp(1e-9, 0.1)
+        exact = torch.maximum(residual.clamp(max=_FORCING), 0.3 * tolerance / residual).clamp(1e-9, 0.1)
         rhs = torch.where(moving[:, None], at.residual, 0.0).T
         step = gmres_apart(_product(at), preconditioner.solve, rhs, None, exact, cycles=2).T
         scale = (1.0 / step.abs().amax(1).clamp(min=1e-300)).clamp(max=1.0)
@@ -76,13 +77,13 @@ def multipliers_side_by_side(
     """
 
     def product(mu: Tensor) -> Tensor:
-        return at.transposed(mu.T[..., None])[..., 0].T
+        return at.transposed(mu.T.contiguous()[..., None])[..., 0].T
 
     return gmres_apart(product, preconditioner.solve_transposed, rhs, start, tolerance, cycles=5)
 
 
 def _product(at: SectorPoint) -> LinearMap:
-    return lambda z: at.product(z.T[..., None])[..., 0].T
+    return lambda z: at.product(z.T.contiguous()[..., None])[..., 0].T
 
 
 def _largest(at: SectorPoint) -> Tensor:
