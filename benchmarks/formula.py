@@ -90,11 +90,12 @@ def measure(n: int, j: int, seed: int) -> str:
     seconds = time.process_time() - began
     starts = [Asked(a, known, 0.0, player) for player in range(game.players)]
     options = [AscentOptions(tolerance=1e-9, max_iterations=60, promise=1e-12)] * len(starts)
-    found = best_responses(game.large, point, starts, options, Monitor())
+    found = dict(best_responses(game.large, point, starts, options, Monitor()))
     gains, rises = [], []
-    for player, step in enumerate(found):
+    for player, step in sorted(found.items()):
         assert step.outcome is Outcome.CONVERGED
-        gains.append(100 * (float(step.point.objectives[player]) / float(point.objectives[player]) - 1))
+        assert step.objective is not None
+        gains.append(100 * (step.objective / float(point.objectives[player]) - 1))
         rises.append(100 * float(step.point.a[player].expm1() - a[player].expm1()))
     assert certified.instruments is not None
     exact = certified.instruments.average(certified.wedges).expm1()

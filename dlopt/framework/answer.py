@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ _LONGEST = 2.0  # change of one instrument in one step
 _CAREFUL = 0.1  # the same far from the best where there is no formula for all
 _CLOSE = 0.05  # steps longer than this are not combined there
 _ACCURACY = 1e-4  # of multipliers, as a fraction of the last step
+_NOISE = 1e-5  # of objectives, likewise: they are second order in what is known
 _LAST = 1e-7  # of what is known where a search ends: objectives are second order in it
 DENSE_SEARCH = 300
 """Instruments of a game up to which Newton ascent searches where some have no formula: it costs little there."""
@@ -66,7 +67,7 @@ def best_response(
 
 def best_responses(
     large: LargeGame, point: Point, starts: Sequence[Asked], options: Sequence[AscentOptions], monitor: Monitor
-) -> list[Step]:
+) -> Iterator[tuple[int, Step]]:
     """Best responses by formula from many starts: CONVERGED only where a first-order condition holds, or promises
     too little; everything else is left to `best_response`.
 
@@ -76,20 +77,24 @@ def best_responses(
         starts: where each search begins, and what is known near there.
         options: of each search.
         monitor: may interrupt it.
+
+    Yields:
+        The place of a start and the last step from there, in the order in which the searches end; the step's
+        `objective` is exact to second order where its point is rough.
     """
     searches = (_Search(large, point, start, option) for start, option in zip(starts, options, strict=True))
     waiting = enumerate(searches)
-    ended: dict[int, Step] = {}
     begun: dict[int, _Search] = {}
-    while len(ended) < len(starts):
+    while True:
         begun.update(itertools.islice(waiting, large.together - len(begun)))  # who ends makes room for the next
+        if not begun:
+            return
         monitor.breathe(point)
         for k, found in zip(list(begun), large.several([search.asks for search in begun.values()]), strict=True):
             step = begun[k].take(found)
             if step is not None:
-                ended[k] = step
                 del begun[k]
-    return [ended[k] for k in range(len(starts))]
+                yield k, step
 
 
 class _Search:
@@ -126,11 +131,12 @@ class _Search:
         if self._steps > self._options.max_iterations:
             return failed
         objective = None if found is None else float(found.objectives[self._player])
-        known, noise = self._objective, max(1e-11, _ACCURACY * self._error)
+        known, noise = self._objective, max(1e-11, _NOISE * self._error)
         if found is None or objective is None or (known is not None and objective < known - noise * abs(known)):
             if self._halved == _HALVINGS:
                 return failed
             self._halved += 1
+            self._longest = max(_CAREFUL, self._longest / 4)
             if len(self._points) > 1:  # what the formula asks for alone leads uphill, if it is not too far
                 self._points, self._moves = self._points[-1:], self._moves[-1:]
                 self._ask(self._bounded(self._points[0] + self._moves[0]))
@@ -145,7 +151,7 @@ class _Search:
         self._error = float(move.abs().max())
         if not self._error < float("inf"):
             return failed
-        self._longest = _LONGEST if self._blocks is None or self._error < 0.02 else _CAREFUL
+        self._longest = min(2 * self._longest, _LONGEST)
         promised = float((gradient * move).abs().sum())
         settled = self._residual <= self._options.tolerance or promised <= _PART * self._options.promise
         if settled or self._back_at_the_point(objective, a, move):
@@ -173,8 +179,7 @@ class _Search:
 
     def _end(self, at: Conditions) -> Step:
         objective = float(at.objectives[self._player])  # the point's own is first order in what is rough there
-        gained = objective - float(self._point.objectives[self._player]) > 10 * self._options.promise
-        point = self._large.point(at) if gained else self._point  # else many instruments would fill the record
+        point = self._large.point(at)
         return Step(self._residual, point, Outcome.CONVERGED, correction=self._error, objective=objective)
 
     def _bounded(self, a: Tensor) -> Tensor:

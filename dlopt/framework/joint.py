@@ -33,6 +33,8 @@ class JointNewton:
         max_step: largest change of one instrument in one joint step.
         revisions: how often verification may send play on.
         verify_players: how many players, drawn at random, re-optimise in verification; default all.
+        processes: that share the best responses of verification where each takes long (worlds of more than 250,000
+            flows); they begin as copies of this one, so that each needs some memory of its own.
     """
 
     tolerance: float = 1e-8
@@ -44,6 +46,7 @@ class JointNewton:
     max_step: float = 0.5
     revisions: int = 6
     verify_players: int | None = None
+    processes: int = 1
 
 
 def joint_newton(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> Step:

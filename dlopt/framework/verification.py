@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -18,15 +19,19 @@ from dlopt.framework.answer import best_response, best_responses, structured
 from dlopt.framework.ascent import AscentOptions, AscentResult
 from dlopt.framework.conditions import Asked, Beginning, LargeGame, large_of
 from dlopt.framework.deviations import KINDS, Deviation, Search, deviations, starts_of
+from dlopt.framework.forked import forked
 from dlopt.framework.game import Game, Monitor, Point, Step
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.outcome import Outcome
+from dlopt.framework.own_blocks import blocks_at
 
 _NEARER = 12
 """How often a deviation without an equilibrium is drawn half the way back before it is given up."""
 
 _ROUNDS = 8
 """As many searches as go on side by side, times this, belong to one group: who ends makes room for the next of it."""
+
+_EACH = 4  # players for each of several processes before the results are put on record
 
 _SHARES = (1.0, 0.5, 0.25)  # of the way to a deviation that is screened
 _SCREENING = 1e-5  # accuracy of what is known there: objectives are second order in it
@@ -143,7 +148,10 @@ def _groups(game: Game, options: JointNewton, each: int) -> list[list[int]]:
     """The players who re-optimise, in groups; `each` has so many searches, of which some go on side by side."""
     players, large = verified_players(game, options), large_of(game)
     together = 1 if large is None else large.together
-    size = 1 if together == 1 else max(1, _ROUNDS * together // max(each, 1))
+    if together == 1:
+        size = 1 if options.processes < 2 else _EACH * options.processes
+    else:
+        size = max(1, _ROUNDS * together // max(each, 1))
     return [players[first : first + size] for first in range(0, len(players), size)]
 
 
@@ -180,6 +188,7 @@ class _Answers:
         self, game: Game, point: Point, starts: Sequence[_Start], options: JointNewton, monitor: Monitor
     ) -> None:
         self._game, self._point, self._starts, self._monitor = game, point, starts, monitor
+        self._processes, self._gain = options.processes, options.gain_tolerance
         tolerance, gain = options.tolerance / 10, options.gain_tolerance / 10
         self._options = [
             AscentOptions(tolerance=tolerance, max_iterations=60, promise=gain * abs(float(point.objectives[s.player])))
@@ -194,8 +203,34 @@ class _Answers:
         if large is None or not chosen:
             return {}
         asked = [Asked(s.a, s.conditions, 0.0, s.player) for s in chosen.values() if s.conditions is not None]
-        found = best_responses(large, self._point, asked, [self._options[k] for k in chosen], self._monitor)
-        return dict(zip(chosen, found, strict=True))
+        options = [self._options[k] for k in chosen]
+        if self._processes > 1 and large.together == 1:
+            found = self._in_processes(large, asked, options)
+        else:
+            found = best_responses(large, self._point, asked, options, self._monitor)
+        numbers = list(chosen)
+        return {numbers[k]: self._brief(asked[k].player, step) for k, step in found}
+
+    def _brief(self, player: int, step: Step) -> Step:
+        """Without the instruments of a search that gained nothing: with many players they would fill the record."""
+        held = float(self._point.objectives[player])
+        gained = step.objective is not None and step.objective - held > self._gain * abs(held)
+        return step if gained else dataclasses.replace(step, point=self._point)
+
+    def _in_processes(
+        self, large: LargeGame, asked: Sequence[Asked], options: Sequence[AscentOptions]
+    ) -> Iterator[tuple[int, Step]]:
+        point, monitor, game = self._point, self._monitor, self._game
+        if not bool(large.has_formula.all()):
+            blocks_at(large, point)  # all processes need them
+
+        def search(k: int) -> tuple[Step, dict[str, Any]]:
+            ((_, step),) = best_responses(large, point, asked[k : k + 1], options[k : k + 1], monitor)
+            step = self._brief(asked[k].player, step)
+            return dataclasses.replace(step, point=None), step.point.state()  # type: ignore[arg-type]
+
+        found = forked(search, len(asked), self._processes, lambda: monitor.breathe(point))
+        return ((k, dataclasses.replace(step, point=game.restore(state))) for k, (step, state) in enumerate(found))
 
     def __iter__(self) -> Iterator[AscentResult | None]:
         monitor = self._monitor

@@ -280,7 +280,7 @@ class SectorPoint(SectorWeights):
         change = (price[..., None, :] - cost[..., None]).add_(self._less).mul_(theta).exp_()
         share = s.lam * change
         total = one_where_not(share.sum(-2), s.buys)
-        flows = self.flows = s.trade * change * self.expenditure.exp()[..., None, :]
+        flows = self.flows = change.mul_(s.trade).mul_(self.expenditure.exp()[..., None, :])
         sales = flows * sides.producer
         revenue = one_where_not(sales.sum(-1), s.sells)
         closure = None if m.closure is None else m.closure.at(wage, income, (s.alpha * price).sum(-2))
@@ -304,8 +304,8 @@ class SectorPoint(SectorWeights):
         self._income = earned
         by_destination, by_origin = earned[..., None, None, :], earned[..., None, :, None]
         super().__init__(
-            world, share / total[..., None, :], sales / revenue[..., None], importer / by_destination,
-            exporter / by_origin, final / demand, use / demand.mT[..., None], labour_income / earned,
+            world, share.div_(total[..., None, :]), sales.div_(revenue[..., None]), importer.div_(by_destination),
+            exporter.div_(by_origin), final / demand, use / demand.mT[..., None], labour_income / earned,
             used / used.sum(-2, keepdim=True), numeraire / numeraire.sum(-1, keepdim=True),
             None if closure is None else (closure, earned),
         )  # fmt: skip

@@ -115,6 +115,18 @@ def test_many_instruments_are_certified_by_lanczos(monkeypatch: pytest.MonkeyPat
     assert (found.certificate.players_verified, wanted.certificate.players_verified) == (2, 5)
 
 
+def test_players_of_a_large_world_look_for_deviations_in_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small world taken for a large one: the same numbers, to the last bit."""
+    monkeypatch.setattr("dlopt.trade.conditions._FLOWS_TOGETHER", 1)
+    world, chosen = small_synthetic(5, 4, 2), InstrumentChoice("by_sector")
+    alone = solve_nash(world, instruments=chosen)
+    shared = solve_nash(world, instruments=chosen, solver=JointNewton(processes=2))
+    assert alone.status == "converged"
+    assert torch.equal(shared.u, alone.u)
+    assert shared.certificate == alone.certificate
+    assert shared.message == alone.message
+
+
 def test_where_it_does_not_converge_the_dense_solver_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def hasty(*arguments: Any) -> Any:
         return play_at_once(*arguments, options=Simultaneous(max_iterations=3))
