@@ -9,7 +9,9 @@ way. It took 728 steps, and Anderson mixing 470. Moved a quarter of the way it d
 The published algorithm stands in two rows. "(5) inside" is what its paper prints: contraction to 1e-10, automatic
 implicit differentiation (7, 8); "(6) inside" has Newton's method, which the paper sets aside. The paper does not
 print its map G, on which the number of iterations of (5) depends; ours is the one above. Earlier tables had both
-rows longer, by up to four times: what is looked at after a round was counted with every step. `solver=best_response
+rows longer, by up to four times: what is looked at after a round was counted with every step. In the
+trade war and the dual game steps are the difference of rounds of four and of two, in the other cases timed alone.
+`solver=best_response
 solver.inner=contraction` has (5) with derivatives by hand: 1.5 s a step on a busy machine, where the default took
 0.04 s ([solvers.md](solvers.md)).
 """,
