@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -107,16 +108,19 @@ def room(module: str) -> str:
     return parts[0]
 
 
-def imports(module: str, source: str) -> Iterator[str]:
+@functools.cache
+def imports(module: str, source: str) -> tuple[str, ...]:
     """Full names of everything a module imports, wherever in it, for types too."""
     package = ["dlopt", *module.split(".")[:-1]]
+    found: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             start = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{start}.{alias.name}" for alias in node.names)
+            found += [f"{start}.{alias.name}" for alias in node.names]
+    return tuple(found)
 
 
 def arrows(read: Sources) -> set[tuple[str, str]]:
