@@ -17,6 +17,7 @@ from dlopt.choice.simulation import advance, follow
 from dlopt.choice.value import Solution, ValueFunction
 
 CUTOFF = 1e-4  # of singular values: directions in which the last layer does not really move V
+HOLD = 0.3  # a year: weight of the change that refining makes at states from all over the state space
 WORST = 1.5  # factor on the mean |R| beyond which refined weights are given up
 
 
@@ -47,12 +48,14 @@ def long_run_states(
 
 
 def refine(value: ValueFunction, states: State, years: float, generator: torch.Generator, weights: bool) -> None:
-    """Choose the constant in V and the network's output weights so that V is right on average along simulated paths.
+    """Choose the constant in V and the networks' output weights so that V is right on average along simulated paths.
 
-    A change of V in the span of the last hidden layer and a constant moves the residual R linearly, given decisions.
+    A change of V in the span of the last hidden layer, of channels and pairs times main directions of the conditional
+    network's, and a constant, moves the residual R linearly, given decisions.
     It is chosen so that R is uncorrelated with all of them in the long run (Galerkin, least-squares temporal
     differences): training makes R small, this makes the errors of V that a small R leaves small. The constant alone is
-    the mean of R over rho.
+    the mean of R over rho. What the long run hardly visits would be free to change, as what a market is worth that is
+    never left: at random states, changes are held small.
 
     Args:
         value: the value function; what was refined before is replaced.
@@ -61,35 +64,36 @@ def refine(value: ValueFunction, states: State, years: float, generator: torch.G
         generator: source of randomness.
         weights: whether to refine the weights; else the constant alone.
     """
-    model, network = value.model, value.network
+    model = value.model
     value.unrefine()
+    leading = value.leading(states) if weights else None
     many = value.constants(states).shape[1]
-    size = len(network.refined) + many
-    products = torch.zeros(size, size, dtype=torch.float64, device=states.x.device)
-    against = torch.zeros(size, dtype=torch.float64, device=states.x.device)
+    products = against = torch.zeros((), dtype=torch.float64, device=states.x.device)
     at = states
     for _ in range(max(1, int(years))):
         residual, evaluation = value.residual(at)
-        units, change = value.basis(at, evaluation)
-        products += units.T @ change / len(at)
-        against -= units.T @ residual.double() / len(at)
+        units, change = value.basis(at, evaluation, leading)
+        products = products + units.T @ change / len(at)
+        against = against - units.T @ residual.double() / len(at)
         at = advance(model, at, evaluation.marginal, 1.0, generator)
-    constant = against[-1] / products[-1, -1]
+    constant = against[-1:] / products[-1, -1]
     if many > 1:
         block = torch.linalg.lstsq(products[-many:, -many:].cpu(), against[-many:].cpu(), driver="gelsd")
         constant = block.solution.to(against)
-    ones = value.constants(states).double() @ constant.reshape(-1) if many > 1 else constant
+    ones = value.constants(states).double() @ constant
     before = float(value.residual(states)[0].sub(ones * model.rho).abs().mean())
     if weights:
+        wide = model.draw(len(states), generator)
+        units = value.basis(wide, value.at(wide), leading)[0][:, :-many]
+        products[:-many, :-many] -= HOLD * units.T @ units / len(units)
         scaled = products.diag().abs().clamp_min(1e-30).rsqrt()
         system, right = (scaled[:, None] * products * scaled).cpu(), (scaled * against).cpu()
         fit = scaled * torch.linalg.lstsq(system, right, rcond=CUTOFF, driver="gelsd").solution.to(scaled)
-        network.refined.copy_(fit[:-many] / value.scale)
-        value.level.copy_(fit[-many:].view_as(value.level))
+        value.refine(fit, leading)
         if float(value.residual(states)[0].abs().mean()) <= WORST * before:
             return
-    network.refined.zero_()
-    value.level.copy_(constant)
+    value.unrefine()
+    value.level.copy_(constant.view_as(value.level))
 
 
 def certify(

@@ -15,7 +15,7 @@ from dlopt.choice.traits import traits_named, traits_of
 from dlopt.errors import DloptError
 from dlopt.store.tensors import TensorFileError, read_tensors, write_tensors
 
-FORMAT = 5
+FORMAT = 6
 
 
 class CheckpointError(DloptError):

@@ -19,6 +19,7 @@ Sloped = Callable[[State, Tensor, Tensor], Tensor]
 """Worth of switches and its derivatives, `[P, 1 + n]`, at states, rows and switches as `worth` takes them."""
 
 PART = 1024  # states evaluated at a time: bounds the memory, whatever the number of states
+MOST = 1000  # functions of the state along which the conditional network is refined
 
 
 class Baseline(Protocol):
@@ -203,18 +204,37 @@ class ValueFunction(nn.Module):
         """Back to what training left."""
         self.level.zero_()
         self.network.refined.zero_()
+        if self.conditional is not None:
+            self.conditional.unrefine()
 
-    def basis(self, state: State, at: Evaluation) -> tuple[Tensor, Tensor]:
-        """Last layer of the network and the constant, and what each adds to the residual, both `[B, hidden + C]`."""
+    def leading(self, state: State) -> Tensor | None:
+        """Directions along which the conditional network can be refined, see there; None: not at all."""
+        return None if self.conditional is None else self.conditional.leading(self.model, state, MOST)
+
+    def basis(self, state: State, at: Evaluation, leading: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What can be refined, and what each part of it adds to the residual, both `[B, hidden + 2 J U + C]`.
+
+        The last layer of the network; if wanted, that of the conditional network along some directions; constants.
+        """
+        found = []
         with torch.no_grad():
-            ends = range(0, len(state), PART)
-            parts = [
-                self.network.basis(self.model, state.rows(slice(k, k + PART)), at.rows(slice(k, k + PART)))
-                for k in ends
-            ]
-        units, change = (torch.cat([part[k] for part in parts]).double() for k in (0, 1))
+            for k in range(0, len(state), PART):
+                here, there = state.rows(slice(k, k + PART)), at.rows(slice(k, k + PART))
+                parts = [self.network.basis(self.model, here, there)]
+                if leading is not None and self.conditional is not None:
+                    parts.append(self.conditional.basis(self.model, here, there, leading))
+                found.append([torch.cat([part[side].double() for part in parts], 1) for side in (0, 1)])
+        units, change = (torch.cat([part[side] for part in found]) for side in (0, 1))
         one = self.constants(state).to(units)
         return torch.cat([units, one], 1), torch.cat([change, -self.model.rho * one], 1)
+
+    def refine(self, weights: Tensor, leading: Tensor | None = None) -> None:
+        """Add to V what weights of `basis`, in units of V, say."""
+        hidden, constants = len(self.network.refined), self.level.numel()
+        self.network.refined.copy_(weights[:hidden] / self.scale)
+        if leading is not None and self.conditional is not None:
+            self.conditional.refine((weights[hidden:-constants] / self.scale).to(leading), leading)
+        self.level.copy_(weights[-constants:].view_as(self.level))
 
     def at(self, state: State) -> Evaluation:
         """`evaluate` without gradients, in parts that fit in memory."""
