@@ -136,6 +136,18 @@ def test_on_paper_everything_is_there(pages: dict[str, Path]) -> None:
         assert len(window.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]) > 50_000
 
 
+def test_tables_with_large_numbers_fit_on_a_printed_page(pages: dict[str, Path]) -> None:
+    """A4 less its margins is 718 points of the browser wide; money of the world has seven digits and more."""
+    script = (
+        "const cells = document.querySelectorAll('table[data-source=outcomes] td');"
+        "for (const td of cells) if (/income_change$|revenue$/.test(td.dataset.column)) td.textContent = '-1,497,094';"
+        "return [...document.querySelectorAll('table[data-source=outcomes]')].map(t => t.getBoundingClientRect().right)"
+    )
+    with opened(pages["one"], 718, media={"media": "print"}) as window:
+        (right,) = window.execute_script(script)
+        assert 0 < right <= 718
+
+
 def test_without_javascript_every_number_and_picture_stays(folders: list[Path], pages: dict[str, Path]) -> None:
     with opened(pages["one"], script=False) as window:
         assert window.find_elements("css selector", "thead button") == []

@@ -68,6 +68,8 @@ nav ul { columns: 2; padding-left: 1.2rem; }
 }
 @media print {
   section { break-inside: avoid; } nav { display: none; } .scroll { overflow: visible; } body { font-size: 11pt; }
+  table.sortable { font-size: 7.5pt; } table.sortable th, table.sortable td { padding: .1rem .2rem; }
+  thead button::after { content: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
