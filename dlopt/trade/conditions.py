@@ -282,7 +282,7 @@ class LargeTradeGame:
         if player not in self._columns:
             chosen = list(range(self.players)) if player is None else [player]
             if len(self._columns) > _COLUMNS_KEPT:
-                self._columns = {None: self._columns[None]}
+                self._columns = {of: kept for of, kept in self._columns.items() if of is None}
             self._columns[player] = Columns(self.game.instruments, chosen)
         return self._columns[player]
 
