@@ -18,8 +18,11 @@ FORBIDDEN = {
     "hydra.utils.instantiate", "hydra.utils.call", "instantiate", "hydra.utils.get_class", "hydra.utils.get_method",
     "tempfile.mktemp",
 }  # fmt: skip
-PASSED_IN_MEMORY = {("dlopt/papers/engine/parallel.py", "pickle.loads")}
-"""A task handed to a process that dlopt itself started: never on disk."""
+PASSED_IN_MEMORY = {
+    ("dlopt/papers/engine/parallel.py", "pickle.loads"),
+    ("dlopt/framework/forked.py", "pickle.loads"),
+}
+"""A task handed to a process that dlopt itself started, or its result through a pipe without a name: never on disk."""
 REQUIRED = {
     "torch.load": ("weights_only", True),
     "np.load": ("allow_pickle", False),
