@@ -17,7 +17,7 @@ PHASES = {
     "errors against the exact solution": "comparing with the exact solution",
     "best replies": "finding the best reply of every delegate",
     "deviations": "testing what delegates gain by deviating",
-    "long run": "simulating the long run",
+    "long run": "drawing states that the solution visits in the long run",
     "search": "searching the parameters that explain the panel best",
     "standard errors": "computing standard errors",
     "moments": "comparing moments of the panel with those of the estimate",

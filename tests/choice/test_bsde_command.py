@@ -40,7 +40,7 @@ def test_killed_stopped_and_resumed_equals_undisturbed(place, kind):
     assert json.loads((place / killed / "run.json").read_text())["status"] == "running"
 
     run = start(place, f"resume={killed}", long, f"hydra.run.dir={stopped}")
-    wait_until(lambda: "simulations" in (place / f"{stopped}.err").read_text(), run)
+    wait_until(lambda: "simulating the long run" in (place / f"{stopped}.err").read_text(), run)
     run.send_signal(signal.SIGTERM)
     began = time.monotonic()
     run.wait(timeout=60)

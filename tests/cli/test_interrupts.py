@@ -60,7 +60,7 @@ def test_workers_stop_with_the_sweep(dlopt: Any) -> None:
     algorithm = ["solver=best_response", "solver.rounds=100000", "solver.steps=1", "solver.learning_rate=1e-9"]
     words = ["-m", "scenario=dual,trade_war,subsidy", *algorithm, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     process = dlopt.start_installed("solve", "nash", *words, f"calibration={dlopt.world}")
-    wait_for_iterations(dlopt.folder, "residual")
+    wait_for_iterations(dlopt.folder, "off by")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 2, errors
