@@ -140,7 +140,7 @@ def _world(outcomes: pd.DataFrame) -> str:
     row = outcomes[outcomes["economy"] == WORLD].iloc[0]
     pct, amount = float(row["real_income_change_pct"]), float(row["real_income_change"])
     if float(outcomes["real_income_change_pct"].abs().max()) < 1e-9:
-        return "No real income changes. Without policy=, shocks= or other keys this is the world of the data."
+        return "No real income changes. Without policy=, shocks= or other keys this is the baseline."
     if abs(pct) < 5e-4:
         return "Real income of the world as a whole does not change."
     verb = "rises" if pct > 0 else "falls"

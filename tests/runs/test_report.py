@@ -120,6 +120,7 @@ def test_pages_of_shocks_and_schedules_say_what_was_asked(tmp_path: Path) -> Non
     for name, settings in (
         ("shock", {"shocks": "E1: +5% productivity"}),
         ("april", {"policy": "us_2025_04_02", "retaliation": "reciprocal", "retaliators": "all"}),
+        ("alone", {"policy": "E1: 25% on all", "retaliation": "none", "players": ["E1", "E2"], "elasticities": None}),
     ):
         run = RunFolder.start(
             tmp_path / name, kind="trade", verb="equilibrium", command="dlopt solve equilibrium",
@@ -132,6 +133,9 @@ def test_pages_of_shocks_and_schedules_say_what_was_asked(tmp_path: Path) -> Non
     assert "shock: E1: +5% productivity" in pages["shock"]
     assert "The schedule announced on 2 April 2025" in pages["april"]
     assert "answer in kind" in pages["april"]
+    assert "All others keep their policies." in pages["alone"]
+    assert "[E1, E2]" in pages["alone"]
+    assert "not set" in pages["alone"]
 
 
 def test_what_options_are_worth_is_drawn_as_bars() -> None:

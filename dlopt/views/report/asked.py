@@ -6,7 +6,7 @@ from dlopt.policies import schedules
 from dlopt.runs.record import RunRecord
 
 _ANSWERS = {
-    "none": ("Nobody answers.",) * 3,
+    "none": ("All others keep their policies.",) * 3,
     "reciprocal": (
         "Those whose goods are charged more answer in kind.", "{who} answers in kind.", "{who} each answer in kind.",
     ),

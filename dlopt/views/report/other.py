@@ -60,6 +60,7 @@ STATISTICS: Mapping[str, str] = {
 """Statistics in words; `p90` is said likewise."""
 HEADS: Mapping[str, str] = {
     "value_se": "standard error of value",
+    "hjb_residual_rel": "mean residual over V",
     "alpha": "input share",
     "delta_v_pct": "adds to V, %",
     "std": "standard deviation",

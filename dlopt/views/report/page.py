@@ -145,5 +145,14 @@ def _facts(record: RunRecord) -> str:
 
 
 def _settings(record: RunRecord) -> str:
-    rows = [(key, str(value)) for key, value in record.settings.items()]
+    rows = [(key, _setting(value)) for key, value in record.settings.items()]
     return f"<details><summary>Settings</summary>{table(('key', 'value'), rows)}</details>" if rows else ""
+
+
+def _setting(value: object) -> str:
+    """As a key takes it: lists without quotes."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{', '.join(map(_setting, value))}]" if isinstance(value, list) else str(value)
