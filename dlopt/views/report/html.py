@@ -62,6 +62,7 @@ nav ul { columns: 2; padding-left: 1.2rem; }
   body { margin: 1rem auto; } th, td { padding: .15rem .4rem; } nav ul { columns: 1; }
   table.bars:not(.long) th { width: 4rem; } table.bars:not(.long) td.num { width: 7.5rem; }
   table.bars td.num { font-size: .85rem; }
+  .scroll thead th { white-space: normal !important; }
   figure { overflow-x: auto; } figure img { min-width: 42rem; }
   figure:has(img)::before, .scroll:has(thead th:nth-child(5))::before { position: sticky; left: 0; color: var(--soft);
     content: "Wider than this screen: move it sideways."; font-size: .85rem; }
