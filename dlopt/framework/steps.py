@@ -21,6 +21,8 @@ def phase_in_words(phase: str) -> str:
     """`all players at once`, `tests from other points`: what a part of the solver does."""
     if phase == _TEST:
         return "tests from other points"
+    if phase == "newton":  # where a choice is made, it is that of a planner
+        return "the planner's policies"
     return _WORDS.get(phase, phase).format(who="all players" if "{who} at" in _WORDS.get(phase, "") else "each player")
 
 
