@@ -71,7 +71,8 @@ def _run(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
 
 def _head(folder: Path, record: RunRecord, number: int, *, alone: bool) -> str:
     kind = "good" if record.status == "converged" else "bad"
-    words = {"converged": "Solved and certified.", "not_converged": "Not certified: read the chapter on proof first."}
+    solved = "Solved and certified." if record.certificate else "Solved."
+    words = {"converged": solved, "not_converged": "Not certified: read the chapter on proof first."}
     title = _title(folder, record)
     head = f"<h1>{escape(title)}</h1>" if alone else f"<h1>{number}. {escape(title)}</h1>"
     world = escape(str(record.calibration.get("name")))
