@@ -87,6 +87,7 @@ def wait_until(condition, process):
             return
         assert process.poll() is None, "the run ended too early"
         time.sleep(0.05)
+    process.kill()
     raise AssertionError("nothing happened")
 
 
