@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlopt.framework.proof import FIRST_ORDER_TOLERANCE
-from dlopt.framework.steps import step_in_words
+from dlopt.framework.steps import phase_in_words, step_in_words
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,17 @@ from dlopt.framework.steps import step_in_words
 def test_steps_in_words(phase: str, player: str | None, residual: float | None, words: str) -> None:
     assert FIRST_ORDER_TOLERANCE == 1e-8
     assert step_in_words(4, phase, player, residual) == words
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [
+        ("simultaneous", "all players at once"),
+        ("best response", "best answer of each player"),
+        ("newton", "the planner's policies"),
+        ("verification", "tests from other points"),
+        ("a phase of one's own", "a phase of one's own"),
+    ],
+)
+def test_phases_in_words(phase: str, words: str) -> None:
+    assert phase_in_words(phase) == words
