@@ -2,7 +2,7 @@
 
 Each world (`dlopt.calibrations.synthetic`, seed 0) is solved in a fresh process, all countries with a tariff on every
 flow: played, its own curvature proven, and one player drawn at random looks for deviations. Peak memory is that of the
-whole process. A straight line is fitted to it.
+whole process.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ CHECKPOINT = "model.pt"
 SOURCE = {"source": "dlopt solve bsde"}
 BSDE = Verb(
     "bsde",
-    "Dynamic discrete choice: an exporter among 100 markets, a planner who forms a production network.",
+    "Dynamic discrete choice: an exporter among many markets, a planner who forms a production network.",
     scenario="export",
     config="bsde",
 )
