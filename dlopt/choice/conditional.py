@@ -101,15 +101,16 @@ class ConditionalNetwork(nn.Module):
         Returns:
             Weights of the trunk's units and of a constant; None where not even the constant is allowed.
         """
-        count = min(1 + DIRECTIONS, most // (2 * model.switches))
-        if count == 0:
+        allowed = most // (2 * model.switches) - 1  # beside the constant
+        if allowed < 0:
             return None
         units = self._trunk(model, state.x)[:, 0].double()
         middle = units.mean(0)
         _, size, along = torch.linalg.svd(units - middle, full_matrices=False)
-        found = units.new_zeros(len(middle) + 1, count)
+        count = min(DIRECTIONS, allowed, len(size))
+        found = units.new_zeros(len(middle) + 1, 1 + count)
         found[-1, 0] = 1
-        scaled = along[: count - 1].T / (size[: count - 1] / math.sqrt(len(units))).clamp_min(1e-12)
+        scaled = along[:count].T / (size[:count] / math.sqrt(len(units))).clamp_min(1e-12)
         found[:-1, 1:], found[-1, 1:] = scaled, -middle @ scaled
         return found
 

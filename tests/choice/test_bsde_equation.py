@@ -175,3 +175,15 @@ def test_the_last_layer_moves_value_and_residual_linearly(kind):
         assert torch.allclose(worth, after.marginal[state.y < 0.5], rtol=1e-9)
     value.unrefine()
     assert torch.equal(value.at(state).value, at.value)
+
+
+@pytest.mark.parametrize(("hidden", "most", "directions"), [(8, 1000, 2), (1, 1000, 1), (8, 36, 1), (8, 18, 0)])
+def test_what_can_be_refined_is_bounded(hidden, most, directions):
+    model, generator = preset("gravity_strong", 9).on("cpu", torch.float64), torch.Generator().manual_seed(0)
+    value = build_value(model, MethodOptions(conditional=hidden), generator)
+    state = model.draw(50, generator)
+    leading = value.conditional.leading(model, state, most)
+    assert leading.shape == (hidden + 1, 1 + directions)
+    along = torch.cat([value.conditional._trunk(model, state.x)[:, 0], torch.ones(50, 1)], 1).double() @ leading
+    assert torch.allclose(along.T @ along / 50, torch.eye(1 + directions, dtype=torch.float64), atol=1e-9)
+    assert value.conditional.leading(model, state, 17) is None
