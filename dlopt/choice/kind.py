@@ -207,8 +207,8 @@ class ChoiceKind(Kind):
         return ChoiceProblem(self, model, method, budget, analysis, states, config["seed"], config["device"])
 
     def headlines(self, ended: Ended) -> list[str]:
-        """The answer in sentences; an estimation has its tables."""
-        return [] if estimation.is_one(ended) else headlines(ended)
+        """The answer in sentences."""
+        return estimation.headlines(ended) if estimation.is_one(ended) else headlines(ended)
 
     def brief(self, ended: Ended) -> str:
         """How much is on, how many links are wanted, or the first parameter estimated."""

@@ -33,7 +33,9 @@ def test_from_a_panel_to_a_page(place):
     more = ["counterfactuals={cheap: {s_scale: 0.8}}", "hydra.run.dir=exact"]
     done = dlopt(place, "estimate", "p", *MODEL, "method=exact", BOX, *QUICK, *more)
     assert done.returncode == 0, done.stderr
-    assert "lambda0" in done.stdout
+    first = pd.read_parquet(place / "exact" / "estimates.parquet").iloc[0]
+    answer = f"The panel is explained best by lambda0 {first['estimate']:.4g} (standard error {first['se']:.2g})"
+    assert answer in " ".join(done.stdout.split())
     assert {path.stem for path in (place / "exact").glob("*.parquet")} == TABLES
     record = json.loads((place / "exact" / "run.json").read_text())
     assert (record["verb"], record["status"], record["certificate"]["firms"]) == ("estimate", "converged", 100)
@@ -47,6 +49,8 @@ def test_from_a_panel_to_a_page(place):
     for words in (["runs", "show", "exact", "--proof"], ["report", "exact"], ["runs", "compare", "exact", "exact"]):
         shown = dlopt(place, *words)
         assert shown.returncode == 0, shown.stderr
+    (page,) = (place / "exact").glob("*.html")
+    assert answer in page.read_text()
 
 
 def test_at_the_edge_it_ends_with_2(place):

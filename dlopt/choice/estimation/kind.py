@@ -216,6 +216,15 @@ def brief(ended: Ended) -> str:
     return f"{str(first['parameter'])[:7]} {first['estimate']:.3g}"
 
 
+def headlines(ended: Ended) -> list[str]:
+    """What the panel says about the parameters, in a sentence."""
+    table = ended.table("estimates")
+    if table is None or table.empty:
+        return []
+    told = [f"{r['parameter']} {r['estimate']:.4g} (standard error {r['se']:.2g})" for r in table.to_dict("records")]
+    return [f"The panel is explained best by {', '.join(told)}."]
+
+
 OUTCOME = {
     "value": "value",
     "on": "switches on",
