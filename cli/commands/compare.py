@@ -33,7 +33,7 @@ def compare(
     """Results of runs of one kind side by side, and their config where it differs. A sweep stands for all its runs."""
     from dlopt.errors import DloptError, UnknownNameError
     from dlopt.runs import read_run
-    from dlopt.runs.tables import config_differences
+    from dlopt.runs.tables import as_typed, config_differences
     from dlopt.store.exports import check_suffix
     from dlopt.views.comparison import LONGER, compared, names_of, runs_of
     from dlopt.views.comparison import figure as drawn
@@ -73,7 +73,7 @@ def compare(
 
         table = table_of("Config, where it differs", ["key", *names])
         for key, values in differences.items():
-            table.add_row(key, *(str(value) for value in values))
+            table.add_row(key, *map(as_typed, values))
         output.print(table)
     if target is None and figure is None:
         return

@@ -52,5 +52,5 @@ def label_of(folder: Path) -> str:
     varied = [key for key in own if len({job.get(key) for job in jobs}) > 1]
     if len(varied) == 1:
         value = own[varied[0]]
-        return value if value.replace("_", "").isalpha() else f"{varied[0].split('.')[-1]}={value}"
+        return value if value[:1].isalpha() else f"{varied[0].split('.')[-1]}={value}"
     return ", ".join(own[key] for key in varied) or name

@@ -112,6 +112,15 @@ def config_differences(folders: Sequence[Path]) -> dict[str, list[Any]]:
     return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
 
 
+def as_typed(value: object) -> str:
+    """A setting as a key takes it, lists without quotes; None: not set."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{', '.join(map(as_typed, value))}]" if isinstance(value, list) else str(value)
+
+
 def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys."""
     flattened: dict[str, Any] = {}

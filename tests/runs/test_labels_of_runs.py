@@ -34,6 +34,8 @@ def sweep(folder: Path, *jobs: tuple[str, ...]) -> list[Path]:
 def test_a_run_of_a_sweep_is_called_by_what_varies(tmp_path: Path) -> None:
     answers = sweep(tmp_path / "a", ("retaliation=none", "psi_scale=1"), ("retaliation=optimal", "psi_scale=1"))
     assert labels_of(answers) == ["none", "optimal"]
+    sets = sweep(tmp_path / "d", ("elasticities=fontagne2022",), ("elasticities=shapiro2016",))
+    assert labels_of(sets) == ["fontagne2022", "shapiro2016"]
     scales = sweep(tmp_path / "b", ("theta_scale=0.8",), ("theta_scale=1",))
     assert labels_of(scales) == ["theta_scale=0.8", "theta_scale=1"]
     grid = sweep(tmp_path / "c", ("theta_scale=0.8", "psi_scale=0"), ("theta_scale=1", "psi_scale=0.5"))

@@ -275,3 +275,22 @@ def test_statistics_are_said_in_words(tmp_path: Path) -> None:
     page = other._frame(pd.DataFrame(rows))
     for words in ("mean", "standard deviation", "95 % lie below", "standard error of this difference"):
         assert f"<td>{words}</td>" in page
+
+
+@pytest.mark.parametrize(("active", "rows"), [(["E150"], 21), ([f"E{k}" for k in range(200)], 20)])
+def test_of_very_many_economies_the_screen_shows_those_that_matter(active: list[str], rows: int) -> None:
+    """Who gains most, who loses most and who sets policies, in the order of the table; the world comes last."""
+    gains = {f"E{k}": 0.01 * ((7 * k) % 200) - 1 for k in range(200)}
+    columns = ("real_income_change_pct", "nominal_income_change_pct", "price_index_change_pct", "wage_change_pct")
+    welfare = pd.DataFrame({"economy": [*gains], **{column: [*gains.values()] for column in columns}})
+    rates = {"rate": 0.1, "initial_rate": 0.0, "lower_bound": 0.0, "at_bound": False}
+    policies = pd.DataFrame({"instrument": "tariff", "economy": active, **rates})
+    outcomes = pd.DataFrame({"economy": ["World"], "real_income_change_pct": [0.5]})
+    sheet = welfare_sheet(welfare, policies, outcomes)
+    *shown, last = [row[0] for row in sheet.rows]
+    ordered = sorted(gains, key=lambda name: gains[name])
+    expected = {*ordered[:10], *ordered[-10:], *(active if len(active) == 1 else [])}
+    assert shown == [name for name in gains if name in expected]
+    assert len(shown) == rows
+    assert f"{rows} of 200 economies" in sheet.title
+    assert last == "World"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _INSTRUMENT = {kind.name: kind.label for kind in INSTRUMENTS}
+_LONGEST, _ENDS = 40, 10
+"""Of more economies than that, so many that gain most and lose most are shown, and those who set policies if few."""
 
 
 def describe(info: Any) -> str:
@@ -89,8 +91,12 @@ def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None, outcomes
     """
     averages = None if policies is None or policies.empty else average_policies(policies)
     kinds = [] if averages is None else [kind for kind in _INSTRUMENT if kind in set(averages["instrument"])]
+    shown, title = welfare, "Changes and average rates, %"
+    if len(welfare) > _LONGEST:
+        shown = _that_matter(welfare, [] if averages is None else list(averages["economy"]))
+        title += f": {len(shown)} of {len(welfare)} economies, those that matter most (outcomes.parquet has all)"
     rows: list[Sequence[str | Cell]] = []
-    for row in welfare.to_dict("records"):
+    for row in shown.to_dict("records"):
         economy = str(row["economy"])
         cells: list[str | Cell] = [economy, _gain(float(row["real_income_change_pct"]))]
         for column in ("nominal_income_change_pct", "price_index_change_pct", "wage_change_pct"):
@@ -102,9 +108,16 @@ def welfare_sheet(welfare: pd.DataFrame, policies: pd.DataFrame | None, outcomes
     if world is not None and len(world):
         rows.append([WORLD, _gain(float(world.iloc[0])), *[""] * (3 + len(kinds))])
     heads = ("real\nincome", "nominal\nincome", "consumer\nprices", "nominal\nwage")
-    return Sheet(
-        "Changes and average rates, %", ("\neconomy", *heads, *(f"\n{_INSTRUMENT[kind]}" for kind in kinds)), rows
-    )
+    return Sheet(title, ("\neconomy", *heads, *(f"\n{_INSTRUMENT[kind]}" for kind in kinds)), rows)
+
+
+def _that_matter(welfare: pd.DataFrame, active: Sequence[str]) -> pd.DataFrame:
+    """Rows of those who gain and lose most, and of those who set policies where they are few, as ordered before."""
+    gains = welfare["real_income_change_pct"]
+    kept = {*gains.nlargest(_ENDS).index, *gains.nsmallest(_ENDS).index}
+    if len(set(active)) <= _ENDS:
+        kept |= {*welfare.index[welfare["economy"].isin(active)]}
+    return welfare.loc[sorted(kept)]
 
 
 def _gain(value: float) -> Cell:

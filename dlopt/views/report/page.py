@@ -14,6 +14,7 @@ from dlopt.kind import Ended, figures
 from dlopt.registry import load_kind
 from dlopt.runs.labels import label_of, labels_of
 from dlopt.runs.record import RunRecord, read_run
+from dlopt.runs.tables import as_typed
 from dlopt.views.report import other, sure, trade
 from dlopt.views.report.asked import question
 from dlopt.views.report.charts import dots
@@ -146,14 +147,5 @@ def _facts(record: RunRecord) -> str:
 
 
 def _settings(record: RunRecord) -> str:
-    rows = [(key, _setting(value)) for key, value in record.settings.items()]
+    rows = [(key, as_typed(value)) for key, value in record.settings.items()]
     return f"<details><summary>Settings</summary>{table(('key', 'value'), rows)}</details>" if rows else ""
-
-
-def _setting(value: object) -> str:
-    """As a key takes it: lists without quotes."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"[{', '.join(map(_setting, value))}]" if isinstance(value, list) else str(value)
