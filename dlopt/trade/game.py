@@ -13,7 +13,6 @@ from dlopt.framework.game import Point
 from dlopt.framework.linear import LinearSolver
 from dlopt.framework.outcome import Outcome
 from dlopt.framework.root import RootOptions
-from dlopt.trade.conditions import LargeTradeGame
 from dlopt.trade.curvature import Curvature
 from dlopt.trade.derivatives import Linearisation
 from dlopt.trade.equilibrium import Equilibrium, find_equilibrium
@@ -21,6 +20,7 @@ from dlopt.trade.first_order import FirstOrder
 from dlopt.trade.forms import Forms
 from dlopt.trade.inner import by_inner_loop
 from dlopt.trade.instruments import Instruments
+from dlopt.trade.large_game import LargeTradeGame
 from dlopt.trade.model import LogWedges, TradeModel
 from dlopt.trade.sectors import SectorPoint
 from dlopt.trade.wedges import WedgeJacobian

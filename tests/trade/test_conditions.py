@@ -15,9 +15,10 @@ from dlopt import InstrumentChoice
 from dlopt.calibrations import synthetic
 from dlopt.framework.conditions import Asked
 from dlopt.trade.api import build_model
-from dlopt.trade.conditions import LargeTradeGame, TradeConditions, WageConditions
+from dlopt.trade.conditions import TradeConditions, WageConditions
 from dlopt.trade.game import TradeGame, TradePoint
 from dlopt.trade.instruments import build_instruments
+from dlopt.trade.large_game import LargeTradeGame
 from dlopt.trade.planner import weighted_welfare
 from dlopt.trade.sectors import SectorPoint
 

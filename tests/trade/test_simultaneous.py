@@ -117,7 +117,7 @@ def test_many_instruments_are_certified_by_lanczos(monkeypatch: pytest.MonkeyPat
 
 def test_players_of_a_large_world_look_for_deviations_in_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small world taken for a large one: the same numbers, to the last bit."""
-    monkeypatch.setattr("dlopt.trade.conditions._FLOWS_TOGETHER", 1)
+    monkeypatch.setattr("dlopt.trade.large_game._FLOWS_TOGETHER", 1)
     world, chosen = small_synthetic(5, 4, 2), InstrumentChoice("by_sector")
     alone = solve_nash(world, instruments=chosen)
     shared = solve_nash(world, instruments=chosen, solver=JointNewton(processes=2))
