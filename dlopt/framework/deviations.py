@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -48,7 +50,7 @@ def deviations(game: Game, player: int, point: Point, search: Search) -> list[De
     sources = [
         _corners(game, own, point),
         _families(game, own, point, search.families),
-        _sobol(game, own, point, search.seed + player),
+        _sobol(game, own, point, search.seed, player),
         _singles(game, own, point, search.seed + player),
     ]
     found: list[Deviation] = []
@@ -96,14 +98,23 @@ def _singles(game: Game, own: Tensor, point: Point, seed: int) -> Iterator[Devia
             yield Deviation("one instrument", a)
 
 
-def _sobol(game: Game, own: Tensor, point: Point, seed: int) -> Iterator[Deviation]:
-    """Over the whole box, endless; pseudo-random where there are more dimensions than Sobol's numbers have."""
+@functools.lru_cache(maxsize=4)
+def _scrambled(count: int, seed: int) -> torch.quasirandom.SobolEngine:
+    """Sobol's numbers at their beginning, to be copied: scrambling them takes longer than drawing them."""
+    with double_precision():
+        return torch.quasirandom.SobolEngine(count, scramble=True, seed=seed)
+
+
+def _sobol(game: Game, own: Tensor, point: Point, seed: int, player: int) -> Iterator[Deviation]:
+    """Over the whole box, endless; pseudo-random where there are more dimensions than Sobol's numbers have.
+
+    Players with equally many instruments share a sequence; each begins at a place of its own.
+    """
     count = int(own.sum())
     engine = None
     if 0 < count <= _SOBOL_UP_TO:
-        with double_precision():
-            engine = torch.quasirandom.SobolEngine(count, scramble=True, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
+        engine = copy.deepcopy(_scrambled(count, seed)).fast_forward(player)
+    generator = torch.Generator().manual_seed(seed + player)
     while True:
         draw = (
             torch.rand(count, generator=generator, dtype=point.a.dtype)
