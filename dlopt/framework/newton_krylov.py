@@ -26,6 +26,7 @@ WARM_UP, NEWTON = "simultaneous", "newton-krylov"
 _EXACT = 1e-12  # accuracy of conditions in the joint Newton
 _PRODUCTS = 1e-6  # accuracy of products with the joint Jacobian
 _REBUILD = 0.02  # own blocks are made again after a longer step
+_SHORTER = 0.9  # of the last own step: a longer one asks for blocks of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,11 +120,12 @@ def _own_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
             break
     else:
         return Step(math.inf, before.point, Outcome.DIVERGED)
-    blocks = OwnBlocks.at(large, conditions)
+    blocks = OwnBlocks.at(large, conditions) if held is None else held.blocks
     gradient = conditions.own_gradient()
-    asked = bounded_move(large, conditions, options.own_step)
-    for player, own in enumerate(blocks.index):
-        asked[own] = blocks.bounded(player, gradient, conditions.a, large.lower, large.upper)
+    asked = _asked(large, conditions, gradient, blocks, options)
+    if held is not None and not float(asked.abs().max()) <= _SHORTER * before.correction:
+        blocks = OwnBlocks.at(large, conditions)
+        asked = _asked(large, conditions, gradient, blocks, options)
     longest = float(asked.abs().max())
     asked = asked.clamp(-options.own_step, options.own_step)
     outcome = None if longest < math.inf else Outcome.NON_FINITE
@@ -131,6 +133,14 @@ def _own_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
     return Step(
         residual, large.point(conditions), outcome, correction=longest, move=asked, conditions=Held(conditions, blocks)
     )
+
+
+def _asked(large: LargeGame, at: Conditions, gradient: Tensor, blocks: OwnBlocks, options: NewtonKrylov) -> Tensor:
+    """Own steps of all players between bounds, `[instrument]`."""
+    asked = bounded_move(large, at, options.own_step)
+    for player, own in enumerate(blocks.index):
+        asked[own] = blocks.bounded(player, gradient, at.a, large.lower, large.upper)
+    return asked
 
 
 def _joint_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
