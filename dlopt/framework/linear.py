@@ -23,6 +23,8 @@ LinearMap = Callable[[Tensor], Tensor]
 
 _FEW = 28  # columns
 _SMALL = 24  # size of matrices
+_WITHIN_SINGLE = 1e-5  # by how much one Krylov space in single precision can lessen a residual
+_TINY = 1e-30  # a length in either precision
 
 
 def times(matrices: Tensor, columns: Tensor) -> Tensor:
@@ -93,6 +95,8 @@ class GmresOptions:
         basis: largest Krylov space of one cycle.
         cycles: restarts, each from the true residual.
         columns: right-hand sides treated together; bounds the memory.
+        space: precision of Krylov spaces. In single precision the product is asked in single precision, too, and every
+            cycle begins with a residual in the precision of the right-hand side: what that costs is a restart.
     """
 
     tolerance: float = 1e-13
@@ -100,6 +104,7 @@ class GmresOptions:
     basis: int = 60
     cycles: int = 6
     columns: int = 64
+    space: torch.dtype = torch.float64
 
 
 def gmres(product: LinearMap, precondition: LinearMap, rhs: Tensor, options: GmresOptions = GmresOptions()) -> Tensor:
@@ -135,7 +140,7 @@ def _columns(product: LinearMap, precondition: LinearMap, rhs: Tensor, options: 
         if not bool(open_.any()):
             return x
         target = options.tolerance * size[open_]
-        step, _, _ = _cycle(product, precondition, residual[:, open_], target, options.basis)
+        step, _, _ = _cycle(product, precondition, residual[:, open_], target, options.basis, options.space)
         x = x.index_add(1, open_.nonzero().flatten(), step)
         residual = rhs - product(x)
         before, error = error, residual.norm(dim=0) / size
@@ -152,7 +157,7 @@ def _columns(product: LinearMap, precondition: LinearMap, rhs: Tensor, options: 
 
 def gmres_together(
     product: LinearMap, precondition: LinearMap, rhs: Tensor, start: Tensor | None = None,
-    tolerance: float = 1e-12, basis: int = 40, cycles: int = 4,
+    tolerance: float = 1e-12, basis: int = 40, cycles: int = 4, space: torch.dtype = torch.float64,
 ) -> tuple[Tensor, int]:  # fmt: skip
     """`x` with `product(x) = rhs`, as exact as `tolerance` asks: all columns in one Krylov space.
 
@@ -166,6 +171,7 @@ def gmres_together(
         tolerance: residual aimed at as a fraction of the right-hand side, all columns together, Euclidean.
         basis: largest Krylov space of one cycle.
         cycles: restarts.
+        space: as in `GmresOptions`.
 
     Returns:
         The last iterate, and the number of products in Krylov spaces; the caller decides what is too many.
@@ -180,7 +186,7 @@ def gmres_together(
     for _ in range(cycles):
         if not float(residual.norm()) > float(target):
             break
-        step, products, left = _cycle(long(product), long(precondition), residual.reshape(-1, 1), target, basis)
+        step, products, left = _cycle(long(product), long(precondition), residual.reshape(-1, 1), target, basis, space)
         x, count = x + step.reshape(rhs.shape), count + products
         if float(left) <= float(target):
             break
@@ -190,7 +196,7 @@ def gmres_together(
 
 def gmres_apart(
     product: LinearMap, precondition: LinearMap, rhs: Tensor, start: Tensor | None, tolerance: Tensor,
-    basis: int = 30, cycles: int = 4,
+    basis: int = 30, cycles: int = 4, space: torch.dtype = torch.float64,
 ) -> Tensor:  # fmt: skip
     """`x` with `product(x) = rhs` for systems side by side: each column its own matrix, Krylov space and accuracy.
 
@@ -201,6 +207,7 @@ def gmres_apart(
         tolerance: residual aimed at as a fraction of the right-hand side, Euclidean, `[column]`.
         basis: largest Krylov space of one cycle.
         cycles: restarts.
+        space: as in `GmresOptions`.
     """
     x = torch.zeros_like(rhs) if start is None else start
     residual = rhs if start is None else rhs - product(start)
@@ -208,7 +215,7 @@ def gmres_apart(
     for _ in range(cycles):
         if bool((residual.norm(dim=0) <= target).all()):
             break
-        step, _, left = _cycle(product, precondition, residual, target, basis)
+        step, _, left = _cycle(product, precondition, residual, target, basis, space)
         x = x + step
         if bool((left <= target).all()):
             break
@@ -217,7 +224,7 @@ def gmres_apart(
 
 
 def _cycle(
-    product: LinearMap, precondition: LinearMap, rhs: Tensor, target: Tensor, basis: int
+    product: LinearMap, precondition: LinearMap, rhs: Tensor, target: Tensor, basis: int, kind: torch.dtype
 ) -> tuple[Tensor, int, Tensor]:
     """The step that minimises the residual over one Krylov space, `[size, column]`; ends at `target`, `[column]`.
 
@@ -226,7 +233,9 @@ def _cycle(
     """
     columns, steps = rhs.shape[1], min(basis, len(rhs))
     norm = rhs.norm(dim=0)
-    space = rhs.new_empty((columns, steps + 1, len(rhs)))
+    if kind != rhs.dtype:
+        target = torch.maximum(target, _WITHIN_SINGLE * norm)
+    space = rhs.new_empty((columns, steps + 1, len(rhs)), dtype=kind)
     kept: list[Tensor] = []
     hessenberg = rhs.new_zeros((columns, steps + 1, steps))
     space[:, 0] = (rhs / norm.clamp(min=1e-300)).T
@@ -236,7 +245,7 @@ def _cycle(
     for k in range(steps):
         kept.append(precondition(space[:, k].T))
         # A good preconditioner leaves little beside the identity, which needs no Gram-Schmidt.
-        image = product(kept[-1].to(rhs.dtype)).T.contiguous() - space[:, k]
+        image = product(kept[-1].to(kind)).to(kind).T.contiguous() - space[:, k]
         hessenberg[:, k, k] = here
         held, length = space[:, : k + 1], image.norm(dim=1)
         for _ in range(2):  # Gram-Schmidt, twice is enough, and once where little was taken away
@@ -246,7 +255,7 @@ def _cycle(
             length = image.norm(dim=1)
             if bool((length >= 0.5 * before).all()):
                 break
-        here, length = here * (length > 0), length.clamp(min=1e-300)
+        here, length = here * (length > 0), length.clamp(min=_TINY)
         hessenberg[:, k + 1, k] = length
         space[:, k + 1] = image / length[:, None]
         null[:, k + 1] = -(null[:, : k + 1] * hessenberg[:, : k + 1, k]).sum(1) / length

@@ -122,13 +122,13 @@ class TradeConditions:
         return self._second(accuracy).joint_times(v)
 
     def _second(self, accuracy: float) -> SecondOrder:
-        at, preconditioner = self.at, self.anchor.preconditioner
+        at, near = self.at, self.anchor.preconditioner
 
         def forward(rhs: Tensor) -> Tensor:
-            return gmres_together(at.product, preconditioner.solve, rhs, tolerance=accuracy)[0]
+            return gmres_together(at.product, near.solve, rhs, tolerance=accuracy, space=near.kind)[0]
 
         def adjoint(rhs: Tensor) -> Tensor:
-            return gmres_together(at.transposed, preconditioner.solve_transposed, rhs, tolerance=accuracy)[0]
+            return gmres_together(at.transposed, near.solve_transposed, rhs, tolerance=accuracy, space=near.kind)[0]
 
         world, forms = self.large.world, self.large.game.forms
 

@@ -8,6 +8,7 @@ between sectors are left to the iteration.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _SINGLE = 24
-"""Countries from which a preconditioner is kept in single precision: what it costs there is reading it."""
+"""Countries from which a preconditioner and Krylov spaces are in single precision: what they cost is reading tables."""
 
 
 class Preconditioner:
@@ -40,7 +41,8 @@ class Preconditioner:
         self._from_cells = at.transposed(unit)[count:].T.contiguous()
         self._to_cells = self._inside(self._within, columns[count:])
         self._schur = torch.linalg.inv(columns[:count] - self._from_cells @ self._to_cells)
-        kind = torch.float32 if at.world.n >= _SINGLE else self._within.dtype
+        kind = self.kind = torch.float32 if at.world.n >= _SINGLE else self._within.dtype
+        """The precision in which it answers, and in which Krylov spaces are held."""
         self._within, self._from_cells = self._within.to(kind), self._from_cells.to(kind)
         self._to_cells, self._schur = self._to_cells.to(kind), self._schur.to(kind)
         self._within_transposed = self._within.mT.contiguous()
@@ -91,10 +93,11 @@ class KrylovFactors:
     """
 
     def __init__(self, linearisation: Linearisation, options: GmresOptions = GmresOptions()) -> None:
-        self._model, self._options = linearisation.model, options
+        self._model = linearisation.model
         world = SectorModel(self._model)
         self._point = _weights(world, linearisation)
         self._preconditioner = Preconditioner(self._point)
+        self._options = dataclasses.replace(options, space=self._preconditioner.kind)
         self._buys = world.buys[:, :, None]
 
     def solve(self, rhs: Tensor) -> Tensor:

@@ -228,7 +228,9 @@ class LargeTradeGame:
             exact = max(min(1e-2, residual), 0.3 * tolerance / residual, 1e-9)  # no more than the step can use
             preconditioner = anchor.preconditioner
             rhs = at.residual[:, None]
-            step, products = gmres_together(at.product, preconditioner.solve, rhs, tolerance=exact, cycles=2)
+            step, products = gmres_together(
+                at.product, preconditioner.solve, rhs, tolerance=exact, cycles=2, space=preconditioner.kind
+            )
             if products >= _TOO_MANY:
                 anchor = Anchor(a, at.z, Preconditioner(at))
             longest = float(step.abs().max())
@@ -251,8 +253,8 @@ class LargeTradeGame:
     ) -> TradeConditions:
         objectives = self._objectives(at, columns)
         rhs = self._slopes(objectives)
-        precondition = anchor.preconditioner.solve_transposed
-        found, products = gmres_together(at.transposed, precondition, rhs, start, tolerance, basis=30, cycles=5)
+        precondition, kind = anchor.preconditioner.solve_transposed, anchor.preconditioner.kind
+        found, products = gmres_together(at.transposed, precondition, rhs, start, tolerance, 30, 5, kind)
         if products >= _TOO_MANY:
             anchor = Anchor(a, at.z, Preconditioner(at))
         return TradeConditions(self, a, at, columns, anchor, found, objectives)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,8 +21,15 @@ from dlopt.trade.accounting import Sides
 from dlopt.trade.closure import ClosurePoint
 from dlopt.trade.model import LogWedges, State, TradeModel, one_where_not
 
+_Tables = TypeVar("_Tables", "SectorModel", "SectorWeights")
+
 SHARED = ("_buys", "_sells")
 """What worlds that differ in policies have in common."""
+_WEIGHTS = (
+    "share", "sales", "final", "labour", "use", "labour_income", "numeraire", "earned", "own_tariffs", "own_exports",
+    "_tariffs", "_exports", "_buys", "_sells",
+)  # fmt: skip
+"""All that products read."""
 
 
 def by_sector(table: Tensor) -> Tensor:
@@ -49,11 +57,17 @@ class SectorModel:
         self.spending = by_sector(one_where_not(m.spending, m.buys))
         self.revenue = by_sector(one_where_not(m.revenue, m.sells))
         self.labour_share = by_sector(m.labour_share)
+        self.materials = m.materials
         self.inputs = bool((m.materials != 0).any())
         """Whether anybody buys inputs."""
         self.scale = bool((m.psi != 0).any())
         """Whether there are economies of scale."""
         self.all_cells = bool(m.buys.all()) and bool(m.sells.all())
+
+    @cached_property
+    def single(self) -> SectorModel:
+        """The constants in single precision."""
+        return _in_single(self, ("theta", "psi", "alpha", "beta", "materials"))
 
     def split(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Wages and incomes `[..., country, column]`, labour and prices `[..., sector, country, column]`.
@@ -67,11 +81,11 @@ class SectorModel:
 
     def input_prices(self, price: Tensor) -> Tensor:
         """What inputs add to log unit costs, `[..., sector, country, column]` both (A.2)."""
-        return self._by_materials(self.model.materials.mT, price) if self.inputs else torch.zeros_like(price)
+        return self._by_materials(self.materials.mT, price) if self.inputs else torch.zeros_like(price)
 
     def input_costs(self, cost: Tensor) -> Tensor:
         """Transpose of `input_prices`."""
-        return self._by_materials(self.model.materials, cost)
+        return self._by_materials(self.materials, cost)
 
     def _by_materials(self, matrices: Tensor, table: Tensor) -> Tensor:
         if table.ndim > 3:  # worlds share the matrices: they are columns
@@ -89,7 +103,7 @@ class SectorModel:
         """Transpose of `unit_cost`: rows in unit costs, `[sector, country, column]`, in wages, labour and prices."""
         price = torch.zeros_like(cost)
         if self.inputs:
-            price = times(self.model.materials, cost.transpose(-3, -2)).transpose(-3, -2)
+            price = times(self.materials, cost.transpose(-3, -2)).transpose(-3, -2)
         return (self.beta[:, :, None] * cost).sum(-3), -self.psi * cost, price
 
     def reduced(self, u: Tensor) -> Tensor:
@@ -146,6 +160,13 @@ class SectorWeights:
         """Shares in expenditure, `[sector, destination, origin]`."""
         return self.share.mT.contiguous()
 
+    @cached_property
+    def single(self) -> SectorWeights:
+        """The weights in single precision, for products that need not be more exact."""
+        single = _in_single(self, _WEIGHTS)
+        single.world = self.world.single
+        return single
+
     def intermediate(self, pay: Tensor) -> Tensor:
         """What wage bills do to log expenditures through inputs, `[sector, country, column]` both."""
         if not self.world.inputs:
@@ -159,7 +180,9 @@ class SectorWeights:
         return times(self.use.mT, demand.transpose(-3, -2)).transpose(-3, -2)
 
     def product(self, z: Tensor) -> Tensor:
-        """The Jacobian times `[unknown, column]`."""
+        """The Jacobian times `[unknown, column]`, in the precision of these."""
+        if z.dtype == torch.float32 and self.share.dtype != torch.float32:
+            return self.single.product(z)
         s = self.world
         wage, income, labour, price = s.split(z)
         cost = s.theta * self.unit_cost(wage, labour, price)
@@ -189,7 +212,9 @@ class SectorWeights:
         return self.world.unit_cost(wage, labour, price)
 
     def transposed(self, mu: Tensor) -> Tensor:
-        """The transposed Jacobian times `[equation, column]`."""
+        """The transposed Jacobian times `[equation, column]`, in the precision of these."""
+        if mu.dtype == torch.float32 and self.share.dtype != torch.float32:
+            return self.single.transposed(mu)
         s = self.world
         markets, income, labour, price = s.split(mu)
         if not s.all_cells:
@@ -327,6 +352,7 @@ class SectorPoint(SectorWeights):
     def one(self, k: int) -> SectorPoint:
         """World k of many."""
         alone = copy.copy(self)
+        vars(alone).pop("single", None)
         for name, value in vars(self).items():
             if isinstance(value, Tensor) and name not in SHARED:
                 setattr(alone, name, value[k])
@@ -336,6 +362,16 @@ class SectorPoint(SectorWeights):
             wage, income, _, price = self.world.split(alone.z)
             alone.closure = self.closure.closure.at(wage, income, (self.world.alpha * price).sum(0))
         return alone
+
+
+def _in_single(whole: _Tables, names: tuple[str, ...]) -> _Tables:
+    """A copy with the named tables, where there are such, in single precision, and without what was made from them."""
+    single = copy.copy(whole)
+    vars(single).pop("bought", None)
+    for name in names:
+        if name in vars(whole):
+            setattr(single, name, vars(whole)[name].float())
+    return single
 
 
 def of_sectors(table: Tensor) -> Tensor:

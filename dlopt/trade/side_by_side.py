@@ -44,7 +44,7 @@ def settle_side_by_side(
             break
         exact = torch.maximum(residual.clamp(max=_FORCING), 0.3 * tolerance / residual).clamp(1e-9, 0.1)
         rhs = torch.where(moving[:, None], at.residual, 0.0).T
-        step = gmres_apart(_product(at), preconditioner.solve, rhs, None, exact, cycles=2).T
+        step = gmres_apart(_product(at), preconditioner.solve, rhs, None, exact, cycles=2, space=preconditioner.kind).T
         scale = (1.0 / step.abs().amax(1).clamp(min=1e-300)).clamp(max=1.0)
         for _ in range(_HALVINGS):
             trial = at.at(z - scale[:, None] * step)
@@ -79,7 +79,8 @@ def multipliers_side_by_side(
     def product(mu: Tensor) -> Tensor:
         return at.transposed(mu.T.contiguous()[..., None])[..., 0].T
 
-    return gmres_apart(product, preconditioner.solve_transposed, rhs, start, tolerance, cycles=5)
+    precondition, kind = preconditioner.solve_transposed, preconditioner.kind
+    return gmres_apart(product, precondition, rhs, start, tolerance, cycles=5, space=kind)
 
 
 def _product(at: SectorPoint) -> LinearMap:

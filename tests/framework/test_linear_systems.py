@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlopt.framework.linear import Factorisation, gmres, gmres_apart, gmres_together, times
+from dlopt.framework.linear import Factorisation, GmresOptions, gmres, gmres_apart, gmres_together, times
 
 SIZE = 60
 
@@ -38,6 +38,30 @@ def test_a_preconditioner_in_single_precision_costs_no_accuracy() -> None:
         x = solve(lambda v: matrix @ v, lambda v: rough @ v.float(), rhs)
         assert x.dtype == torch.float64
         assert float((matrix @ x - rhs).norm() / rhs.norm()) <= 1e-13
+
+
+def test_krylov_spaces_in_single_precision_cost_no_accuracy() -> None:
+    """Products inside them are asked in single precision, residuals between them in double."""
+    matrix, rhs, asked = system(0), columns(4), []
+
+    def product(v: Tensor) -> Tensor:
+        asked.append(v.dtype)
+        return matrix.to(v.dtype) @ v
+
+    single = torch.float32
+    solvers = (
+        lambda: gmres(product, lambda v: v, rhs, GmresOptions(space=single)),
+        lambda: gmres_together(product, lambda v: v, rhs, tolerance=1e-13, space=single)[0],
+        lambda: gmres_apart(
+            product, lambda v: v, rhs, None, torch.full((4,), 1e-13, dtype=torch.float64), space=single
+        ),
+    )
+    for solve in solvers:
+        asked.clear()
+        x = solve()
+        assert x.dtype == torch.float64
+        assert float((matrix @ x - rhs).norm() / rhs.norm()) <= 1e-13
+        assert asked.count(single) >= 4 * asked.count(torch.float64) > 0
 
 
 def test_columns_of_zeros_cost_the_others_nothing() -> None:

@@ -92,7 +92,19 @@ def test_own_derivatives_and_products_are_the_dense_ones(game: TradeGame) -> Non
         assert relative(alone.own_hessian_times(v, 1e-13)[mine], of_own[mine]) <= 1e-10
 
 
-def test_preconditioners_in_single_precision_change_nothing() -> None:
+def test_products_asked_in_single_precision_are_those_in_double(game: TradeGame) -> None:
+    _, conditions, _ = somewhere(game)
+    draw = torch.Generator().manual_seed(4)
+    z = torch.randn(conditions.at.world.size, 3, generator=draw, dtype=torch.float64)
+    for times in (conditions.at.product, conditions.at.transposed):
+        assert times(z).dtype == torch.float64
+        assert 0 < relative(times(z.float()).double(), times(z)) <= 1e-5
+    alone = conditions.large.several([Asked(conditions.a, conditions, 1e-9, 0)] * 2)[1]
+    assert isinstance(alone, TradeConditions)
+    assert relative(alone.at.product(z.float()).double(), alone.at.product(z)) <= 1e-5
+
+
+def test_preconditioners_and_krylov_spaces_in_single_precision_change_nothing() -> None:
     """They are kept so from 24 countries on."""
     model = build_model(small_synthetic(25, 3, 1, policies="all"))
     game = TradeGame(model, build_instruments(model, InstrumentChoice("mfn", "false", "uniform")))
