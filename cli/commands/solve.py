@@ -18,19 +18,20 @@ _VERBS = built_in_verbs()
 
 
 class SolveCommand(TyperCommand):
-    """A verb whose --help also lists its scenarios, and the keys of the kind that `kind=NAME` names beside it."""
+    """A verb whose --help also lists its scenarios, and the keys of the kind that `kind=` or `scenario=` names."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta["words"] = list(args)
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        from ..solve.scenarios import kind_of
         from ..terminal.help import key_table, scenario_table
         from ..terminal.screen import output
 
         verb = str(self.name)
-        named = next((word.removeprefix("kind=") for word in ctx.meta["words"] if word.startswith("kind=")), None)
-        kind = load_kind(named or _VERBS[verb][1])
+        said = dict(word.split("=", 1) for word in ctx.meta["words"] if word.startswith(("kind=", "scenario=")))
+        kind = load_kind(said.get("kind") or kind_of(said.get("scenario", "")) or _VERBS[verb][1])
         kind.verb(verb)  # refuses one that it does not serve
         super().format_help(ctx, formatter)
         output.print(scenario_table(verb, kind))

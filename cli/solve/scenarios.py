@@ -40,6 +40,15 @@ def scenarios(kind: Kind | None = None) -> list[ScenarioInfo]:
     return [ScenarioInfo(name, about["description"], tuple(about["verbs"])) for name, about in found.items()]
 
 
+def kind_of(name: str) -> str | None:
+    """The kind that a scenario of dlopt's own brings in place of the verb's; None where it brings none."""
+    if name not in scenario_names():
+        return None
+    content = _read((files("dlopt.conf") / "scenario" / f"{name}.yaml").read_text(encoding="utf-8"))
+    found = (entry.get("override /kind") for entry in content.get("defaults", ()) if isinstance(entry, dict))
+    return next((str(kind) for kind in found if kind), None)
+
+
 def own_scenarios(kind: Kind) -> dict[str, dict[str, Any]]:
     """The scenarios an installed kind brings along, by name: that of its own name, and its files."""
     verbs = [verb.name for verb in kind.all_verbs]

@@ -26,7 +26,10 @@ class Accounting(enum.StrEnum):
     """Bases of the taxes. They agree when subsidies and export taxes are zero."""
 
     PAPER = "paper"
-    """Tariff `t X/kappa`, export tax `e/(1+e) X/(1-s)`, subsidy outlay `s/(1-s) X` (Wang, Xu, Yang, Zhu 2024)."""
+    """Tariff `t X/kappa`, export tax `e/(1+e) X/(1-s)`, subsidy outlay `s/(1-s) X`.
+
+    Our reading of Wang, Xu, Yang, Zhu (2024), whose (16), (18) and (19) hold export taxes and no subsidies.
+    """
     STANDARD = "standard"
     """Each tax on the price it meets: tariff `t/(1+t) X`, export tax `e/((1+e)(1+t)) X`, outlay `s X/kappa`."""
 

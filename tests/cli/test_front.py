@@ -109,6 +109,11 @@ def test_help_of_a_verb_lists_scenarios_and_keys(dlopt: Any) -> None:
     assert "cooperation" not in text
 
 
+def test_help_of_a_scenario_lists_the_keys_of_its_kind(dlopt: Any) -> None:
+    assert "delegates.own" in dlopt("solve", "bsde", "scenario=network", "--help").stdout
+    assert "delegates" not in dlopt("solve", "bsde", "scenario=export", "--help").stdout
+
+
 def test_importing_dlopt_is_light() -> None:
     program = "import sys, dlopt; print('torch' in sys.modules, hasattr(dlopt, '__version__'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

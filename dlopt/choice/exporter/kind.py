@@ -13,7 +13,7 @@ def _size(model: Any) -> str:
 
 EXPORT = ChoiceKind(
     "export",
-    "When an exporter opens each of up to 100 interdependent markets, under random costs.",
+    "When an exporter enters each of many markets, which depend on each other, under random costs.",
     load="dlopt.choice.exporter.folder:load_model",
     read="dlopt.choice.exporter.folder:read_folder",
     write="dlopt.choice.exporter.folder:write_folder",

@@ -95,8 +95,8 @@ KEYS = (
     Key("prior.sobol", "size of the sample for Sobol indices, a power of two; 0: none (needs SALib)"),
     Key("prior.processes", "number of processes that share the draws; 0: one for every core"),
     Key("psi_scale", "factor on all scale elasticities; 0 means no economies of scale", 1.0, rule=AT_LEAST_0),
-    Key("accounting", "how taxes are charged: standard (each on the price it meets), or paper (as the paper prints it)",
-        "standard", words=("standard", "paper")),
+    Key("accounting", "how taxes are charged: standard (each on the price it meets), or paper (the paper's equations, "
+        "as docs/equations.md reads them)", "standard", words=("standard", "paper")),
     Key("deficits", "none: trade is balanced first; constant: transfers stay; share: of world income; proportional: to "
         "own income", "none", words=("none", "constant", "share", "proportional")),
     Key("labour_supply", "elasticity of labour to real wages after tax; 0: labour is fixed", 0.0, rule=AT_LEAST_0),
