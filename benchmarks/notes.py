@@ -6,10 +6,13 @@ Plain iteration is equation (5): each unknown is set to what its own equation sa
 way. It took 728 steps, and Anderson mixing 470. Moved a quarter of the way it diverges. Earlier tables had it as
 `non_finite`: the reference country's wage was moved the wrong way.
 
-The published algorithm stands in two rows. "(5) inside" is what its paper prints: contraction to 1e-10, automatic
-implicit differentiation (7, 8); "(6) inside" has Newton's method, which the paper sets aside. The paper does not
-print its map G, on which the number of iterations of (5) depends; ours is the one above. Earlier tables had both
-rows longer, by up to four times: what is looked at after a round was counted with every step. In the
+The published algorithm stands in up to three rows. On dlopt's equilibria and gradients only Adam's steps are the
+paper's. "(5) inside" is what its paper prints: contraction and automatic implicit differentiation (7, 8); "(6) inside"
+has Newton's method, which the paper sets aside. The paper says neither where (5) stops, here at 1e-10, nor how wages
+move in its map G, on which the number of iterations depends; ours is the one above. Its Table 1 has 20 rounds of 50
+steps for the dual game; for one economy alone and for a planner it names no number, and 1,000 steps are ours. In all
+rows Adam moves logs of rates where the paper has rates ([solvers.md](solvers.md#the-papers-algorithm)). Earlier tables
+had both rows longer, by up to four times: what is looked at after a round was counted with every step. In the
 trade war and the dual game steps are the difference of rounds of four and of two, in the other cases timed alone.
 `solver=best_response
 solver.inner=contraction` has (5) with derivatives by hand: 1.5 s a step on a busy machine, where the default took

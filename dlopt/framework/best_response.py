@@ -32,7 +32,10 @@ INNER = ("chord", "contraction", "newton", "contraction_newton")
 
 @dataclasses.dataclass(frozen=True)
 class BestResponse:
-    """Options of `best_response_dynamics`; the defaults are those of the paper's Table 1.
+    """Options of `best_response_dynamics`.
+
+    Optimiser, steps, rounds, sequence and clipping are by default those of the paper's Table 1, and the learning rate
+    is the highest of its range. The paper leaves eta open, and its actions are rates; here their logs are moved.
 
     Attributes:
         optimizer: `adam`, `sgd`, `adagrad` or `rmsprop` (equation 4).

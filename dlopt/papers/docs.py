@@ -21,10 +21,11 @@ STUDIED = "icio2017"
 
 IN_SHORT = (
     "**In short.** This page sets the numbers that Wang, Xu, Yang and Zhu (2024) print beside those that dlopt "
-    "computes. The paper leaves open on which price each tax is levied and which sectors have policies. Each problem "
-    "is therefore solved under several *readings*, a column each, named `accounting/sectors`: `paper` levies taxes as "
-    "the equations of the paper have it, `standard` each tax on the price it meets; with `all` every sector has "
-    "policies, with `tradable` only goods have. A reading fits where its column is near the one called `published`."
+    "computes. The paper does not say which sectors have policies, and its equations for revenue have export taxes "
+    "where its prices have subsidies. Each problem is therefore solved under several *readings*, a column each, named "
+    "`accounting/sectors`: `paper` levies taxes as we read these equations, `standard` each tax on the price it meets; "
+    "with `all` every sector has policies, with `tradable` only goods have. A reading fits where its column is near "
+    "the one called `published`."
 )
 """What the page says, whatever was solved."""
 

@@ -31,7 +31,8 @@ _WELFARE = "Change of real income, per cent. Differences are computed less publi
 _DIAGONAL = "Dashed: 45 degrees."
 _NO_SCALE = "without scale economies"
 _METHODS = (
-    "Default: Hamilton-Jacobi-Bellman residual with a control variate, Delta 0.01. Paper's: its network, losses and "
+    "Default: Hamilton-Jacobi-Bellman residual with a control variate, Delta 0.01; its losses are the corrected ones "
+    "(no division by P_t, the drift with the jump term). Paper's: its network, losses and "
     "random states to the letter, V as trained, on {paths:,} paths where its authors have {theirs:,}; Delta, batch, "
     "optimiser and rates, which they do not state, are ours. It is shown for what it is, not certified. An error e of "
     "the level of V enters a loss as (rho Delta e/V)^2: small losses do not mean small errors."

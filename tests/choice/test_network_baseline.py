@@ -12,7 +12,7 @@ from dlopt.choice.evaluation import hjb_residual
 from dlopt.choice.model import State
 from dlopt.choice.production.control_variate import ExpectedLinksBaseline, occupation_decay
 from dlopt.choice.production.exact.frozen import FrozenNetwork
-from dlopt.choice.production.presets import synthetic
+from dlopt.choice.production.presets import network_preset, synthetic
 from dlopt.choice.production.value import with_clock
 
 
@@ -21,6 +21,15 @@ def build(sectors: int, **changes):
     accept = np.random.default_rng(0).random((sectors, sectors))
     state = dynamics.draw(30, torch.Generator().manual_seed(0), 1.0, 0.5)
     return dynamics, ExpectedLinksBaseline(dynamics, accept), state
+
+
+@pytest.mark.parametrize(("preset", "off"), [("synthetic", 0.03), ("synthetic3", 0.09)])
+def test_the_papers_ten_terms_fall_short_of_the_inverse(preset, off):
+    """By these per cent in the row that is furthest off (docs/network.md)."""
+    alpha = network_preset(preset).alpha
+    inverse = np.linalg.inv(np.eye(len(alpha)) - alpha).sum(1)
+    terms = sum(np.linalg.matrix_power(alpha, k) for k in range(11)).sum(1)
+    assert 100 * (1 - terms / inverse).max() == pytest.approx(off, abs=0.005)
 
 
 @pytest.mark.parametrize("gamma", [2.0, 1.0, 0.5])

@@ -1,4 +1,4 @@
-"""The paper's findings in words, all of them, each with its test."""
+"""The paper's findings in words, each with its test; `notes.md` names those that have none."""
 
 from __future__ import annotations
 
