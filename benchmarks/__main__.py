@@ -8,6 +8,7 @@ need `pip install '.[peers]'`, the picture `'.[plot]'`. `--page-only` draws agai
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -37,6 +38,7 @@ PEERS = {
 instruments."""
 SLOW = ("ipopt", "training")
 """Have twice the time."""
+TODAY = datetime.date.today().isoformat()
 
 
 def run(program: str, words: list[str], calibration: str, threads: int, limit: float) -> dict[str, Any]:
@@ -62,9 +64,9 @@ def run(program: str, words: list[str], calibration: str, threads: int, limit: f
 
 
 def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The last run, its times replaced by the medians of all."""
+    """The last run, its times replaced by the medians of all, and the day."""
     timed = [key for key in ("setup_seconds", "solve_seconds", "wall_seconds") if all(key in r for r in runs)]
-    return {**runs[-1], **{key: statistics.median(float(r[key]) for r in runs) for key in timed}}
+    return {**runs[-1], **{key: statistics.median(float(r[key]) for r in runs) for key in timed}, "measured": TODAY}
 
 
 def main() -> None:
@@ -94,7 +96,7 @@ def main() -> None:
         if kept["calibration"] != arguments.calibration:
             parser.error(f"{arguments.results} is of {kept['calibration']}: leave out --only")
     commands = kept.get("commands") or measure(*given, arguments.repeat)
-    pieces = kept.get("pieces") or run("benchmarks.pieces", [], *given, 2 * arguments.limit)
+    pieces = kept.get("pieces") or {**run("benchmarks.pieces", [], *given, 2 * arguments.limit), "measured": TODAY}
     results: dict[str, dict[str, Any]] = kept.get("cases", {})
     for case in CASES if arguments.only is None else arguments.only:
         methods = [m for m in ("ours", *PEERS[case]) if arguments.methods is None or m in arguments.methods]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import statistics
@@ -51,6 +52,7 @@ def measure(calibration: str, threads: int, repeat: int) -> dict[str, dict[str, 
     for name, words in COMMANDS.items():
         runs = [run(words, calibration, threads) for _ in range(repeat)]
         middle = {key: statistics.median(r[key] for r in runs) for key in ("wall_seconds", "cpu_seconds", "peak_mb")}
-        found[name] = {"command": f"dlopt solve {words}", **runs[-1], **middle}
+        today = datetime.date.today().isoformat()
+        found[name] = {"command": f"dlopt solve {words}", **runs[-1], **middle, "measured": today}
         print(name, json.dumps(found[name]), flush=True)
     return found

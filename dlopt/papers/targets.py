@@ -114,7 +114,8 @@ TARGETS: dict[str, Table | Picture] = {
     ),
     "figure9": Picture(
         "Figure 9. China's welfare when its subsidies are set with error", ("subsidy",),
-        "1,000 draws, each subsidy uniform between 0.1 and 1.9 times its Nash value.",
+        "1,000 draws, each subsidy uniform between 0.1 and 1.9 times its Nash value: of goods, as in the paper, and of "
+        "services where these have one.",
         data=figure_data.drawn_subsidies, draw=drawings.drawn_subsidies,
     ),
     "figureB1": Picture(

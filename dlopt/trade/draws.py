@@ -1,7 +1,8 @@
 """Imperfect implementation: what everybody's welfare is when one economy sets its subsidies with error.
 
 Wang, Xu, Yang, Zhu (2024), section 4.4: every subsidy of one player is drawn uniformly between `low` and `high`
-times its optimum, independently, while all other policies stay where the solution has them.
+times its optimum, independently, while all other policies stay where the solution has them. The paper draws those of
+tradable sectors; here all that were chosen are drawn, those of services too with `sectors=all`.
 """
 
 from __future__ import annotations
