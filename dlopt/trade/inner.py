@@ -1,8 +1,8 @@
 """Inner loops of the nested fixed point: other ways to the equilibrium at given policies than chord Newton.
 
 Wang, Xu, Yang, Zhu (2024), section 2.1: contraction (5), which the paper prefers, Newton-Kantorovich (6), and (6) after
-(5), as Rust (2000) advises. The paper does not print its map G. Here it sets each unknown to what its own equation
-says, wages a tenth of the way, since the whole way overshoots.
+(5), as Rust (2000) advises. The map G is the system of appendix A.2, which does not say how wages move. Here it sets
+each unknown to what its own equation says, wages a tenth of the way, since the whole way overshoots.
 """
 
 from __future__ import annotations
