@@ -28,7 +28,7 @@ from dlopt.framework.game import (
 from dlopt.framework.joint import JointNewton, joint_newton
 from dlopt.framework.newton_krylov import play_by_newton_krylov
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.own_blocks import DENSE_FASTER, LARGEST, blocked
+from dlopt.framework.own_blocks import DENSE_FASTER, LARGEST, blocked, without_formulas
 from dlopt.framework.simultaneous import play_at_once
 from dlopt.framework.verification import Verification, verified_players, verify
 
@@ -159,7 +159,8 @@ def _play(game: Game, point: Point, options: JointNewton, monitor: Monitor) -> t
         return (*_play_densely(game, point, options, monitor), "")
     outcome, found = solve(game, large, point, monitor)
     if solve is play_at_once and outcome is not Outcome.CONVERGED and game.players > 1:
-        outcome, found = play_by_newton_krylov(game, large, found, monitor)
+        with without_formulas(large):
+            outcome, found = play_by_newton_krylov(game, large, found, monitor)
     if outcome is Outcome.CONVERGED and (game.players > 1 or not _saddles(game, found)):
         return outcome, found, ""
     failed = f"The solver that moves all players at once did not get there ({outcome.value})"

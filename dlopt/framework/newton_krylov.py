@@ -23,7 +23,7 @@ from dlopt.framework.own_blocks import OwnBlocks
 from dlopt.framework.simultaneous import bounded_move
 
 WARM_UP, NEWTON = "simultaneous", "newton-krylov"
-_EXACT = 1e-12  # accuracy of conditions in the joint Newton
+_EXACT = 1e-13  # accuracy of conditions in the joint Newton, well below its tolerance
 _PRODUCTS = 1e-6  # accuracy of products with the joint Jacobian
 _REBUILD = 0.02  # own blocks are made again after a longer step
 _SHORTER = 0.9  # of the last own step: a longer one asks for blocks of its own
@@ -112,11 +112,14 @@ def _own_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
     """Conditions where the last own steps lead, and the own steps from there."""
     held = _held(large, before)
     known = before.point.a
-    move = torch.zeros_like(known) if before.move is None else options.damping * before.move
+    move = torch.zeros_like(known)
+    if before.move is not None:  # a bound is not crept up to: nothing holds there that is a little away from it
+        ends = ((known + before.move) >= large.upper) | ((known + before.move) <= large.lower)
+        move = torch.where(ends, before.move, options.damping * before.move)
     for halvings in range(6):
         near = before.point if held is None else held.conditions
         conditions = large.conditions(known + move / 2**halvings, near, 1e-6 * min(0.1, before.correction))
-        if conditions is not None:
+        if conditions is not None and bool(conditions.own_gradient().isfinite().all()):
             break
     else:
         return Step(math.inf, before.point, Outcome.DIVERGED)

@@ -5,7 +5,9 @@ One product of all players' own Hessians gives one column of every player's bloc
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -107,6 +109,21 @@ def blocked(large: LargeGame) -> tuple[Tensor, ...]:
     """Each player's instruments without a formula."""
     without = ~large.has_formula
     return tuple(((large.owner == player) & without).nonzero().flatten() for player in range(large.players))
+
+
+@contextlib.contextmanager
+def without_formulas(large: LargeGame) -> Iterator[None]:
+    """For the time being, own blocks in the place of formulas where no player has more than `LARGEST` instruments.
+
+    A formula finds a best response where the objective is concave; a block knows where it is not, and which way is up.
+    """
+    kept = large.has_formula
+    if int(torch.bincount(large.owner).max()) <= LARGEST:
+        large.has_formula = torch.zeros_like(kept)
+    try:
+        yield
+    finally:
+        large.has_formula = kept
 
 
 def blocks_at(large: LargeGame, point: Point) -> OwnBlocks:
