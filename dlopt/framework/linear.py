@@ -24,6 +24,7 @@ LinearMap = Callable[[Tensor], Tensor]
 _FEW = 28  # columns
 _SMALL = 24  # size of matrices
 _WITHIN_SINGLE = 1e-5  # by how much one Krylov space in single precision can lessen a residual
+_TOLD = 1e-4  # to which part of a residual such a space knows what it has left: a linear system may cancel digits
 _TINY = 1e-30  # a length in either precision
 
 
@@ -186,9 +187,9 @@ def gmres_together(
     for _ in range(cycles):
         if not float(residual.norm()) > float(target):
             break
-        step, products, left = _cycle(long(product), long(precondition), residual.reshape(-1, 1), target, basis, space)
+        step, products, ended = _cycle(long(product), long(precondition), residual.reshape(-1, 1), target, basis, space)
         x, count = x + step.reshape(rhs.shape), count + products
-        if float(left) <= float(target):
+        if ended:
             break
         residual = rhs - product(x)
     return x, count
@@ -215,9 +216,9 @@ def gmres_apart(
     for _ in range(cycles):
         if bool((residual.norm(dim=0) <= target).all()):
             break
-        step, _, left = _cycle(product, precondition, residual, target, basis, space)
+        step, _, ended = _cycle(product, precondition, residual, target, basis, space)
         x = x + step
-        if bool((left <= target).all()):
+        if ended:
             break
         residual = rhs - product(x)
     return x
@@ -225,14 +226,16 @@ def gmres_apart(
 
 def _cycle(
     product: LinearMap, precondition: LinearMap, rhs: Tensor, target: Tensor, basis: int, kind: torch.dtype
-) -> tuple[Tensor, int, Tensor]:
+) -> tuple[Tensor, int, bool]:
     """The step that minimises the residual over one Krylov space, `[size, column]`; ends at `target`, `[column]`.
 
-    Also the products it took, and the residuals it expects to be left, `[column]`. What the preconditioner made of each
+    Also the products it took, and whether the residuals are at the target; not where that is too near to rounding in
+    single precision to be told without a product. What the preconditioner made of each
     direction is kept, so that it may be as inexact as single precision (flexible GMRES, Saad 1993).
     """
     columns, steps = rhs.shape[1], min(basis, len(rhs))
     norm = rhs.norm(dim=0)
+    told = kind == rhs.dtype or bool((target >= _TOLD * norm).all())
     if kind != rhs.dtype:
         target = torch.maximum(target, _WITHIN_SINGLE * norm)
     space = rhs.new_empty((columns, steps + 1, len(rhs)), dtype=kind)
@@ -268,4 +271,4 @@ def _cycle(
     step = torch.zeros_like(rhs)
     for factor, direction in zip(weight.T, kept, strict=True):
         step.addcmul_(direction.to(rhs.dtype), factor)
-    return step, k + 1, left
+    return step, k + 1, told and bool((left <= target).all())
