@@ -24,7 +24,7 @@ from dlopt.framework.simultaneous import bounded_move
 
 WARM_UP, NEWTON = "simultaneous", "newton-krylov"
 _EXACT = 1e-13  # accuracy of conditions in the joint Newton, well below its tolerance
-_PRODUCTS = 1e-6  # accuracy of products with the joint Jacobian
+_PRODUCTS = 1e-5  # accuracy of products with the joint Jacobian
 _REBUILD = 0.02  # own blocks are made again after a longer step
 _SHORTER = 0.9  # of the last own step: a longer one asks for blocks of its own
 
