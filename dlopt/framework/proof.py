@@ -129,6 +129,21 @@ def verdict(found: NashResult, proof: Proof, best: Callable[[], str]) -> tuple[s
     return status, f"{message} {found.note}" if found.note else message
 
 
+def nobody_gains(proof: Proof, players: int) -> str:
+    """What a certified game claims: of all players, or of those who were drawn to re-optimise.
+
+    Args:
+        proof: its evidence.
+        players: how many play.
+    """
+    tested = proof.players_verified
+    if tested is None or tested >= players:
+        return "no player gains by deviating alone"
+    drawn = f"the {'player' if tested == 1 else f'{tested} players'} drawn at random from {players}"
+    verb = "gains nothing" if tested == 1 else "gain nothing"
+    return f"first- and second-order conditions of all players hold, and {drawn} {verb} by deviating alone"
+
+
 def tried_in_words(proof: Proof) -> str:
     """What a search for deviations proves and what it does not."""
     kinds = " and ".join(

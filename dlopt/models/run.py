@@ -14,7 +14,7 @@ from dlopt.framework.game import Monitor, Progress
 from dlopt.framework.joint import JointNewton
 from dlopt.framework.nash import NashResult, solve_nash
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, tried_in_words, verdict
+from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, nobody_gains, tried_in_words, verdict
 from dlopt.framework.tape import Tape
 from dlopt.models.check import check_model
 from dlopt.models.game import ModelGame, ModelPoint, NoEquilibriumError
@@ -108,7 +108,8 @@ class Run:
         point = found[0].point
         assert isinstance(point, ModelPoint)
         proof = Certificate(**figures_of(found[0], self.labels, len(self.chosen)))
-        best = "no better choices were found" if len(self.labels) == 1 else "no player gains by deviating alone"
+        players = len(self.labels)
+        best = "no better choices were found" if players == 1 else nobody_gains(proof, players)
         status, message = verdict(found[0], proof, lambda: f"{best}. {tried_in_words(proof)}")
         solutions = _distinct(found)
         count = sum(solution.certified for solution in solutions)

@@ -17,7 +17,7 @@ from dlopt.framework.game import Interrupted, Monitor, Progress
 from dlopt.framework.nash import JointNewton, NashResult
 from dlopt.framework.nash import solve_nash as solve_game
 from dlopt.framework.outcome import Outcome
-from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, verdict
+from dlopt.framework.proof import GAIN_TOLERANCE_PCT, certified, figures_of, nobody_gains, verdict
 from dlopt.framework.tape import Tape
 from dlopt.trade.carbon_game import PricedGame, PricedPoint
 from dlopt.trade.carbon_wedges import prices
@@ -207,7 +207,7 @@ def _result(
         again = _found_again(model, point)
         steep = bool((model.theta * model.psi > 1).any())
         certificate = dataclasses.replace(certificate, found_again=again, local=steep or not again)
-    best = "no better policies were found from other starts" if alone else "no player gains by deviating alone"
+    best = "no better policies were found from other starts" if alone else nobody_gains(certificate, len(players))
     status, message = verdict(first, certificate, lambda: f"{best}. {tried_in_words(certificate)}")
     solutions: list[Solution] = []
     for result in found:

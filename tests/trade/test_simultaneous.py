@@ -113,6 +113,8 @@ def test_many_instruments_are_certified_by_lanczos(monkeypatch: pytest.MonkeyPat
     assert found.certificate.curvature_missed is not None
     assert found.certificate.curvature_missed <= 1e-6
     assert (found.certificate.players_verified, wanted.certificate.players_verified) == (2, 5)
+    assert "the 2 players drawn at random from 5 gain nothing by deviating alone" in found.message
+    assert "no player gains by deviating alone" in wanted.message
 
 
 def test_players_of_a_large_world_look_for_deviations_in_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
