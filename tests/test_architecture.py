@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "papers.beside": {"errors", "store", "trade"},
     "papers.ossa2014": {"trade", "papers.beside"},
-    "papers.ll2023": {"trade", "papers.beside"},
+    "papers.ll2023": {"errors", "framework", "trade", "papers.beside"},
     "papers.caliendo_parro": {"trade", "calibrations", "papers.beside"},
     "papers": {
         "errors", "store", "trade", "calibrations", "views", "papers.engine", "papers.wang2024", "papers.huang2024",

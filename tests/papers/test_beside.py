@@ -35,4 +35,5 @@ def test_third_best_of_lashkaripour_and_lugovskyy(real_data: RealData) -> None:
     (row,) = found["restricted_third"].frame.itertuples(index=False)
     assert row.certified
     assert row.computed > row.published - 0.03
+    assert round(row.theirs, 3) == row.published
     assert len(PUBLISHED) == 43

@@ -1,30 +1,35 @@
 """Lashkaripour and Lugovskyy (2023), Table 4: gains from policy of 43 economies, each alone, on the authors' data.
 
 First best: import and export taxes and industrial subsidies; second best: trade taxes; third best: import taxes.
-Restricted entry has constant markups, free entry scale economies. What the authors' replication files compute, and what
-stands beside it:
+Restricted entry has constant markups, free entry scale economies. Beside the published number stand the equilibrium or
+the certified optimum here, `computed`, and what the authors' own steps end at when they are taken here, `theirs`:
 
-- Restricted entry: policies by their formulas. `formulas` is what those bring here, `computed` the certified optimum,
-  found from there.
+- Restricted entry: policies by their formulas, as their files have them (`their_formulas`). `computed` is the optimum.
 - Free entry, first best (`free_first`): no optimisation but given policies. All tariffs of the world are zero, those of
   the others too; the economy's export taxes are 1 / theta, its subsidies mu / (1 + mu). Cyprus and Slovenia are taken
-  against an aggregate of all others. `free_optimum` has the certified first best beside the same numbers: the others
-  keep their tariffs.
+  against an aggregate of all others. `computed` is the equilibrium, `theirs` where their method ends
+  (`given_policies`). `free_optimum` has the certified first best beside the same numbers: the others keep tariffs.
 - Free entry, second and third best: the optimum in a world of two, the economy and an aggregate of all others whose
-  tariffs are simple means, within bounds. The authors put flows together before they balance them; here it is after,
-  since balanced flows are what there is. The million that they add to every flow is taken off first and added again.
+  tariffs are simple means. Flows are put together as they are in the data (`raw_flows`) and balanced then. `computed`
+  is the optimum within the authors' bounds of taxes, `theirs` a search with their other bounds, too (`boxed`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
 
 from dlopt.papers.beside import Beside, Load, Say
+from dlopt.papers.ll2023.boxed import their_optimum
+from dlopt.papers.ll2023.given_policies import their_first_best
+from dlopt.papers.ll2023.raw_flows import raw_flows
+from dlopt.papers.ll2023.their_formulas import led
 from dlopt.trade.api import build_model, solve_equilibrium, solve_unilateral
+from dlopt.trade.balance import balanced
 from dlopt.trade.calibration import Calibration
 from dlopt.trade.instruments import Bounds, InstrumentChoice, build_instruments
 from dlopt.trade.policy import Policy
@@ -99,15 +104,45 @@ _TOGETHER = {
     "second": (_POLICIES["second"][0], Bounds(tariff=(-0.25, 1.0), export_tax=(-0.25, 3.0))),
     "third": (_POLICIES["third"][0], Bounds(tariff=(-0.25, 1.0))),
 }
-"""In a world of two, with the authors' bounds."""
+"""In a world of two, with the authors' bounds of taxes."""
 _ADDED = 1.0
-"""Million dollars that the authors add to every flow, before they balance them."""
+"""Million dollars that the authors add to every flow, after they put flows together and before they balance them."""
 _TITLES = {
     "free_first": "free entry, first best by their formulas, no tariffs anywhere",
     "free_optimum": "free entry, first best, the others' tariffs kept",
     "free_second": "free entry, second best against an aggregate of all others",
     "free_third": "free entry, third best against an aggregate of all others",
 }
+
+
+class Worlds:
+    """The authors' data.
+
+    Args:
+        load: gives calibrations by name.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+
+    @functools.cached_property
+    def free(self) -> Calibration:
+        """Balanced with free entry."""
+        return self._load("ll2023_free")
+
+    @functools.cached_property
+    def restricted(self) -> Calibration:
+        """Balanced with restricted entry."""
+        return self._load("ll2023_restricted")
+
+    @functools.cached_property
+    def raw(self) -> Calibration:
+        """With free entry, before it was balanced."""
+        return dataclasses.replace(self.free, trade=raw_flows(self.free, self.restricted))
+
+    def two(self, economy: str) -> Calibration:
+        """All others and the economy, as the authors put them together, not balanced."""
+        return two(self.raw, economy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +152,12 @@ class Gain:
     Attributes:
         computed: here.
         certified: whether the solver's certificate holds.
-        formulas: by the authors' formulas, where they have some; None where no policies agree with them.
+        theirs: what the authors' steps end at; None where they have none.
     """
 
     computed: float
     certified: bool
-    formulas: float | None = None
+    theirs: float | None = None
 
 
 def tables(load: Load, say: Say, economies: Sequence[str] = (), columns: Sequence[str] = TABLES) -> Iterator[Beside]:
@@ -133,55 +168,55 @@ def tables(load: Load, say: Say, economies: Sequence[str] = (), columns: Sequenc
         economies: which; all 43 by default, which takes hours.
         columns: which of `TABLES`.
     """
+    worlds = Worlds(load)
     for column in columns:
         market, best = column.split("_")
-        world = load(f"ll2023_{market}")
         rows = []
         for economy in economies or tuple(PUBLISHED):
             say(f"{economy}, {market} entry, {best} best")
-            found = gain(world, column, economy)
+            found = gain(worlds, column, economy)
             printed = PUBLISHED[economy][COLUMNS.index("free_first" if best == "optimum" else column)]
-            rows.append((economy, printed, found.computed, found.certified, found.formulas))
-        frame = pd.DataFrame(rows, columns=["what", "published", "computed", "certified", "formulas"])
-        if market == "free":
-            del frame["formulas"]
+            rows.append((economy, printed, found.computed, found.certified, found.theirs))
+        frame = pd.DataFrame(rows, columns=["what", "published", "computed", "certified", "theirs"])
+        if best == "optimum":
+            del frame["theirs"]
         title = f"Lashkaripour and Lugovskyy (2023), Table 4: {_TITLES.get(column, f'{market} entry, {best} best')}"
         yield Beside(column, title, "Per cent of real income.", frame)
 
 
-def gain(world: Calibration, column: str, economy: str) -> Gain:
+def gain(worlds: Worlds, column: str, economy: str) -> Gain:
     """One cell of the table.
 
     Args:
-        world: `ll2023_restricted` or `ll2023_free`.
+        worlds: the authors' data.
         column: one of `TABLES`.
         economy: who chooses.
     """
     if column == "free_first":
-        return _given(two(world, economy) if economy in AGAINST_AGGREGATE else world, economy)
+        return _given(worlds, economy)
     best = column.split("_")[1]
     if column in ("free_second", "free_third"):
-        pair = two(world, economy)
+        pair = worlds.two(economy)
         instruments, bounds = _TOGETHER[best]
         result = solve_unilateral(pair, economy, instruments=instruments, bounds=bounds)
-        return Gain(float(result.real_income_change_pct[1]), result.status == "converged")
+        theirs = their_optimum(balanced(pair)[0], best)
+        return Gain(float(result.real_income_change_pct[1]), result.status == "converged", theirs.gain_pct)
+    world = worlds.free if best == "optimum" else worlds.restricted
     instruments, bounds = _POLICIES["first" if best == "optimum" else best]
     model = build_model(world)
     chosen = build_instruments(model, instruments, bounds, (economy,))
-    at = world.economy_index(economy)
     try:
         start: Policy | None = policies_by_formulas(model, chosen)
     except FormulaError:
         start = None
-    theirs = None
-    if start is not None:
-        theirs = float(solve_equilibrium(world, start).real_income_change_pct[at])
+    by_formulas = None if best == "optimum" else led(model, economy, best).gain_pct
     result = solve_unilateral(world, economy, instruments=instruments, bounds=bounds, init=start or "baseline")
-    return Gain(float(result.real_income_change_pct[at]), result.status == "converged", theirs)
+    at = world.economy_index(economy)
+    return Gain(float(result.real_income_change_pct[at]), result.status == "converged", by_formulas)
 
 
 def two(world: Calibration, economy: str) -> Calibration:
-    """A world of the economy and all others in one, tariffs being simple means, as the authors put them together."""
+    """A world of all others in one and the economy, tariffs being simple means, as the authors put them together."""
     n, at = world.n_economies, world.economy_index(economy)
     member = torch.zeros(2, n, dtype=world.trade.dtype)
     member[0], member[0, at], member[1, at] = 1.0, 0.0, 1.0
@@ -199,8 +234,10 @@ def two(world: Calibration, economy: str) -> Calibration:
     )  # fmt: skip
 
 
-def _given(world: Calibration, economy: str) -> Gain:
+def _given(worlds: Worlds, economy: str) -> Gain:
     """The authors' policies with free entry: no tariffs anywhere, export taxes 1 / theta, subsidies mu / (1 + mu)."""
+    apart = economy in AGAINST_AGGREGATE
+    world = balanced(worlds.two(economy))[0] if apart else worlds.free
     at = world.economy_index(economy)
     now = Policy.of(world)
     export, subsidy = now.export_tax.clone(), now.subsidy.clone()
@@ -208,4 +245,7 @@ def _given(world: Calibration, economy: str) -> Gain:
     export[at, at] = 0.0
     subsidy[at] = world.psi / (1 + world.psi)
     result = solve_equilibrium(world, Policy(torch.zeros_like(now.tariff), export, subsidy))
-    return Gain(float(result.real_income_change_pct[at]), result.status == "converged")
+    begun = led(build_model(worlds.restricted), economy, "first")
+    wage, income = (begun.wage[:2], begun.wage[2:4]) if apart else (begun.wage, begun.income)
+    theirs = their_first_best(world, economy, wage, income)
+    return Gain(float(result.real_income_change_pct[at]), result.status == "converged", theirs.gain_pct)
