@@ -181,7 +181,8 @@ def tables(load: Load, say: Say, economies: Sequence[str] = (), columns: Sequenc
         if best == "optimum":
             del frame["theirs"]
         title = f"Lashkaripour and Lugovskyy (2023), Table 4: {_TITLES.get(column, f'{market} entry, {best} best')}"
-        yield Beside(column, title, "Per cent of real income.", frame)
+        own = " theirs: what the authors' own steps end at." if "theirs" in frame else ""
+        yield Beside(column, title, f"Per cent of real income.{own}", frame)
 
 
 def gain(worlds: Worlds, column: str, economy: str) -> Gain:
