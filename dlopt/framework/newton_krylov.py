@@ -26,7 +26,6 @@ WARM_UP, NEWTON = "simultaneous", "newton-krylov"
 _EXACT = 1e-13  # accuracy of conditions in the joint Newton, well below its tolerance
 _PRODUCTS = 1e-5  # accuracy of products with the joint Jacobian
 _REBUILD = 0.02  # own blocks are made again after a longer step
-_SHORTER = 0.9  # of the last own step: a longer one asks for blocks of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,12 +122,11 @@ def _own_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
             break
     else:
         return Step(math.inf, before.point, Outcome.DIVERGED)
-    blocks = OwnBlocks.at(large, conditions) if held is None else held.blocks
+    blocks = OwnBlocks.at(large, conditions)
     gradient = conditions.own_gradient()
-    asked = _asked(large, conditions, gradient, blocks, options)
-    if held is not None and not float(asked.abs().max()) <= _SHORTER * before.correction:
-        blocks = OwnBlocks.at(large, conditions)
-        asked = _asked(large, conditions, gradient, blocks, options)
+    asked = bounded_move(large, conditions, options.own_step)
+    for player, own in enumerate(blocks.index):
+        asked[own] = blocks.bounded(player, gradient, conditions.a, large.lower, large.upper)
     longest = float(asked.abs().max())
     asked = asked.clamp(-options.own_step, options.own_step)
     outcome = None if longest < math.inf else Outcome.NON_FINITE
@@ -136,14 +134,6 @@ def _own_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
     return Step(
         residual, large.point(conditions), outcome, correction=longest, move=asked, conditions=Held(conditions, blocks)
     )
-
-
-def _asked(large: LargeGame, at: Conditions, gradient: Tensor, blocks: OwnBlocks, options: NewtonKrylov) -> Tensor:
-    """Own steps of all players between bounds, `[instrument]`."""
-    asked = bounded_move(large, at, options.own_step)
-    for player, own in enumerate(blocks.index):
-        asked[own] = blocks.bounded(player, gradient, at.a, large.lower, large.upper)
-    return asked
 
 
 def _joint_step(large: LargeGame, before: Step, options: NewtonKrylov) -> Step:
