@@ -20,8 +20,9 @@ from dlopt.framework.conditions import Conditions, LargeGame
 from dlopt.framework.game import Game, Monitor, Point, Step, free_instruments
 from dlopt.framework.outcome import Outcome
 
-MANY = 600
-"""Own instruments from which products are cheaper than a Hessian and its factors."""
+MANY, MANY_WHERE_DENSE = 600, 1500
+"""Own instruments from which products are cheaper than a Hessian and its factors; the second where the game has dense
+factors of its equilibrium anyway."""
 _PROBES = 12  # products from which sizes are estimated
 _ROUGH, _ACCURATE = 1e-3, 1e-7  # accuracy of products: of probes, and of conjugate gradients
 _PASSES = 8  # sets of held instruments tried for a step
@@ -34,7 +35,7 @@ Times = Callable[[Tensor], Tensor]
 
 def alone_by_products(large: LargeGame | None, players: int) -> bool:
     """Whether one player has so many instruments that its optimum is looked for by products."""
-    return large is not None and players == 1 and len(large.owner) > MANY
+    return large is not None and players == 1 and len(large.owner) > (MANY_WHERE_DENSE if large.dense else MANY)
 
 
 def sizes(conditions: Conditions) -> Tensor:

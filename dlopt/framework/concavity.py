@@ -58,11 +58,11 @@ def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | N
         conditions: at the point, of a game that has them.
     """
     large, most = large_of(game), int(torch.bincount(game.owner).max())
+    alone = alone_by_products(large, game.players)
     affordable = large is not None and (large.dense or game.players == 1) and most <= DENSE_INSTRUMENTS
-    if large is None or conditions is None or affordable:
+    if large is None or conditions is None or affordable or (game.players == 1 and not alone):
         return _dense(game, point, free)
     _, size = conditions.formula()
-    alone = alone_by_products(large, game.players)
     if alone:
         size = sizes(conditions)
     elif not bool(large.has_formula.all()):

@@ -26,6 +26,7 @@ def one_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def by_products(monkeypatch: pytest.MonkeyPatch, accounting: str = "standard", tape: Tape | None = None) -> SolveResult:
     monkeypatch.setattr(ascent_by_products, "MANY", 10)
+    monkeypatch.setattr(ascent_by_products, "MANY_WHERE_DENSE", 10)
     return solve_cooperative(small_synthetic(4, 3, 2), instruments=DUAL, accounting=accounting, tape=tape)
 
 
