@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from dlopt.errors import DloptError
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
+from dlopt.store.tables import Array as Array
 
 INVENTORIES = ("leontief", "final", "drop")
 TAXES = ("value_added", "drop")

@@ -35,7 +35,7 @@ from dlopt.calibrations.schema import (
     Table,
     axis_of,
 )
-from dlopt.calibrations.tables import RawTable, read_table
+from dlopt.calibrations.tables import Array, RawTable, read_table
 from dlopt.calibrations.world import World, assemble, check_markets
 from dlopt.store.files import FileWriteError, write_table, write_text
 from dlopt.trade.calibration import Calibration
@@ -146,7 +146,7 @@ def write_bundle(
 def calibration_of(world: World, meta: Meta) -> Calibration:
     """A checked world and its description as the type that models take."""
 
-    def tensor(array: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+    def tensor(array: Array) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
 
     return Calibration(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+from dlopt.store.tables import Array as Array
 
 FIT_TOLERANCE = 1e-14
 FIT_SWEEPS = 20_000

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from dlopt.calibrations import facts, labels
 from dlopt.calibrations.construction import Array, Outline, balanced_world, with_home_shares
@@ -185,7 +186,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _production(is_goods: np.ndarray) -> tuple[Array, Array]:  # type: ignore[type-arg]
+def _production(is_goods: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Value-added shares and value added (million USD), both `[country, sector]`, that hit the facts by group."""
     n, j = len(labels.ECONOMIES), len(labels.SECTORS)
     weight = np.tile(np.array(facts.SIZE), (n, 1))
@@ -216,7 +217,7 @@ def _tariffs() -> Array:
     return tariff
 
 
-def _input_pattern(is_goods: np.ndarray) -> Array:  # type: ignore[type-arg]
+def _input_pattern(is_goods: NDArray[np.bool_]) -> Array:
     """`[input sector, output sector]`: own goods first, goods in goods, services in services, and known links."""
     supplier, user = is_goods[:, None], is_goods[None, :]
     pattern = np.where(supplier & ~user, facts.GOODS_IN_SERVICES, facts.WITHIN_LINK)
@@ -252,7 +253,7 @@ def _calibration(
     economies: tuple[str, ...],
     sectors: tuple[str, ...],
     sector_names: tuple[str, ...],
-    tradable: np.ndarray,  # type: ignore[type-arg]
+    tradable: NDArray[np.bool_],
     theta: Array,
     psi: Array,
     unit: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dlopt.calibrations.schema import (
     INSTRUMENTS,
@@ -103,7 +104,7 @@ def policy_frame(policy: Policy, calibration: Calibration) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _subset(raw: RawTable, chosen: np.ndarray) -> RawTable:  # type: ignore[type-arg]
+def _subset(raw: RawTable, chosen: NDArray[np.int64]) -> RawTable:
     return RawTable(
         raw.file,
         [raw.rows[k] for k in chosen],

@@ -12,7 +12,7 @@ from dlopt.calibrations.importers.cp_originals import Tables, originals_in, read
 from dlopt.calibrations.importing import Imported
 from dlopt.calibrations.meta import Meta
 from dlopt.calibrations.schema import SHARE, TABLES, BundleError, Faults, Rule, Table
-from dlopt.calibrations.tables import RawTable, cell_index, read_table
+from dlopt.calibrations.tables import Array, RawTable, cell_index, read_table
 from dlopt.calibrations.world import World, assemble, check_markets, intermediate_use
 from dlopt.trade.policy import Policy
 
@@ -140,7 +140,7 @@ def _close(world: World) -> None:
     world.files["final_share"] = world.files["trade"]
 
 
-def _renormalised(inputs: RawTable) -> np.ndarray:  # type: ignore[type-arg]
+def _renormalised(inputs: RawTable) -> Array:
     """Input shares without the slightly negative ones, columns rescaled where they sum to 1 within the rounding."""
     share = np.maximum(inputs.numbers["share"], 0.0)
     columns: dict[tuple[str, str], int] = {}
@@ -158,7 +158,7 @@ def _tariffs_2005(flows: RawTable, world: World, faults: Faults) -> torch.Tensor
     return torch.from_numpy(tariff)
 
 
-def _with(raw: RawTable, **numbers: np.ndarray) -> RawTable:  # type: ignore[type-arg]
+def _with(raw: RawTable, **numbers: Array) -> RawTable:
     return RawTable(raw.file, raw.rows, raw.texts, numbers)
 
 

@@ -10,7 +10,7 @@ from dlopt.calibrations.bundle import calibration_of
 from dlopt.calibrations.importing import Imported
 from dlopt.calibrations.meta import Meta
 from dlopt.calibrations.schema import TABLES, TAX, BundleError, Faults, Rule, Table
-from dlopt.calibrations.tables import RawTable, read_table
+from dlopt.calibrations.tables import Array, RawTable, read_table
 from dlopt.calibrations.world import World, assemble, check_markets
 
 _FLOWS = Table(
@@ -60,9 +60,9 @@ def no_inputs_world(
     folder: Path,
     flows: RawTable,
     elasticities: RawTable,
-    theta: np.ndarray,  # type: ignore[type-arg]
-    psi: np.ndarray,  # type: ignore[type-arg]
-    markup: np.ndarray,  # type: ignore[type-arg]
+    theta: Array,
+    psi: Array,
+    markup: Array,
     faults: Faults,
     *,
     before_tariff: bool,
