@@ -59,8 +59,8 @@ def concavity(game: Game, point: Point, free: Tensor, conditions: Conditions | N
     """
     large, most = large_of(game), int(torch.bincount(game.owner).max())
     alone = alone_by_products(large, game.players)
-    affordable = large is not None and (large.dense or game.players == 1) and most <= DENSE_INSTRUMENTS
-    if large is None or conditions is None or affordable or (game.players == 1 and not alone):
+    many = alone if game.players == 1 else large is not None and not (large.dense and most <= DENSE_INSTRUMENTS)
+    if large is None or conditions is None or not many:
         return _dense(game, point, free)
     _, size = conditions.formula()
     if alone:
