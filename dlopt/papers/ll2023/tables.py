@@ -171,16 +171,17 @@ def tables(load: Load, say: Say, economies: Sequence[str] = (), columns: Sequenc
     worlds = Worlds(load)
     for column in columns:
         market, best = column.split("_")
+        what = _TITLES.get(column, f"{market} entry, {best} best")
         rows = []
         for economy in economies or tuple(PUBLISHED):
-            say(f"{economy}, {market} entry, {best} best")
+            say(f"{economy}: {what}")
             found = gain(worlds, column, economy)
             printed = PUBLISHED[economy][COLUMNS.index("free_first" if best == "optimum" else column)]
             rows.append((economy, printed, found.computed, found.certified, found.theirs))
         frame = pd.DataFrame(rows, columns=["what", "published", "computed", "certified", "theirs"])
         if best == "optimum":
             del frame["theirs"]
-        title = f"Lashkaripour and Lugovskyy (2023), Table 4: {_TITLES.get(column, f'{market} entry, {best} best')}"
+        title = f"Lashkaripour and Lugovskyy (2023), Table 4: {what}"
         own = " theirs: what the authors' own steps end at." if "theirs" in frame else ""
         yield Beside(column, title, f"Per cent of real income.{own}", frame)
 
